@@ -1,0 +1,155 @@
+"""The protocol between an agent and a collector, version 1, and nothing else.
+
+Both ends import this file, so neither can drift from the other. Every limit here is applied twice: the agent keeps to
+it, the collector enforces it. A field may be added with a default; none is ever removed or given another meaning
+within a version (tests keep a golden file of each).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+VERSION = 1
+PATH = "/api/agent/v1/batches"
+
+SERIES_PER_HOST_MAX = 2_000
+SERIES_NAME_CHARS_MAX = 512
+CHECKS_PER_BATCH_MAX = 500
+BATCHES_PER_PUSH_MAX = 200
+BODY_BYTES_MAX = 4 * 1024 * 1024
+"""After decompression. A batch of 2,000 series is some 120 KB."""
+GZIP_FROM_BYTES = 1_024
+
+EVERY_MS_MIN, EVERY_MS_MAX = 100, 86_400_000
+
+Text = Annotated[str, Meta(max_length=200)]
+Detail = Annotated[str, Meta(max_length=1_000)]
+Answer = Literal["ok", "warn", "bad", "unknown"]
+
+
+class CheckState(Struct, frozen=True, omit_defaults=True):
+    """What one check answered in one tick: how it stands, how long it took, and why, in words."""
+
+    id: Text
+    kind: Text
+    state: Answer
+    ms: float | None = None
+    detail: Detail = ""
+
+
+class Batch(Struct, omit_defaults=True):
+    """The samples and check states of one tick.
+
+    `at` and `sent` are milliseconds UTC by the agent's clock. A series that is missing is a gap; None says "asked, no
+    answer". `facts` and `labels` ride along only when they changed since the agent last sent them.
+    """
+
+    seq: Annotated[int, Meta(ge=0, lt=2**53)]
+    at: Annotated[int, Meta(ge=0, lt=2**53)]
+    sent: Annotated[int, Meta(ge=0, lt=2**53)]
+    every_ms: Annotated[int, Meta(ge=EVERY_MS_MIN, le=EVERY_MS_MAX)]
+    samples: dict[str, float | None]
+    checks: Annotated[list[CheckState], Meta(max_length=CHECKS_PER_BATCH_MAX)] = []
+    facts: Annotated[dict[Text, Detail], Meta(max_length=100)] | None = None
+    labels: Annotated[dict[Text, Text], Meta(max_length=50)] | None = None
+
+
+class Push(Struct, omit_defaults=True):
+    """One request: batches of one spool.
+
+    `floor` is the lowest sequence number this spool may still send. What lies below it is delivered or given up, so the
+    collector may forget the gaps there.
+    """
+
+    v: Literal[1]
+    spool: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    boot_id: Annotated[str, Meta(max_length=64)]
+    batches: Annotated[list[Batch], Meta(min_length=1, max_length=BATCHES_PER_PUSH_MAX)]
+    floor: Annotated[int, Meta(ge=0)] = 0
+
+
+class Refused(Struct, frozen=True):
+    """This batch will never be taken, however often it is sent."""
+
+    refused: str
+
+
+Result = Literal["ok", "again"] | Refused
+
+
+class Results(Struct, frozen=True):
+    """The answer to a push, one result per batch in the order sent: taken, to be sent again later, or refused."""
+
+    results: list[Result]
+
+
+class Problem(Struct, frozen=True):
+    """Any answer that is not a 200: a code for machines, a sentence for people."""
+
+    code: str
+    message: str
+
+
+encode = msgspec.json.Encoder().encode
+decode_push = msgspec.json.Decoder(Push).decode
+decode_results = msgspec.json.Decoder(Results).decode
+
+
+# --- series names: Prometheus' alphabet and escaping, labels sorted ---------------------------------------------------
+
+_METRIC = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+_LABEL = r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\x00-\x1f\x7f]|\\["\\n])*)"'
+_SERIES = re.compile(rf"({_METRIC})(?:\{{({_LABEL}(?:,{_LABEL})*)\}})?")
+_PAIR = re.compile(_LABEL)
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
+_UNESCAPE = re.compile(r"\\(.)")
+
+
+def series_name(metric: str, labels: Mapping[str, str] | None = None) -> str:
+    """The canonical name of a series; a control character in a label's value becomes U+FFFD."""
+    if not labels:
+        return metric
+    pairs = (f'{key}="{_CONTROL.sub("�", labels[key]).translate(_ESCAPES)}"' for key in sorted(labels))
+    return f"{metric}{{{','.join(pairs)}}}"
+
+
+def parse_series(name: str) -> tuple[str, dict[str, str]]:
+    """The metric and labels of a canonical name. ValueError says why a name is none."""
+    if len(name) > SERIES_NAME_CHARS_MAX:
+        raise ValueError(f"series name of {len(name)} characters; at most {SERIES_NAME_CHARS_MAX} are allowed")
+    whole = _SERIES.fullmatch(name)
+    if whole is None:
+        raise ValueError(f'{name[:80]!r} is not a series name; one looks like disk_used_pct{{mount="/"}}')
+    pairs = _PAIR.findall(whole[2] or "")
+    labels = {key: _UNESCAPE.sub(lambda m: "\n" if m[1] == "n" else m[1], value) for key, value in pairs}
+    if [key for key, _ in pairs] != sorted(labels):
+        raise ValueError(f"{name[:80]!r} has labels that are repeated or not in alphabetical order")
+    return whole[1], labels
+
+
+# --- tokens: the tenant and the token's id can be read before any store is opened -------------------------------------
+
+_TOKEN = re.compile(r"wk_agent_([a-z0-9]{1,32})_([a-z0-9]{8,32})_([A-Za-z0-9]{32,64})")
+
+
+class Token(Struct, frozen=True):
+    tenant: str
+    id: str
+    secret: str
+
+    def __str__(self) -> str:
+        return f"wk_agent_{self.tenant}_{self.id}_{self.secret}"
+
+
+def parse_token(text: str) -> Token:
+    """ValueError for anything that is not an agent's token; the text is never repeated in the error."""
+    match = _TOKEN.fullmatch(text)
+    if match is None:
+        raise ValueError("not an agent token; one looks like wk_agent_<tenant>_<id>_<secret>")
+    return Token(*match.groups())

@@ -1,0 +1,233 @@
+"""The nouns that rules are made of and that the store keeps. Plain values: no I/O, no clock.
+
+Times are milliseconds UTC. An id of an alert or incident is a number counted up by whoever judges; a host's id is the
+number it was given when it was enrolled.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from rules.seen import Seen
+
+Severity = Literal["info", "warning", "critical"]
+State = Literal["ok", "pending", "firing", "unknown"]
+Reason = Literal["first", "escalated", "resolved"]
+
+RANK: dict[Severity | None, int] = {None: 0, "info": 1, "warning": 2, "critical": 3}
+
+
+def worst(*severities: Severity | None) -> Severity | None:
+    """The gravest of those given, None counting as less than any."""
+    return max(severities, key=lambda severity: RANK[severity], default=None)
+
+
+# --- what a rule looks at ---------------------------------------------------------------------------------------------
+
+
+class Host(Struct):
+    """A host as it is known: `labels` already merged, those set at enrolment or by an admin over the agent's own.
+
+    `arrived_at` is when it was last heard, by the collector's clock; `last_at` the newest sample's time, corrected for
+    skew. Both are None for a host that has never been heard. `flags` say what is odd about it, by a short code each:
+    `clock` (its clock is off by `skew_ms`), `series` (more series than are kept).
+    """
+
+    id: int
+    name: str
+    labels: dict[str, str] = {}
+    facts: dict[str, str] = {}
+    enrolled_at: int = 0
+    arrived_at: int | None = None
+    last_at: int | None = None
+    every_ms: int = 10_000
+    skew_ms: int = 0
+    flags: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        return f"host:{self.id}"
+
+    def series_subject(self, series: str) -> str:
+        return f"host:{self.id}/series:{series}"
+
+
+class Series(Struct, frozen=True):
+    """A series name taken apart: `disk_used_pct{mount="/"}` is the metric disk_used_pct with one label."""
+
+    name: str
+    metric: str
+    labels: dict[str, str] = {}
+
+
+class CheckAnswer(Struct, frozen=True):
+    """How a check of a host stands since `at`. Kept whenever its state or its words change."""
+
+    id: str
+    kind: str
+    state: Literal["ok", "warn", "bad", "unknown"]
+    at: int
+    ms: float | None = None
+    detail: str = ""
+
+
+class Arrival(Struct):
+    """One batch at the collector's door: validated, its time corrected, its series in one order.
+
+    `values` has one float64 per name in `layout`, NaN where the check gave no answer. `facts` and `labels` are None
+    when the batch carried none.
+    """
+
+    host: int
+    spool: str
+    seq: int
+    floor: int
+    at: int
+    arrived_at: int
+    every_ms: int
+    skew_ms: int
+    layout: tuple[str, ...]
+    values: npt.NDArray[np.float64]
+    checks: list[CheckAnswer] = []
+    facts: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+    flags: tuple[str, ...] = ()
+
+
+class Verdict(Struct, frozen=True):
+    """What a rule says about one reading, before any `for`."""
+
+    state: Literal["ok", "bad", "unknown"]
+    severity: Severity | None = None
+
+
+# --- what judging leaves behind ---------------------------------------------------------------------------------------
+
+
+class RuleState(Struct, frozen=True):
+    """Where one rule stands about one subject. Only what is not plainly ok is kept: no state means ok.
+
+    `since` is when this state began, by sample time. `alert` is the open alert, if any: it outlives a spell of
+    `unknown`, because no answer is no proof that all is well.
+    """
+
+    rule: str
+    subject: str
+    state: State
+    since: int
+    severity: Severity | None = None
+    value: float | None = None
+    alert: int | None = None
+
+
+class Transition(Struct, frozen=True):
+    """A change of state, never altered once written. `late`: it was recorded after it was over or out of turn."""
+
+    rule: str
+    subject: str
+    before: State
+    after: State
+    at: int
+    recorded_at: int
+    severity: Severity | None = None
+    value: float | None = None
+    late: bool = False
+    why: str = ""
+    alert: int | None = None
+
+
+class Alert(Struct, frozen=True):
+    """One rule being bad about one subject, from firing to resolved. `limit` is the limit it crossed, if it has one."""
+
+    id: int
+    rule: str
+    subject: str
+    host: int
+    severity: Severity
+    since: int
+    fired_at: int
+    summary: str
+    incident: int
+    value: float | None = None
+    limit: float | None = None
+    runbook: str = ""
+    resolved_at: int | None = None
+
+
+class Incident(Struct, frozen=True):
+    """What a person would call one problem. `round` counts how often it was opened (it can come back within minutes).
+
+    `told` maps each channel that was told of this round to the gravest severity it was told; a resolve goes to those.
+    """
+
+    id: int
+    key: str
+    title: str
+    severity: Severity
+    opened_at: int
+    round: int = 1
+    told: dict[str, Severity] = {}
+    resolved_at: int | None = None
+    acknowledged_at: int | None = None
+    acknowledged_by: str = ""
+
+
+class Notice(Struct, frozen=True):
+    """One message about an incident to one channel: what is to be said, and why. Delivery is kept beside it.
+
+    `id` stays the same on every try, so a receiver can tell a repeat. `seq` is its place in the order of notices to
+    that channel about that incident.
+    """
+
+    id: str
+    incident: int
+    channel: str
+    reason: Reason
+    severity: Severity
+    host: str
+    title: str
+    text: str
+    created_at: int
+    started_at: int
+    resolved_at: int | None = None
+    alerts: list[Alert] = []
+
+
+class Outcome(Struct):
+    """All that follows from one batch or one tick. It is committed whole or not at all.
+
+    `arrival` is None for a tick and for a batch that was taken before (`repeat`). States with state "ok" and no alert
+    are to be forgotten by the store. Alerts and incidents are whole new versions of their rows.
+    """
+
+    arrival: Arrival | None = None
+    repeat: bool = False
+    late: bool = False
+    repair_from: int | None = None
+    host: Host | None = None
+    seen: Seen | None = None
+    checks: list[CheckAnswer] = []
+    states: list[RuleState] = []
+    transitions: list[Transition] = []
+    alerts: list[Alert] = []
+    incidents: list[Incident] = []
+    notices: list[Notice] = []
+
+    @property
+    def empty(self) -> bool:
+        return self.arrival is None and self.seen is None and not (
+            self.states or self.transitions or self.alerts or self.incidents or self.notices
+        )
+
+
+class ChannelView(Struct, frozen=True):
+    """What deciding needs to know of a channel: whom it tells from which severity on."""
+
+    name: str
+    from_severity: Severity = "warning"
+
+

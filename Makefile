@@ -1,0 +1,71 @@
+# Everything a newcomer or a machine runs. `make` alone lists it.
+#
+# Each target sets up what it needs in .venv, once: a stamp file in there says that it is done, and the work is done
+# again only when pyproject.toml or constraints.txt are newer.
+
+VENV := .venv
+BIN  := $(VENV)/bin
+PIP  := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq --constraint constraints.txt
+
+# The first Python that is new enough and can make a virtualenv. Debian's own may lack that part (python3-venv), and
+# one put in front of it by a version manager may be too old: so both are asked.
+ABLE   := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(firstword $(foreach python,python3 /usr/bin/python3,\
+            $(shell $(python) -c '$(ABLE)' 2>/dev/null && echo $(python))))
+
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-system check format bench night picture clean
+
+help:  ## say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run  ## start a collector and an agent for this very host (ARGS="--port 9000" is handed on)
+	@exec $(BIN)/watchkeeper up $(ARGS)
+
+test: $(VENV)/.dev  ## run the tests (ARGS="-k spool" is handed on)
+	@exec $(BIN)/python -m pytest --ignore=tests/system $(ARGS)
+
+test-system: $(VENV)/.dev  ## run the tests that need real processes, network namespaces and a browser
+	@exec $(BIN)/python -m pytest tests/system $(ARGS)
+
+check: $(VENV)/.dev  ## look the code over: style, layout, types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev  ## repair what can be repaired without thinking
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(VENV)/.dev  ## measure, and print the table
+	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+night: $(VENV)/.dev  ## live through a scripted night and write docs/a-night.md
+	@exec $(BIN)/python -m tests.system.night $(ARGS)
+
+picture: $(VENV)/.dev  ## take the README's picture from the real page (docs/overview.png)
+	@exec $(BIN)/python -m tests.system.picture $(ARGS)
+
+clean:  ## remove what make has made (what was measured, in .watchkeeper, stays)
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find agent rules collector tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with its venv module is needed. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up a virtualenv of our own in $(VENV) ..."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing Watchkeeper and what it stands on (the first time this takes a minute) ..."
+	@$(PIP) --upgrade setuptools
+	@$(PIP) --no-build-isolation --editable '.[collector]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "Installing what the tests and checks need ..."
+	@$(PIP) --no-build-isolation --editable '.[collector,dev]'
+	@touch $@

@@ -36,7 +36,7 @@ THIRD_PARTY = {
 SHARED_FLOORS = ("agent.options", "agent.wire")
 # Inside the collector everything may import the floors, and the joints may import everything. Whatever else
 # there is, named here or not, is an edge that knows no other edge.
-COLLECTOR_FLOORS = ("config", "store")
+COLLECTOR_FLOORS = ("config", "health", "store")
 COLLECTOR_JOINTS = ("app", "__main__")
 
 # `rules` answers the same to the same question for ever: it reaches for no clock, disk, network or chance.
@@ -66,12 +66,12 @@ def forbidden(module: str, source: str) -> list[tuple[int, str]]:
 
 
 def imports(module: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield (line, full name) of all that is imported; `from a import b` is `a.b`, be b a module or a name."""
+    """Yield (line, full name) of each import; `from a import b` is `a.b`, be b a module or a name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            # A module's name here always ends in its file (`agent.__init__`), so each dot takes one part away.
+            # A module is named with its file here (`agent.__init__`), so each dot takes one part away.
             home = module.split(".")[: -node.level] if node.level else []
             origin = ".".join([*home, *([node.module] if node.module else [])])
             yield from ((node.lineno, f"{origin}.{alias.name}") for alias in node.names)

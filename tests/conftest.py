@@ -6,11 +6,16 @@ import os
 import shutil
 from collections.abc import Generator
 
+import hypothesis
 import pytest
 
 IN_CI = bool(os.environ.get("CI") or os.environ.get("WATCHKEEPER_CI"))
 
 DEBIAN_PACKAGES = {"ip": "iproute2"}  # where the package is not called as its command
+
+# How long one example takes says more about what else the machine is doing than about our code.
+hypothesis.settings.register_profile("watchkeeper", deadline=None)
+hypothesis.settings.load_profile("watchkeeper")
 
 
 class Needs:

@@ -1,0 +1,54 @@
+"""The documentation says what is so: its links, commands, tables and versions are held against the tree."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+GROUPS = {"agent": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
+
+
+def package_name(requirement: str) -> str:
+    """`APScheduler>=3.11,<4` is `apscheduler`; case and `_` or `-` make no difference."""
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower().replace("_", "-")
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    entries = [line.partition("==") for line in lines if line and not line.startswith("#")]
+    return {package_name(name): version for name, _, version in entries}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_into_the_tree_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def test_every_make_target_the_readme_names_is_there() -> None:
+    named = set(re.findall(r"\bmake ([a-z-]+)", (ROOT / "README.md").read_text()))
+    there = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert named
+    assert named <= there
+
+
+def test_every_dependency_is_pinned() -> None:
+    wanted = {package_name(requirement) for group in GROUPS.values() for requirement in group}
+    assert wanted <= set(pins())
+
+
+def test_every_pin_is_one_exact_version() -> None:
+    assert [name for name, version in pins().items() if not re.fullmatch(r"[0-9][0-9a-z.]*", version)] == []
+
+
+def test_every_dependency_is_accounted_for() -> None:
+    accounts = (ROOT / "docs" / "dependencies.md").read_text().lower()
+    wanted = {package_name(requirement) for group in GROUPS.values() for requirement in group}
+    assert [name for name in sorted(wanted) if name not in accounts] == []

@@ -27,6 +27,7 @@ from agent.scalars import (
     expected,
     is_secret,
     mismatch,
+    missing,
     of_length,
     scalar,
     secret_file,
@@ -37,7 +38,6 @@ from agent.units import UNITS, Unit, duration_s, say_duration, say_size, size_by
 from agent.yamlnode import (
     ConfigError,
     Node,
-    child_path,
     nearest,
     overlay_environment,
     parse_yaml,
@@ -117,106 +117,110 @@ def convert(node: Node, into: type[T], *, kinds: Mapping[type, KindSet] = _NO_KI
     Where a type is exactly a key of `kinds`, the `kind` written there picks the Struct to read. A Struct's own
     `__post_init__` may refuse with ValueError.
     """
-    value: T = _value(node, mi.type_info(into), None, kinds)
+    value: T = _Converter(kinds).value(node, mi.type_info(into))
     return value
 
 
-def _value(node: Node, want: mi.Type, unit: Unit | None, kinds: Mapping[type, KindSet]) -> Any:
-    cls: type = getattr(want, "cls", type(None))
-    if cls in kinds:
-        return _of_kind(node, kinds[cls], kinds)
-    match want:
-        case mi.Metadata():
-            return _value(node, want.type, unit, kinds)
-        case mi.UnionType():
-            return _value(node, _member(node, want, unit, kinds), unit, kinds)
-        case mi.StructType():
-            return _struct(node, want, kinds)
-        case mi.DictType():
-            entries = {
-                scalar(_key_node(key, child), want.key_type, None): _value(
-                    child, want.value_type, unit, kinds
+class _Converter:
+    """Walks the nodes and the types side by side."""
+
+    def __init__(self, kinds: Mapping[type, KindSet]) -> None:
+        self.kinds = kinds
+
+    def value(self, node: Node, want: mi.Type, unit: Unit | None = None, default: Any = None) -> Any:
+        """`node` as `want`; `default` is what would be there if nothing were written."""
+        match want:
+            case mi.Metadata():
+                return self.value(node, want.type, unit, default)
+            case mi.UnionType():
+                return self.value(node, self.member(node, want, unit), unit, default)
+            case mi.StructType(cls=cls) | mi.CustomType(cls=cls) if cls in self.kinds:
+                return self.of_kind(node, self.kinds[cls])
+            case mi.StructType():
+                return self.struct(node, want, default=default)
+            case mi.DictType():
+                return of_length(node, self.mapping(node, want, unit), want)
+            case mi.CollectionType():
+                items = (self.value(item, want.item_type, unit) for item in node.items())
+                return of_length(node, _COLLECTIONS[type(want)](items), want)
+            case mi.AnyType():
+                return node.plain()
+            case _:
+                return scalar(node, want, unit)
+
+    def mapping(self, node: Node, want: mi.DictType, unit: Unit | None) -> dict[Any, Any]:
+        values = {}
+        for text, child in node.entries().items():
+            key = Node(value=text, text=text, file=child.file, line=child.line, path=child.path)
+            values[scalar(key, want.key_type, None)] = self.value(child, want.value_type, unit)
+        return values
+
+    def member(self, node: Node, want: mi.UnionType, unit: Unit | None) -> mi.Type:
+        """The member of a union that the shape of `node` asks for: null, a mapping, a list, a number or text."""
+        members = sorted(map(bare, want.types), key=lambda member: isinstance(member, TEXTS))  # text fits all
+        for member in members:
+            if self.fits(node, member, unit):
+                return member
+        likely = [member for member in members if not isinstance(member, mi.NoneType)]
+        if len(likely) == 1:  # its own error says more
+            return likely[0]
+        raise mismatch(node, want, unit)
+
+    def fits(self, node: Node, member: mi.Type, unit: Unit | None) -> bool:
+        match node.value:
+            case None:
+                return isinstance(member, mi.NoneType)
+            case dict():
+                a_kind = getattr(member, "cls", None) in self.kinds
+                return a_kind or isinstance(member, mi.StructType | mi.DictType)
+            case list():
+                return isinstance(member, mi.CollectionType)
+            case bool() if isinstance(member, mi.BoolType):
+                return True
+            case int() if isinstance(member, NUMBERS) and not isinstance(node.value, bool):
+                return True
+            case float() if isinstance(member, mi.FloatType):
+                return True
+            case _ if isinstance(member, mi.LiteralType):
+                return node.text in map(str, member.values)
+            case _:
+                return isinstance(member, TEXTS) or (unit is not None and isinstance(member, NUMBERS))
+
+    def of_kind(self, node: Node, choice: KindSet) -> Any:
+        entries = dict(node.entries())
+        written = entries.pop("kind", None)
+        name = choice.default if written is None else text_of(written)
+        if name is None:
+            raise missing(node, "kind", f"allowed: {', '.join(sorted(choice.kinds))}")
+        if name not in choice.kinds:
+            raise (written or node).error(f"unknown kind {quote(name)}; {nearest(name, choice.kinds)}")
+        options = _struct_type(choice.kinds[name].options)
+        return self.struct(msgspec.structs.replace(node, value=entries), options, beside=("kind",))
+
+    def struct(
+        self, node: Node, want: mi.StructType, *, default: Any = None, beside: tuple[str, ...] = ()
+    ) -> Any:
+        """`node` as an instance of `want`; what is not written is as in `default`, if that is one too.
+
+        `beside` are keys that are allowed and were read already.
+        """
+        keys = _keys(want)
+        values = msgspec.structs.asdict(default) if type(default) is want.cls else {}
+        for name, child in _one_source(node.only(*keys, *beside).entries(), keys).items():
+            field, unit = keys[name].field, keys[name].unit
+            if keys[name].is_file:
+                values[field.name] = secret_file(child)
+            else:
+                values[field.name] = self.value(
+                    child, field.type, unit, values.get(field.name, _default(field))
                 )
-                for key, child in node.entries().items()
-            }
-            return of_length(node, entries, want)
-        case mi.CollectionType():
-            items = [] if node.value is None else node.value
-            if not isinstance(items, list):
-                raise mismatch(node, want, unit)
-            values = [_value(item, want.item_type, unit, kinds) for item in items]
-            return of_length(node, _COLLECTIONS[type(want)](values), want)
-        case mi.AnyType():
-            return node.plain()
-        case _:
-            return scalar(node, want, unit)
-
-
-def _key_node(key: str, child: Node) -> Node:
-    return Node(value=key, text=key, file=child.file, line=child.line, path=child.path)
-
-
-def _member(node: Node, want: mi.UnionType, unit: Unit | None, kinds: Mapping[type, KindSet]) -> mi.Type:
-    """The member of a union that the shape of `node` asks for: null, a mapping, a list, a number or text."""
-    members = sorted(map(bare, want.types), key=lambda member: isinstance(member, TEXTS))  # text fits all
-    for member in members:
-        if _fits(node, member, unit, kinds):
-            return member
-    likely = [member for member in members if not isinstance(member, mi.NoneType)]
-    if len(likely) == 1:  # its own error says more than "expected this or null"
-        return likely[0]
-    raise mismatch(node, want, unit)
-
-
-def _fits(node: Node, member: mi.Type, unit: Unit | None, kinds: Mapping[type, KindSet]) -> bool:
-    match node.value:
-        case None:
-            return isinstance(member, mi.NoneType)
-        case dict():
-            return isinstance(member, mi.StructType | mi.DictType) or getattr(member, "cls", None) in kinds
-        case list():
-            return isinstance(member, mi.CollectionType)
-        case bool():
-            return isinstance(member, (mi.BoolType, *TEXTS))
-        case int() | float():
-            whole = isinstance(node.value, int)
-            return isinstance(member, (mi.FloatType, *TEXTS)) or (whole and isinstance(member, mi.IntType))
-        case str():
-            return isinstance(member, TEXTS) or (unit is not None and isinstance(member, NUMBERS))
-
-
-def _of_kind(node: Node, choice: KindSet, kinds: Mapping[type, KindSet]) -> Any:
-    entries = dict(node.entries())
-    written = entries.pop("kind", None)
-    name = choice.default if written is None else text_of(written)
-    if name is None:
-        problem = f"required, but missing; allowed: {', '.join(sorted(choice.kinds))}"
-        raise ConfigError(node.file, node.line, child_path(node.path, "kind"), problem)
-    if name not in choice.kinds:
-        raise (written or node).error(f"unknown kind {quote(name)}; {nearest(name, choice.kinds)}")
-    options = mi.type_info(choice.kinds[name].options)
-    assert isinstance(options, mi.StructType)
-    return _struct(msgspec.structs.replace(node, value=entries), options, kinds, beside=("kind",))
-
-
-def _struct(
-    node: Node, want: mi.StructType, kinds: Mapping[type, KindSet], *, beside: tuple[str, ...] = ()
-) -> Any:
-    """`node` as an instance of `want`; `beside` are keys that are allowed and were read already."""
-    keys = _keys(want)
-    values: dict[str, Any] = {}
-    for name, child in _one_source(node.only(*keys, *beside).entries(), keys).items():
-        key = keys[name]
-        value = secret_file(child) if key.is_file else _value(child, key.field.type, key.unit, kinds)
-        values[key.field.name] = value
-    for name, key in keys.items():
-        if key.field.required and key.field.name not in values:
-            problem = f"required, but missing; expected {expected(key.field.type, key.unit)}"
-            raise ConfigError(node.file, node.line, child_path(node.path, name), problem)
-    try:
-        return want.cls(**values)
-    except ValueError as error:
-        raise node.error(str(error)) from None
+        for name, key in keys.items():
+            if key.field.required and key.field.name not in values:
+                raise missing(node, name, f"expected {expected(key.field.type, key.unit)}")
+        try:
+            return want.cls(**values)
+        except ValueError as error:
+            raise node.error(str(error)) from None
 
 
 class _Key(msgspec.Struct, frozen=True):
@@ -235,15 +239,27 @@ def _keys(struct: mi.StructType) -> dict[str, _Key]:
     keys: dict[str, _Key] = {}
     for field in struct.fields:
         name = field.encode_name
-        with_unit = _UNIT_IN_NAME.fullmatch(name) if _counts(field.type) else None
-        if with_unit:
+        if _counts(field.type) and (with_unit := _UNIT_IN_NAME.fullmatch(name)):
             before, unit, bound = with_unit.groups(default="")
             keys[before + bound] = _Key(field, UNITS[unit])
-            continue
-        keys[name] = _Key(field)
+        else:
+            keys[name] = _Key(field)
         if is_secret(field.type):
             keys[f"{name}_file"] = _Key(field, is_file=True)
     return keys
+
+
+def _struct_type(cls: type) -> mi.StructType:
+    found = mi.type_info(cls)
+    assert isinstance(found, mi.StructType)
+    return found
+
+
+def _default(field: mi.Field) -> Any:
+    """The default of a field; None where it has none."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return None if field.default is msgspec.NODEFAULT else field.default
 
 
 def _counts(want: mi.Type) -> bool:
@@ -289,9 +305,7 @@ def describe(options: type[msgspec.Struct]) -> list[OptionLine]:
 
     The help of a key is its `Meta(description=...)`, else the line 'key: help' in its Struct's docstring.
     """
-    struct = mi.type_info(options)
-    assert isinstance(struct, mi.StructType)
-    return list(_lines(struct, "", None, ()))
+    return list(_lines(_struct_type(options), "", None, ()))
 
 
 def _lines(
@@ -302,7 +316,8 @@ def _lines(
         if spec.is_file:
             continue
         field, unit = spec.field, spec.unit
-        default, required = _default(field, instance)
+        default = _default(field) if instance is None else getattr(instance, field.name)
+        required = field.required and instance is None
         nested = list(_nested(field.type, f"{prefix}{key}"))
         if not (nested and isinstance(bare(field.type), mi.StructType)):
             kind = type_words(field.type, unit) + (f", or {key}_file: PATH" if is_secret(field.type) else "")
@@ -334,15 +349,6 @@ def _nested(want: mi.Type, prefix: str) -> Iterator[tuple[mi.StructType, str]]:
             yield from _nested(item, f"{prefix}.NAME")
 
 
-def _default(field: mi.Field, instance: msgspec.Struct | None) -> tuple[Any, bool]:
-    """The default of a field, and whether it has none."""
-    if instance is not None:
-        return getattr(instance, field.name), False
-    if field.default_factory is not msgspec.NODEFAULT:
-        return field.default_factory(), False
-    return field.default, field.required
-
-
 def _written(value: Any, unit: Unit | None) -> str:
     """A default as a person would write it."""
     plain = _as_yaml(value, unit)
@@ -358,9 +364,7 @@ def _as_yaml(value: Any, unit: Unit | None) -> Any:
         case int() | float():
             return unit.say(value) if unit else value
         case msgspec.Struct():
-            struct = mi.type_info(type(value))
-            assert isinstance(struct, mi.StructType)
-            keys = {key: spec for key, spec in _keys(struct).items() if not spec.is_file}
+            keys = {key: spec for key, spec in _keys(_struct_type(type(value))).items() if not spec.is_file}
             return {key: _as_yaml(getattr(value, spec.field.name), spec.unit) for key, spec in keys.items()}
         case list() | tuple() | set() | frozenset():
             return [_as_yaml(item, unit) for item in value]

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import inspect as mi
 
 from agent.units import Unit
-from agent.yamlnode import ConfigError, Node, nearest, quote, reason
+from agent.yamlnode import ConfigError, Node, child_path, clip, nearest, quote, reason
 
 NUMBERS = (mi.IntType, mi.FloatType)
 TEXTS = (mi.StrType, mi.LiteralType, mi.EnumType, mi.CustomType)
@@ -61,18 +61,19 @@ def bare(want: mi.Type) -> mi.Type:
 def secret_file(node: Node) -> Secret:
     """The secret in the file that `node` names; a relative path starts where the YAML file is."""
     path = Path(node.file).parent / text_of(node)
+    name = clip(str(path), 150)
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for, for ever
-            raise node.error(f"{quote(str(path))} is not a file")
+            raise node.error(f"{name} is not a file")
         with path.open("rb") as stream:
             raw = stream.read(SECRET_BYTES_MAX + 1)
         text = raw.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise node.error(f"{quote(str(path))} does not hold UTF-8 text") from None
+        raise node.error(f"{name} does not hold UTF-8 text") from None
     except (OSError, ValueError) as error:
-        raise node.error(f"{quote(str(path))} cannot be read: {reason(error)}") from None
+        raise node.error(f"{name} cannot be read: {reason(error)}") from None
     if not text or len(raw) > SECRET_BYTES_MAX:
-        raise node.error(f"{quote(str(path))} {'is larger than 64 KiB' if text else 'is empty'}")
+        raise node.error(f"{name} {'is larger than 64 KiB' if text else 'is empty'}")
     return Secret(text)
 
 
@@ -174,6 +175,10 @@ def mismatch(node: Node, want: mi.Type, unit: Unit | None) -> ConfigError:
     meant = isinstance(want, NUMBERS) and isinstance(node.value, str) and bare_number.isdecimal()
     hint = f"; write {bare_number}{unit.base if unit else ''}" if meant else ""
     return node.error(f"expected {expected(want, unit)}, got {node.given()}{hint}")
+
+
+def missing(node: Node, key: str, allowed: str) -> ConfigError:
+    return ConfigError(node.file, node.line, child_path(node.path, key), f"required, but missing; {allowed}")
 
 
 def expected(want: mi.Type, unit: Unit | None) -> str:

@@ -14,7 +14,7 @@ _SECONDS["ms"] = Decimal("0.001")
 _BYTES: dict[str, int] = {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", start=1)}
 _BYTES |= {f"{prefix}B": 1000**power for power, prefix in enumerate("kMGT", start=1)} | {"B": 1}
 _BYTES_OF = {unit.lower(): size for unit, size in _BYTES.items()}
-_AMOUNT = r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?"
+_AMOUNT = r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?"
 # Each unit at most once, the largest first; (?![a-z]) keeps the m of 5ms from being minutes.
 _DURATION = re.compile("".join(rf"(?:{_AMOUNT}{unit}(?![a-z]) ?)?" for unit in _SECONDS))
 _SIZE = re.compile(rf"{_AMOUNT}({'|'.join(_BYTES)})", re.IGNORECASE)

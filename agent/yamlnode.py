@@ -29,13 +29,23 @@ _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
+# What PyYAML says, and what to do about it.
+_HINTS: Mapping[str, str] = {
+    "mapping values are not allowed": "text that holds ': ' needs quotes, or the indentation is wrong",
+    "character '\\t'": "indent with spaces, not tabs",
+    "cannot start any token": "text that begins with it needs quotes",
+}
+
+
 class ConfigError(Exception):
     """One mistake in what a person wrote, as one line: 'FILE:LINE: PATH: what is wrong; what is allowed'."""
 
     def __init__(self, file: str, line: int | None, path: str, problem: str) -> None:
         self.file, self.line, self.path, self.problem = file, line, path, clip(printable(problem), 240)
         place = file if line is None else f"{file}:{line}"
-        super().__init__(printable(": ".join(part for part in (place, path, self.problem) if part)))
+        super().__init__(
+            printable(": ".join(part for part in (place, clip(path, 120), self.problem) if part))
+        )
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +68,15 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
             return {}
         if isinstance(self.value, dict):
             return self.value
-        raise self.error(f"expected a mapping (key: value), got {self.given()}")
+        raise self.error(f"expected a mapping (key: value), got {self.shape()}")
+
+    def items(self) -> list[Node]:
+        """The items of a list; nothing after the colon is an empty one. Else ConfigError."""
+        if self.value is None:
+            return []
+        if isinstance(self.value, list):
+            return self.value
+        raise self.error(f"expected a list, got {self.shape()}")
 
     def get(self, key: str) -> Node:
         """The value under a key; for an absent key an empty mapping, so that every default applies."""
@@ -81,7 +99,13 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         return self.value
 
     def given(self) -> str:
-        """What was written, in words, for an error message."""
+        """What was written, for an error message: 'a list', '"5 min"', '80'."""
+        if isinstance(self.value, str):
+            return quote(self.text) + (" in quotes" if self.quoted else "")
+        return self.shape() if isinstance(self.value, dict | list | None) else clip(self.text, 60)
+
+    def shape(self) -> str:
+        """What was written, without its text, which a message should not hold where it may be a secret."""
         match self.value:
             case dict():
                 return "a mapping"
@@ -90,9 +114,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
             case None:
                 return "nothing"
             case str():
-                return quote(self.text) + (" in quotes" if self.quoted else "")
+                return "text"
             case _:
-                return clip(self.text, 60)
+                return "a single value"
 
     def error(self, problem: str) -> ConfigError:
         return ConfigError(self.file, self.line, self.path, problem)
@@ -124,7 +148,7 @@ def parse_yaml(text: str, *, file: str) -> Node:
     except (ValueError, OverflowError):  # PyYAML lets chr()'s own errors through for "\UFFFFFFFF"
         raise ConfigError(file, None, "", "not valid YAML: an escape is beyond Unicode") from None
     if not isinstance(root.value, dict | None):
-        raise root.error(f"expected a mapping (key: value) at the top, got {root.given()}")
+        raise root.error(f"expected a mapping (key: value) at the top, got {root.shape()}")
     return root
 
 
@@ -149,7 +173,7 @@ def _with(node: Node, keys: list[str], text: str, variable: str) -> Node:
     """A copy of `node` with `text` at `keys` below it."""
     if not isinstance(node.value, dict | None):
         where = node.file if node.line is None else f"{node.file}:{node.line}"
-        problem = f"is {node.given()} ({where}), so no variable can set a key inside it"
+        problem = f"is {node.shape()} ({where}), so no variable can set a key inside it"
         raise ConfigError(variable, None, node.path, problem)
     key, *rest = keys
     entries, path = node.value or {}, child_path(node.path, key)
@@ -220,7 +244,8 @@ class _Reader:
 
     def key(self, event: yaml.Event, path: str, line: int) -> str:
         if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
-            raise ConfigError(self.file, line, path, "a key must be plain text")
+            problem = "a key must be plain text; text that begins with { or [ needs quotes"
+            raise ConfigError(self.file, line, path, problem)
         if event.implicit[0] and event.value in ("", "<<"):
             merge = "merge keys (<<) are not understood; write the keys out"
             raise ConfigError(
@@ -289,7 +314,8 @@ def _syntax_error(error: yaml.YAMLError, text: str, file: str) -> ConfigError:
     mark = error.context_mark if error.context_mark and "stream" in problem else error.problem_mark
     context = f"{error.context}, " if error.context else ""
     line = None if mark is None else mark.line + 1
-    return ConfigError(file, line, "", f"not valid YAML: {context}{problem}")
+    hint = next((f"; {hint}" for words, hint in _HINTS.items() if words in problem), "")
+    return ConfigError(file, line, "", f"not valid YAML: {context}{problem}{hint}")
 
 
 def child_path(path: str, key: str) -> str:

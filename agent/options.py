@@ -312,6 +312,7 @@ def _lines(
     struct: mi.StructType, prefix: str, instance: msgspec.Struct | None, above: tuple[type, ...]
 ) -> Iterator[OptionLine]:
     """The lines of `struct` under `prefix`; its defaults are those of `instance` where there is one."""
+    above = (*above, struct.cls)
     for key, spec in _keys(struct).items():
         if spec.is_file:
             continue
@@ -331,7 +332,7 @@ def _lines(
         for inner, inner_prefix in nested:
             if inner.cls not in above:
                 below = default if isinstance(default, inner.cls) else None
-                yield from _lines(inner, f"{inner_prefix}.", below, (*above, struct.cls, inner.cls))
+                yield from _lines(inner, f"{inner_prefix}.", below, above)
 
 
 def _nested(want: mi.Type, prefix: str) -> Iterator[tuple[mi.StructType, str]]:
@@ -349,10 +350,13 @@ def _nested(want: mi.Type, prefix: str) -> Iterator[tuple[mi.StructType, str]]:
             yield from _nested(item, f"{prefix}.NAME")
 
 
+_NEEDS_NO_QUOTES = re.compile(r"[\w./](?:[\w./@%+ -]|:(?! ))*(?<![ :])")
+
+
 def _written(value: Any, unit: Unit | None) -> str:
     """A default as a person would write it."""
     plain = _as_yaml(value, unit)
-    if isinstance(plain, str) and plain and plain == plain.strip():
+    if isinstance(plain, str) and _NEEDS_NO_QUOTES.fullmatch(plain):
         return plain
     return json.dumps(plain, ensure_ascii=False)
 

@@ -491,6 +491,17 @@ def test_keys_of_nested_structs_are_described_with_their_path() -> None:
     }
 
 
+class Tree(msgspec.Struct):
+    name: str
+    branches: list[Tree] = []
+
+
+def test_a_struct_that_holds_itself_is_described_once() -> None:
+    assert [line.key for line in describe(Tree)] == ["name", "branches"]
+    read = convert(parse_yaml("name: a\nbranches: [{name: b}]", file="x.yaml"), Tree)
+    assert read == Tree("a", [Tree("b")])
+
+
 def test_types_and_defaults_are_in_words() -> None:
     lines = {line.key: (line.type, line.default) for line in describe(Settings)}
     assert lines["port"] == ("whole number", "8420")
@@ -503,7 +514,15 @@ def test_types_and_defaults_are_in_words() -> None:
     assert next(line.help for line in describe(Settings) if line.key == "port") == "where to listen"
 
 
-def test_a_default_can_be_written_back() -> None:
+@pytest.mark.parametrize(
+    "default", ["a b", "127.0.0.1:80", "/a/*", "*", "a: b", "a:", "- a", "{{x}}", " a", "#", "é"]
+)
+def test_a_default_of_any_text_can_be_written_back(default: str) -> None:
+    (line,) = describe(msgspec.defstruct("One", [("a", str, default)]))
+    assert parse_yaml(f"a: {line.default}", file="x.yaml").plain() == {"a": default}
+
+
+def test_every_default_can_be_written_back() -> None:
     flat = [line for line in describe(Settings) if not set("[].") & set(line.key)]
     written = ", ".join(f"{line.key}: {line.default}" for line in flat)
     assert settings(written) == Settings()

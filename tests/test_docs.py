@@ -5,13 +5,37 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
+import msgspec
 import pytest
+
+import agent.checks
+import collector.channels
+from agent.options import describe, discover
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 GROUPS = {"agent": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
+
+
+# The README's tables of kinds: between which marks, of which folder, and which options all its kinds have.
+KINDS = {
+    "checks": (agent.checks, agent.checks.CheckOptions),
+    "channels": (collector.channels, collector.channels.ChannelOptions),
+}
+
+
+def kinds_table(package: ModuleType, common: type[msgspec.Struct]) -> str:
+    """Return the table of a folder's kinds as Markdown, made from what the kinds say of themselves."""
+    shared = {option.key for option in describe(common)}
+    rows = ["| kind | what it is | its own options |", "|---|---|---|"]
+    for kind in discover(package).values():
+        own = [option for option in describe(kind.options) if option.key not in shared]
+        keys = [f"**`{option.key}`**" if option.default is None else f"`{option.key}`" for option in own]
+        rows.append(f"| `{kind.name}` | {kind.help} | {', '.join(keys)} |")
+    return "\n".join(rows)
 
 
 def package_name(requirement: str) -> str:
@@ -52,3 +76,13 @@ def test_every_dependency_is_accounted_for() -> None:
     accounts = (ROOT / "docs" / "dependencies.md").read_text().lower()
     wanted = {package_name(requirement) for group in GROUPS.values() for requirement in group}
     assert [name for name in sorted(wanted) if name not in accounts] == []
+
+
+@pytest.mark.parametrize("mark", KINDS)
+def test_the_readme_names_every_kind_and_its_options(mark: str) -> None:
+    wanted = kinds_table(*KINDS[mark])
+    written = re.search(
+        f"<!-- {mark} -->\n(.*?)\n?<!-- /{mark} -->", (ROOT / "README.md").read_text(), flags=re.DOTALL
+    )
+    assert written is not None
+    assert written[1] == wanted, f"Write this between the marks:\n{wanted}"

@@ -7,49 +7,53 @@ remembering belong to the notifier.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import re
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from rules.model import Notice, Severity
+from agent.options import say_duration
+from collector.messages import Channel, Failed, Message, Sent
+from rules.model import Severity
+
+__all__ = ["Channel", "ChannelOptions", "Failed", "Message", "Sent", "cut", "shown"]
+
+TIMEOUT_S_MIN, TIMEOUT_S_MAX = 1.0, 120.0
+ANSWER_LETTERS_MAX = 300
+SECRET_LETTERS_MIN = 4
 
 
 class ChannelOptions(Struct, kw_only=True, frozen=True):
-    """What every channel can be told. It hears of incidents from `from_severity` on."""
+    """What every channel can be told.
+
+    name: what the channel is called on pages, in notices and in metrics
+    from_severity: it hears of incidents from this severity on
+    timeout: one try takes no longer than this
+    """
 
     name: str
     from_severity: Severity = "warning"
     timeout_s: float = 15.0
 
-
-class Message(Struct, frozen=True):
-    """A notice on its way out. `link` leads to the incident's page; `perhaps_again` warns that an earlier try may
-    have got through before we could write it down."""
-
-    notice: Notice
-    link: str
-    perhaps_again: bool = False
-
-
-class Sent(Struct, frozen=True):
-    """The far side took it; `answer` is what it said."""
-
-    answer: str
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[^\W_][\w. -]{0,62}", self.name):
+            raise ValueError(
+                f"the name {self.name[:80]!r} does not suit a channel; it has up to 63 letters, digits, spaces, "
+                "dots, dashes and underscores, and begins with a letter or digit"
+            )
+        if not TIMEOUT_S_MIN <= self.timeout_s <= TIMEOUT_S_MAX:
+            low, high = say_duration(TIMEOUT_S_MIN), say_duration(TIMEOUT_S_MAX)
+            raise ValueError(f"the timeout of one try lies between {low} and {high}")
 
 
-class Failed(Struct, frozen=True):
-    """It was not taken. `permanent`: trying again is of no use. `retry_after_s`: what the far side asked for."""
+def shown(text: str, secrets: Iterable[str] = (), letters_max: int = ANSWER_LETTERS_MAX) -> str:
+    """`text` from the far side as it may be kept and shown: one short line, without the secrets it may repeat."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= SECRET_LETTERS_MIN:
+            text = text.replace(secret, "****")
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return cut(" ".join(printable.split()), letters_max)
 
-    answer: str
-    permanent: bool = False
-    retry_after_s: float | None = None
 
-
-class Channel(Protocol):
-    def __init__(self, options: Any) -> None: ...
-
-    async def send(self, message: Message) -> Sent | Failed:
-        """One try. May raise anything: the notifier counts that as a failure that may pass."""
-        ...
-
-    async def close(self) -> None: ...
+def cut(text: str, letters_max: int) -> str:
+    return text if len(text) <= letters_max else text[: letters_max - 1] + "…"

@@ -1,0 +1,73 @@
+"""The contract between the notifier and the channels: a message on its way out, and what became of it.
+
+A floor: it knows no channel and no notifier, so that neither needs to know the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from rules.model import Notice
+
+
+class Message(Struct, frozen=True):
+    """A notice on its way out. `link` leads to the incident's page; `perhaps_again` warns that an earlier try may
+    have got through before we could write it down."""
+
+    notice: Notice
+    link: str
+    perhaps_again: bool = False
+
+    @property
+    def title(self) -> str:
+        """One line, whatever the notice holds: it becomes a mail's subject."""
+        return " ".join(self.notice.title.split())
+
+    @property
+    def text(self) -> str:
+        """All that goes under the title: the notice's text, the link, and the warning where there is one."""
+        parts = [self.notice.text.strip(), self.link]
+        if self.perhaps_again:
+            parts.append("You may have had this before: an earlier try was cut off and may have got through.")
+        return "\n\n".join(part for part in parts if part)
+
+
+class Sent(Struct, frozen=True):
+    """The far side took it; `answer` is what it said."""
+
+    answer: str
+
+
+class Failed(Struct, frozen=True):
+    """It was not taken, or nobody knows. `permanent`: trying again is of no use. `retry_after_s`: what the far side
+    asked for. `unsure`: it may have been taken all the same, so that another try may be a repeat."""
+
+    answer: str
+    permanent: bool = False
+    retry_after_s: float | None = None
+    unsure: bool = False
+
+
+class Channel(Protocol):
+    timeout_s: float
+    """How long one try takes at most. The notifier ends one that takes noticeably longer."""
+
+    def __init__(self, options: Any) -> None: ...
+
+    async def send(self, message: Message) -> Sent | Failed:
+        """One try. May raise anything: the notifier counts that as a failure that may pass."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class ChannelState(Struct, frozen=True):
+    """How a channel does, for people. `failure` is what its last try said if that failed, else ""."""
+
+    name: str
+    waiting: int
+    failure: str = ""
+    sent_at: int | None = None
+    failed_at: int | None = None

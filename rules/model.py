@@ -6,6 +6,7 @@ number it was given when it was enrolled.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import numpy as np
@@ -34,7 +35,8 @@ class Host(Struct):
 
     `arrived_at` is when it was last heard, by the collector's clock; `last_at` the newest sample's time, corrected for
     skew. Both are None for a host that has never been heard. `flags` say what is odd about it, by a short code each:
-    `clock` (its clock is off by `skew_ms`), `series` (more series than are kept).
+    `clock` (its clock is off by `skew_ms`), `series` (more series than are kept). `own_labels` names those of `labels`
+    that are the agent's own word; all others were set at enrolment or by an admin.
     """
 
     id: int
@@ -47,13 +49,24 @@ class Host(Struct):
     every_ms: int = 10_000
     skew_ms: int = 0
     flags: tuple[str, ...] = ()
+    own_labels: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:
         return f"host:{self.id}"
 
     def series_subject(self, series: str) -> str:
-        return f"host:{self.id}/series:{series}"
+        return series_subject(self.id, series)
+
+
+def series_subject(host: int, series: str) -> str:
+    return f"host:{host}/series:{series}"
+
+
+_LABEL = r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\["\\n])*)"'
+_SERIES = re.compile(rf"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{{({_LABEL}(?:,{_LABEL})*)?\}})?")
+_PAIR = re.compile(_LABEL)
+_ESCAPED = re.compile(r"\\(.)")
 
 
 class Series(Struct, frozen=True):
@@ -62,6 +75,18 @@ class Series(Struct, frozen=True):
     name: str
     metric: str
     labels: dict[str, str] = {}
+
+    @classmethod
+    def parse(cls, name: str) -> Series:
+        """ValueError when it is not written as a series is; the order of labels does not matter here."""
+        whole = _SERIES.fullmatch(name)
+        if whole is None:
+            raise ValueError(f'{name[:80]!r} is not a series; write cpu_used_pct or disk_used_pct{{mount="/"}}')
+        labels = {
+            key: _ESCAPED.sub(lambda escape: "\n" if escape[1] == "n" else escape[1], value)
+            for key, value in _PAIR.findall(whole[2] or "")
+        }
+        return cls(name, whole[1], labels)
 
 
 class CheckAnswer(Struct, frozen=True):
@@ -99,10 +124,15 @@ class Arrival(Struct):
 
 
 class Verdict(Struct, frozen=True):
-    """What a rule says about one reading, before any `for`."""
+    """What a rule says about one reading, before any `for`.
+
+    `severity` is the gravest limit that the reading has passed. `clings` is the gravest at which an alert that already
+    stands there stays: the same, or graver while the reading is between a limit and where that limit is left.
+    """
 
     state: Literal["ok", "bad", "unknown"]
     severity: Severity | None = None
+    clings: Severity | None = None
 
 
 # --- what judging leaves behind ---------------------------------------------------------------------------------------
@@ -111,8 +141,10 @@ class Verdict(Struct, frozen=True):
 class RuleState(Struct, frozen=True):
     """Where one rule stands about one subject. Only what is not plainly ok is kept: no state means ok.
 
-    `since` is when this state began, by sample time. `alert` is the open alert, if any: it outlives a spell of
-    `unknown`, because no answer is no proof that all is well.
+    `since` is when this state began, by sample time: for pending and firing the first bad sample. `alert` is the open
+    alert, if any: it outlives a spell of `unknown`, because no answer is no proof that all is well. `levels` says since
+    when each severity's limit is passed, since each is held for the rule's `for` on its own. `gone_since` is when the
+    series was last reported, once it is missing.
     """
 
     rule: str
@@ -122,6 +154,20 @@ class RuleState(Struct, frozen=True):
     severity: Severity | None = None
     value: float | None = None
     alert: int | None = None
+    levels: dict[Severity, int] = {}
+    gone_since: int | None = None
+
+
+class Change(Struct, frozen=True):
+    """One step of one rule about one series of a host: None stands for plainly ok."""
+
+    rule: str
+    series: str
+    before: RuleState | None
+    after: RuleState | None
+    at: int
+    value: float | None = None
+    why: str = ""
 
 
 class Transition(Struct, frozen=True):
@@ -179,8 +225,8 @@ class Incident(Struct, frozen=True):
 class Notice(Struct, frozen=True):
     """One message about an incident to one channel: what is to be said, and why. Delivery is kept beside it.
 
-    `id` stays the same on every try, so a receiver can tell a repeat. `seq` is its place in the order of notices to
-    that channel about that incident.
+    `id` stays the same on every try, so a receiver can tell a repeat. `started_at` is when the problem began, by sample
+    time. `alerts` are those of the incident, the gravest first; at most a hundred.
     """
 
     id: str
@@ -201,7 +247,8 @@ class Outcome(Struct):
     """All that follows from one batch or one tick. It is committed whole or not at all.
 
     `arrival` is None for a tick and for a batch that was taken before (`repeat`). States with state "ok" and no alert
-    are to be forgotten by the store. Alerts and incidents are whole new versions of their rows.
+    are to be forgotten by the store. Alerts and incidents are whole new versions of their rows. `subject_host`,
+    `changes` and `repaired_from` are for the judge's own memory and are not stored.
     """
 
     arrival: Arrival | None = None
@@ -216,6 +263,10 @@ class Outcome(Struct):
     alerts: list[Alert] = []
     incidents: list[Incident] = []
     notices: list[Notice] = []
+    judged_at: int = 0
+    subject_host: int | None = None
+    changes: list[Change] = []
+    repaired_from: int | None = None
 
     @property
     def empty(self) -> bool:

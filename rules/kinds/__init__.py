@@ -1,0 +1,133 @@
+"""How a rule judges: one file per kind, and here what every kind has in common.
+
+A kind is a module with a docstring whose first line says when it finds something bad, an `Options` struct (what a
+person writes) and a `Rule` class built from those options. No list elsewhere names it. Its `cadence` says when it is
+asked: "batch" for each sample of the series it binds to, "arrival" about a host's silence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Protocol
+
+from msgspec import Struct
+
+from rules.model import RuleState, Series, Severity, Verdict
+
+
+class RuleOptions(Struct, kw_only=True, frozen=True):
+    """What every rule can be told.
+
+    where: the hosts it is about, by label; `host` is the host's name. Absent means every host
+    for: how long it must be bad without a break before it counts
+    severity: how grave it is, where the limit is a single number
+    summary: what to say, with {{host}} {{value}} {{limit}} {{for}} {{since}} {{series}} {{severity}} and labels
+    runbook: where to read what to do about it
+    """
+
+    name: str
+    where: dict[str, str | list[str]] = {}
+    enabled: bool = True
+    for_s: float = 0.0
+    severity: Severity | None = None
+    summary: str = ""
+    runbook: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ValueError("name is empty; a rule needs a name of its own")
+        if not 0 <= self.for_s < math.inf:
+            raise ValueError(f"for must be 0 or more, not {self.for_s:g} seconds")
+
+    @property
+    def for_ms(self) -> int:
+        return round(self.for_s * 1000)
+
+
+class BaseRule:
+    """What a rule of any kind answers alike."""
+
+    options: RuleOptions
+
+    @property
+    def name(self) -> str:
+        return self.options.name
+
+    @property
+    def enabled(self) -> bool:
+        return self.options.enabled
+
+    def concerns(self, labels: Mapping[str, str]) -> bool:
+        """Whether a host with these labels is one of those it is about."""
+        for label, wanted in self.options.where.items():
+            allowed = [wanted] if isinstance(wanted, str) else wanted
+            if labels.get(label) not in allowed:
+                return False
+        return True
+
+
+class BatchRule(Protocol):
+    """A rule that looks at each sample of the series it binds to."""
+
+    cadence: ClassVar[Literal["batch"]]
+    metric: str
+    severities: tuple[Severity, ...]
+    """Those it knows, the mildest first: a reading that passes the limit of one has passed all before it."""
+    compares: str
+    """How a bad reading stands to its limit, as in "96 % > 95 %"."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def enabled(self) -> bool: ...
+
+    @property
+    def options(self) -> RuleOptions: ...
+
+    def concerns(self, labels: Mapping[str, str]) -> bool: ...
+
+    def binds(self, series: Series) -> bool:
+        """Whether it looks at this series of its metric."""
+        ...
+
+    def verdict(self, value: float) -> Verdict:
+        """What it says of a reading; NaN is unknown. The same value always gets the same answer."""
+        ...
+
+    def calm(self, state: RuleState | None) -> tuple[float, float]:
+        """Low and high of the values, both ends included, that change nothing about a rule standing so.
+
+        It may be narrower than the truth, never wider; (inf, -inf) says that any value may change something.
+        """
+        ...
+
+    def limit(self, severity: Severity) -> float | None:
+        """The number that is passed when it is this grave, for messages."""
+        ...
+
+
+class ArrivalRule(Protocol):
+    """A rule about how long a host has not been heard."""
+
+    cadence: ClassVar[Literal["arrival"]]
+    severity: Severity
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def enabled(self) -> bool: ...
+
+    @property
+    def options(self) -> RuleOptions: ...
+
+    def concerns(self, labels: Mapping[str, str]) -> bool: ...
+
+    def patience_ms(self, every_ms: int) -> int:
+        """How long a host that reports every so often may be silent before it is bad."""
+        ...
+
+
+NEVER_CALM = (math.inf, -math.inf)

@@ -7,7 +7,7 @@ when it returns. Every method may raise StoreError; nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -160,10 +160,10 @@ class Incidents(Protocol):
 
 
 class Notices(Protocol):
-    async def due(self, now: int, limit: int, without: Collection[str] = ()) -> list[NoticeRow]:
+    async def due(self, now: int, limit: int) -> list[NoticeRow]:
         """The next notice of each (channel, incident) that waits and whose time has come: a later one is not due
-        before the earlier one is sent or failed. Oldest first. None of the channels in `without`: those that have
-        more than they can do must not fill the `limit` of the others."""
+        before the earlier one is sent or failed. The channels take turns, each with its oldest first: however much
+        one of them has, it leaves the others their share of `limit`."""
         ...
 
     async def next_due_at(self) -> int | None: ...

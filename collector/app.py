@@ -1,0 +1,195 @@
+"""The one place where the collector's parts are built and joined; no part knows another but through here.
+
+The way of the data: server -> ingest -> evaluator -> store; what is on disk then wakes the notifier and the pages.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiohttp import web
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformCollector, ProcessCollector
+
+from agent.options import ConfigError
+from collector.api.health import Health
+from collector.auth import Tokens
+from collector.config import CollectorConfig, build_channel, load_rules
+from collector.evaluator import Evaluator
+from collector.health import Component
+from collector.ingest import Ingest
+from collector.notifier import Notifier
+from collector.server import Limits, Server
+from collector.store import Store
+from collector.stores.sqlite import open_store
+from collector.web.pages import Pages
+from rules.engine import Rule
+from rules.model import ChannelView, Outcome
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1
+FORGET_S = 60
+FORGET_PIECE = 2_000
+FORGET_PIECES_MAX = 50
+"""So many at a time: 100,000 batches a minute is more than any fleet of one machine brings in."""
+DRAIN_S = 5.0
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Collector:
+    """A running collector. `start` says what keeps it from running; `stop` keeps and tells what was taken in.
+
+    `folder` is where the config lies: the files of rules it names are looked for there.
+    """
+
+    def __init__(self, config: CollectorConfig, folder: Path) -> None:
+        self._config, self._folder = config, folder
+        self._not_ready: str | None = "starting"
+        self._registry = own_registry()
+        self._scheduler = AsyncIOScheduler(timezone="UTC")
+
+    async def start(self) -> None:
+        """Raises ConfigError, StoreError or ServerError, one sentence each; nothing is left open then."""
+        rules = load_rules(self._config, self._folder)
+        self.store = await open_store(Path(self._config.state), role="collector")
+        try:
+            await self._build(self.store, rules)
+            await self._server.start()
+        except BaseException:
+            await self.store.close()
+            raise
+        self._schedule()
+        self._not_ready = None
+        log.info(
+            "Serving on %s with %d rules and %d channels.",
+            self._config.listen,
+            len(rules),
+            self._channel_count,
+        )
+
+    async def stop(self) -> None:
+        """Pushes are put off, what was judged is kept, what is being sent is finished; then all is closed."""
+        self._not_ready = "stopping"
+        self._scheduler.shutdown(wait=False)
+        await self._pages.close()
+        await self._server.stop()
+        await self._tokens.close()
+        await self._evaluator.stop()
+        await self._notifier.stop(DRAIN_S)
+        await self.store.close()
+
+    def reload(self) -> None:
+        """Read the rules anew. A mistake in them is said and the old ones stay."""
+        try:
+            rules = load_rules(self._config, self._folder)
+        except ConfigError as mistake:
+            log.error("The rules are left as they were: %s", mistake)  # noqa: TRY400 - theirs, so no trace of ours
+            return
+        self._evaluator.replace_rules(rules, channel_views(self._config))
+        log.info("Judging by %d rules from now on.", len(rules))
+
+    # --- the parts and their joints ---
+
+    async def _build(self, store: Store, rules: Sequence[Rule]) -> None:
+        config, registry = self._config, self._registry
+        names = [options.name for options in config.channels]
+        self._pages = Pages(store, names, now_ms=now_ms, registry=registry)
+        self._notifier = Notifier(
+            store.notices,
+            {options.name: build_channel(options) for options in config.channels},
+            now_ms=now_ms,
+            registry=registry,
+            link=lambda incident: f"{config.link_base}/incidents/{incident}",
+        )
+        self._evaluator = Evaluator(
+            store, rules, channel_views(config), now_ms=now_ms, on_commit=self._committed, registry=registry
+        )
+        self._tokens = Tokens(store.hosts, now_ms)
+        ingest = Ingest(
+            self._tokens,
+            self._evaluator.take,
+            now_ms=now_ms,
+            registry=registry,
+            late_ms_max=round(config.late_s_max * 1000),
+        )
+        self._server = Server(
+            self._application(ingest),
+            *config.address,
+            registry=registry,
+            limits=Limits(connections_max=config.connections_max),
+            loopback_only=True,
+        )
+        await self._evaluator.start()
+        await self._notifier.start()
+
+    def _application(self, ingest: Ingest) -> web.Application:
+        health = Health(
+            [self._store_health, ingest.health, self._evaluator.health, self._notifier.health],
+            self._registry,
+            not_ready=lambda: self._not_ready,
+        )
+        app = web.Application()
+        app.add_routes([*ingest.routes(), *health.routes(), *self._pages.routes()])
+        return app
+
+    def _committed(self, outcomes: Sequence[Outcome]) -> None:
+        if any(outcome.notices for outcome in outcomes):
+            self._notifier.wake()
+        self._pages.publish(outcomes)
+
+    async def _store_health(self) -> Component:
+        health = await self.store.health()
+        return Component("store", health.state, health.detail)
+
+    @property
+    def _channel_count(self) -> int:
+        return len(self._config.channels)
+
+    # --- what comes round ---
+
+    def _schedule(self) -> None:
+        errors = Counter(
+            "watchkeeper_job_errors", "Scheduled jobs that failed", ["job"], registry=self._registry
+        )
+
+        def failed(event: JobExecutionEvent) -> None:
+            errors.labels(job=event.job_id).inc()
+            log.error("The job %r failed; it comes round again.", event.job_id, exc_info=event.exception)
+
+        self._scheduler.add_listener(failed, EVENT_JOB_ERROR)
+        for job, seconds in ((self._tick, TICK_S), (self._forget, FORGET_S)):
+            self._scheduler.add_job(
+                job, "interval", seconds=seconds, id=job.__name__.strip("_"), coalesce=True, max_instances=1
+            )
+        self._scheduler.start()
+
+    async def _tick(self) -> None:
+        await self._evaluator.tick()
+
+    async def _forget(self) -> None:
+        """Let go of what is older than `keep`, a piece at a time, so that no push waits long behind it."""
+        before = now_ms() - round(self._config.keep_s * 1000)
+        for _ in range(FORGET_PIECES_MAX):
+            if await self.store.forget_before(before, FORGET_PIECE) < FORGET_PIECE:
+                return
+
+
+def channel_views(config: CollectorConfig) -> list[ChannelView]:
+    return [ChannelView(options.name, options.from_severity) for options in config.channels]
+
+
+def own_registry() -> CollectorRegistry:
+    """Metrics of this process: a registry of our own, so that two collectors in one process stay apart."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry

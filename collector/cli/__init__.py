@@ -1,0 +1,1 @@
+"""What the `watchkeeper` command says and asks at a terminal, one file per subject."""

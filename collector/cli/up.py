@@ -1,0 +1,89 @@
+"""`watchkeeper up`: a collector and an agent for this very host, out of one folder, for trying it in a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import sys
+from pathlib import Path
+
+from agent.wire import Token
+
+log = logging.getLogger(__name__)
+
+AGENT_AGAIN_S = 5.0
+AGENT_STOP_S = 8.0
+
+STARTER = """\
+# Made by `watchkeeper up`. What you change here is kept; start it again to apply it.
+collector:
+  listen: 127.0.0.1:8420
+  state: {state}
+  # Whom to tell when something is wrong. config.example.yaml shows every kind of channel:
+  # channels:
+  #   - kind: slack
+  #     name: ops
+  #     url_file: slack-webhook.url
+"""
+
+
+class Folder:
+    """Where `up` keeps its things: the config of each program, the agent's token, the state of both."""
+
+    def __init__(self, path: Path) -> None:
+        self.collector_config = path / "collector.yaml"
+        self.agent_config = path / "agent.yaml"
+        self._agent_state = path / "agent"
+        self._token = path / "agent.token"
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.collector_config.exists():
+            self.collector_config.write_text(STARTER.format(state=(path / "collector").resolve()))
+
+    @property
+    def has_token(self) -> bool:
+        return self._token.exists()
+
+    def keep_token(self, token: Token) -> None:
+        self._token.touch(mode=0o600)
+        self._token.write_text(f"{token}\n")
+
+    def write_agent_config(self, url: str) -> None:
+        """Written anew at each start: the collector's address may have changed."""
+        self.agent_config.write_text(
+            "# Made by `watchkeeper up` at each start.\n"
+            f"agent:\n  collector: {url}\n  token_file: {self._token.name}\n  state: {self._agent_state.resolve()}\n"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def keep_agent_running(config: Path, log_format: str) -> None:
+    """Run the agent as a child until cancelled, then stop it kindly; one that dies is started again."""
+    while True:
+        command = ["-m", "agent", "--log-format", log_format, "run", "--config", str(config)]
+        child = await asyncio.create_subprocess_exec(sys.executable, *command)
+        try:
+            code = await child.wait()
+        except asyncio.CancelledError:
+            await _stop(child)
+            raise
+        log.error(
+            "The agent ended by itself (exit code %d); it is started again in %d s.", code, AGENT_AGAIN_S
+        )
+        await asyncio.sleep(AGENT_AGAIN_S)
+
+
+async def _stop(child: asyncio.subprocess.Process) -> None:
+    child.terminate()
+    try:
+        async with asyncio.timeout(AGENT_STOP_S):
+            await child.wait()
+    except TimeoutError:
+        child.kill()
+        await child.wait()

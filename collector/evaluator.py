@@ -1,0 +1,286 @@
+"""One judge, one queue, one writer: what follows from a batch is decided in order and kept in that order, whole.
+
+A push is judged in the event loop the moment it is let in, so what the judge remembers runs ahead of the disk by what
+stands in the queue. The writer commits that queue group by group and only then are pushes answered, pages told and
+notices sent. When a commit fails, everything queued was judged upon what is not on disk: it is all put off (agents send
+again what was not acknowledged) and the judge's memory is read anew from the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from rules.judge import Watch, apply, judge, repair, repairs_due, replace_rules, tick
+
+from agent.wire import Result
+from collector.health import Component
+from collector.store import Store, StoreError
+from rules.engine import Rule
+from rules.model import Arrival, ChannelView, Outcome
+from rules.seen import TooManyGaps
+
+log = logging.getLogger(__name__)
+
+QUEUE_MAX = 5_000
+GROUP_MAX = 500
+REPAIR_ROWS_MAX = 20_000
+REPAIR_TRIES_MAX = 5
+PAUSE_MS = 5_000
+"""A tick this late means that we slept (or the clock was set): nobody is called silent for time we did not listen."""
+REREAD_S = (0.2, 5.0)
+"""How soon a store that failed is asked again, and how seldom at most."""
+
+
+class Evaluator:
+    """Judges arrivals and ticks, commits what follows, and tells `on_commit` of each group that is on disk."""
+
+    def __init__(
+        self,
+        store: Store,
+        rules: Sequence[Rule],
+        channels: Sequence[ChannelView],
+        *,
+        now_ms: Callable[[], int],
+        on_commit: Callable[[Sequence[Outcome]], None],
+        registry: CollectorRegistry,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._rules, self._channels = tuple(rules), tuple(channels)
+        self._now_ms, self._monotonic = now_ms, monotonic
+        self._on_commit = on_commit
+        self._queue: deque[tuple[Outcome, asyncio.Future[None] | None]] = deque()
+        self._queued = asyncio.Event()
+        self._watch: Watch | None = None
+        self._trouble = "the store is not read yet"
+        self._writer: asyncio.Task[None] | None = None
+        self._ticked = (now_ms(), monotonic())
+        self._metrics = _Metrics(registry)
+        registry_gauge = Gauge(
+            "watchkeeper_judge_queue", "Outcomes waiting to be committed", registry=registry
+        )
+        registry_gauge.set_function(lambda: len(self._queue))
+
+    # --- its life ---
+
+    async def start(self) -> None:
+        """Read what is remembered and begin to write. StoreError when the store cannot be read."""
+        await self._read()
+        self._writer = asyncio.create_task(self._write_forever(), name="evaluator-writer")
+
+    async def stop(self) -> None:
+        """Commit what is queued, then end; what comes later is put off."""
+        if self._writer is None:
+            return
+        with contextlib.suppress(StoreError):
+            await self._barrier()
+        self._watch, self._trouble = None, "the collector is stopping"
+        self._writer.cancel()
+        await asyncio.gather(self._writer, return_exceptions=True)
+
+    def health(self) -> Component:
+        if self._watch is None:
+            return Component("evaluator", "bad", f"Not judging: {self._trouble}.")
+        return Component(
+            "evaluator", "ok", f"Judging {len(self._watch.hosts)} hosts by {len(self._rules)} rules."
+        )
+
+    @property
+    def watch(self) -> Watch:
+        """What the judge remembers, to be read and not changed. StoreError while it is not to be trusted."""
+        if self._watch is None:
+            raise StoreError(f"not judging now: {self._trouble}")
+        return self._watch
+
+    def replace_rules(self, rules: Sequence[Rule], channels: Sequence[ChannelView]) -> None:
+        """From the next batch on these rules hold; the states of those that stay are kept."""
+        self._rules, self._channels = tuple(rules), tuple(channels)
+        if self._watch is not None:
+            replace_rules(self._watch, self._rules, self._channels)
+
+    # --- what comes in ---
+
+    async def take(self, arrivals: Sequence[Arrival]) -> list[Result]:
+        """Judge the batches of one push and return when what follows is on disk.
+
+        StoreError when it cannot be kept now: nothing is acknowledged, and all of it may be sent again.
+        """
+        for arrival in arrivals:
+            if arrival.host not in self.watch.hosts:
+                await self._meet(arrival.host)
+        if len(self._queue) + len(arrivals) > QUEUE_MAX:
+            raise StoreError("more batches wait to be stored than there is room for")
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        results = [self._judge(arrival) for arrival in arrivals]
+        self._put(Outcome(), committed)
+        await committed
+        return results
+
+    def _judge(self, arrival: Arrival) -> Result:
+        try:
+            outcome = judge(self.watch, arrival, self._now_ms())
+        except TooManyGaps:
+            return "again"
+        apply(self.watch, outcome)
+        self._put(outcome)
+        return "ok"
+
+    async def _meet(self, host_id: int) -> None:
+        """A host that was enrolled after we read the store."""
+        latest = await self._store.samples.latest(host_id)
+        if latest is None:
+            raise StoreError(f"host {host_id} has a token but is not in the store")
+        if host_id not in self.watch.hosts:
+            self.watch.add_host(latest.host)
+
+    # --- what comes of itself ---
+
+    async def tick(self) -> None:
+        """Once a second: silence, series that are gone, and hosts to be judged again after late batches."""
+        if self._watch is None:
+            return
+        now, monotonic = self._now_ms(), self._monotonic()
+        slept = monotonic - self._ticked[1] > PAUSE_MS / 1000
+        stepped = abs((now - self._ticked[0]) - (monotonic - self._ticked[1]) * 1000) > PAUSE_MS
+        if slept or stepped:
+            log.warning("The collector slept or its clock was set; silence is counted anew from now.")
+            self._watch.awake_since = now
+        self._ticked = (now, monotonic)
+        outcome = tick(self._watch, now)
+        if not outcome.empty:
+            apply(self._watch, outcome)
+            self._put(outcome)
+        for host, start in repairs_due(self._watch, now):
+            await self._repair(host, start)
+
+    async def _repair(self, host_id: int, start: int) -> None:
+        """Judge a host again from stored rows. A batch judged while we read makes the rows stale: read them again."""
+        for _ in range(REPAIR_TRIES_MAX):
+            await self._barrier()
+            before = self.watch.hosts[host_id].host
+            rows = await self._store.samples.rows(host_id, start, 2**62, REPAIR_ROWS_MAX)
+            if self.watch.hosts[host_id].host is before:
+                outcome = repair(self.watch, host_id, rows, self._now_ms())
+                apply(self.watch, outcome)
+                self._put(outcome)
+                self._metrics.repairs.inc()
+                return
+        log.info("Host %d sends faster than its past can be read; its repair is tried again.", host_id)
+
+    # --- what goes out ---
+
+    def _put(self, outcome: Outcome, committed: asyncio.Future[None] | None = None) -> None:
+        self._queue.append((outcome, committed))
+        self._queued.set()
+
+    async def _barrier(self) -> None:
+        """Return when all that is queued now is on disk."""
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._put(Outcome(), committed)
+        await committed
+
+    async def _write_forever(self) -> None:
+        while True:
+            await self._queued.wait()
+            group = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_MAX))]
+            if not self._queue:
+                self._queued.clear()
+            try:
+                await self._commit(group)
+            except Exception as error:
+                if not isinstance(error, StoreError):
+                    log.exception(
+                        "Committing failed in a way nobody foresaw; the judge's memory is read anew."
+                    )
+                await self._recover(group, error)
+
+    async def _commit(self, group: list[tuple[Outcome, asyncio.Future[None] | None]]) -> None:
+        outcomes = [outcome for outcome, _ in group if not outcome.empty]
+        if outcomes:
+            with self._metrics.commit_seconds.time():
+                await self._store.commit(outcomes)
+            self._metrics.committed.inc(len(outcomes))
+        _settle(group, None)
+        if outcomes:
+            self._tell(outcomes)
+
+    def _tell(self, outcomes: Sequence[Outcome]) -> None:
+        """They are on disk whatever a listener does, so a listener's fault stays its own."""
+        try:
+            self._on_commit(outcomes)
+        except Exception:
+            log.exception("Telling of a commit failed; the commit itself stands.")
+            self._metrics.errors.inc()
+
+    async def _recover(
+        self, group: list[tuple[Outcome, asyncio.Future[None] | None]], error: Exception
+    ) -> None:
+        log.error("A commit failed, agents are told to send again: %s", error)
+        self._metrics.errors.inc()
+        self._watch, self._trouble = None, str(error)
+        trouble = StoreError(f"not stored: {error}")
+        _settle(group, trouble)
+        wait_s = REREAD_S[0]
+        while self._watch is None:
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, REREAD_S[1])
+            _settle(list(self._queue), trouble)
+            self._queue.clear()
+            try:
+                await self._read()
+            except StoreError as again:
+                self._trouble = str(again)
+        log.warning("The store answers again; judging goes on.")
+
+    async def _read(self) -> None:
+        now = self._now_ms()
+        kept = await self._store.remember(now)
+        self._watch = Watch.from_remembered(
+            instance=kept.instance,
+            rules=self._rules,
+            channels=self._channels,
+            hosts=kept.hosts,
+            seen=kept.seen,
+            states=kept.states,
+            alerts=kept.alerts,
+            incidents=kept.incidents,
+            next_alert=kept.next_alert,
+            next_incident=kept.next_incident,
+            started_at=now,
+        )
+        self._ticked = (now, self._monotonic())
+
+
+class _Metrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.committed = Counter(
+            "watchkeeper_outcomes_committed", "Batches and ticks on disk", registry=registry
+        )
+        self.errors = Counter(
+            "watchkeeper_commit_errors", "Commits that failed or were not told", registry=registry
+        )
+        self.repairs = Counter(
+            "watchkeeper_repairs", "Hosts judged again after late batches", registry=registry
+        )
+        self.commit_seconds = Histogram(
+            "watchkeeper_commit_seconds",
+            "Time from handing a group to the store until it is on disk",
+            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0),
+            registry=registry,
+        )
+
+
+def _settle(group: Sequence[tuple[Outcome, asyncio.Future[None] | None]], error: StoreError | None) -> None:
+    for _, committed in group:
+        if committed is None or committed.done():
+            continue
+        if error is None:
+            committed.set_result(None)
+        else:
+            committed.set_exception(error)

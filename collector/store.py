@@ -1,8 +1,9 @@
 """The contract between Watchkeeper and whatever keeps its data: Protocols by noun, values in and values out.
 
 Every engine in `stores/` passes the same conformance suite. No cursor, SQL or open transaction leaves an engine, and
-`commit` is the only write on the hot path: what it was given is kept whole, in order, or not at all, and is on disk
-when it returns. Every method may raise StoreError; nothing else.
+`commit` is the only write on the hot path. Whatever is written is on disk when the call returns; what is read is of one
+moment. Every method may raise StoreError; nothing else. A caller that is cancelled while it writes does not learn
+whether that was kept.
 """
 
 from __future__ import annotations
@@ -17,6 +18,13 @@ from msgspec import Struct
 from rules.model import Alert, CheckAnswer, Host, Incident, Notice, Outcome, RuleState, Transition
 from rules.seen import Seen
 
+LIST_MAX = 10_000
+"""No list of incidents, alerts or transitions is longer."""
+POINTS_MAX = 1_000_000
+"""No range of a series holds more; a longer one is refused rather than cut."""
+RESOLVED_REMEMBERED_MS = 600_000
+"""An incident resolved less than this ago may be opened again, so judging must know it."""
+
 
 class StoreError(Exception):
     """The store cannot do it now; the sentence says what and where. `passing`: asking again later may work."""
@@ -30,7 +38,11 @@ class StoreError(Exception):
 
 
 class Remembered(Struct):
-    """All that judging needs back after a start: small, because only what is not plainly ok is kept as state."""
+    """All that judging needs back after a start: small, because only what is not plainly ok is kept as state.
+
+    `incidents` are those open, and those resolved so short a while ago that they may be opened again. `alerts` are
+    those open, then those resolved of these incidents, the newest first.
+    """
 
     instance: str
     hosts: list[Host]
@@ -53,7 +65,8 @@ class TokenRow(Struct, frozen=True):
 
 
 class Latest(Struct, frozen=True):
-    """A host and the values of its newest batch, by series name; empty when it has never been heard."""
+    """A host and the values of its newest batch, by series name: NaN where the check gave no answer. Empty when it has
+    never been heard. Newest is by sample time; of two of the same time, the one that came last."""
 
     host: Host
     values: dict[str, float]
@@ -67,7 +80,7 @@ class Points(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """One batch as it was stored."""
+    """One batch as it was stored; `values` is not to be written to."""
 
     at: int
     arrived_at: int
@@ -80,7 +93,10 @@ Delivery = Literal["waiting", "sending", "sent", "failed"]
 
 
 class NoticeRow(Struct, frozen=True):
-    """A notice and what became of it. `sending` found after a start means that a try may have got through."""
+    """A notice and what became of it. `sending` found after a start means that a try may have got through.
+
+    `tried_at` is when the latest try began, or ended in vain.
+    """
 
     notice: Notice
     delivery: Delivery = "waiting"
@@ -93,7 +109,10 @@ class NoticeRow(Struct, frozen=True):
 
 
 class StoreHealth(Struct, frozen=True):
-    """`state` ok or bad, with a sentence; sizes for /metrics and /health/detailed."""
+    """`state` bad means that the newest write failed for a reason that lies with the disk or the file.
+
+    `size_bytes` is what the store takes on its disk, `free_bytes` what that disk has left for it.
+    """
 
     state: Literal["ok", "bad"]
     detail: str
@@ -106,7 +125,9 @@ class StoreHealth(Struct, frozen=True):
 
 
 class Hosts(Protocol):
-    async def enrol(self, name: str, labels: dict[str, str], token_id: str, secret_sha256: bytes, now: int) -> Host:
+    async def enrol(
+        self, name: str, labels: dict[str, str], token_id: str, secret_sha256: bytes, now: int
+    ) -> Host:
         """A new host and its token. StoreError when the name is taken."""
         ...
 
@@ -116,9 +137,13 @@ class Hosts(Protocol):
 
     async def token(self, token_id: str) -> TokenRow | None: ...
 
-    async def revoke(self, token_id: str, now: int) -> bool: ...
+    async def revoke(self, token_id: str, now: int) -> bool:
+        """False when there is no such token, or it is revoked already."""
+        ...
 
-    async def all(self) -> list[Host]: ...
+    async def all(self) -> list[Host]:
+        """In name order."""
+        ...
 
 
 class Samples(Protocol):
@@ -133,7 +158,8 @@ class Samples(Protocol):
         ...
 
     async def series(self, host: int, name: str, start: int, end: int) -> Points:
-        """`start` inclusive, `end` exclusive, by sample time, however late each batch came."""
+        """`start` inclusive, `end` exclusive, by sample time, however late each batch came. StoreError when the range
+        holds more than POINTS_MAX batches."""
         ...
 
     async def rows(self, host: int, start: int, end: int, limit: int) -> list[Row]:
@@ -166,17 +192,27 @@ class Notices(Protocol):
         one of them has, it leaves the others their share of `limit`."""
         ...
 
-    async def next_due_at(self) -> int | None: ...
-
-    async def sending(self, notice: str, now: int) -> bool:
-        """Mark it as on its way, on disk, before anything is sent. False when another worker has it or it is done."""
+    async def next_due_at(self) -> int | None:
+        """When the first of those that wait for nothing but their time is due; None when there is none."""
         ...
 
-    async def sent(self, notice: str, now: int, answer: str) -> None: ...
+    async def sending(self, notice: str, now: int) -> bool:
+        """Mark it as on its way, on disk, before anything is sent, and count the try. False when it is not due: another
+        worker has it, it is done, its time has not come, or an earlier one to that channel about that incident is not
+        finished."""
+        ...
 
-    async def put_off(self, notice: str, now: int, answer: str, next_try_at: int) -> None: ...
+    async def sent(self, notice: str, now: int, answer: str) -> None:
+        """StoreError unless it is being sent. Saying again what was said changes nothing, here and below."""
+        ...
 
-    async def failed(self, notice: str, now: int, answer: str) -> None: ...
+    async def put_off(self, notice: str, now: int, answer: str, next_try_at: int) -> None:
+        """It waits until `next_try_at`, be it that the try was in vain or that none was made. StoreError when done."""
+        ...
+
+    async def failed(self, notice: str, now: int, answer: str) -> None:
+        """Given up, be it that the last try was in vain or that none is worth making. StoreError when it was sent."""
+        ...
 
     async def interrupted(self) -> int:
         """At a start: every notice left in `sending` waits again, marked `perhaps_again`. How many there were."""
@@ -197,14 +233,26 @@ class Store(Protocol):
     incidents: Incidents
     notices: Notices
 
-    async def remember(self) -> Remembered: ...
+    async def remember(self, now: int) -> Remembered: ...
 
-    async def commit(self, outcomes: Sequence[Outcome]) -> None: ...
+    async def commit(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep all that follows from `outcomes` whole, in their order, or nothing of it (StoreError).
 
-    async def forget_before(self, at: int, batches_max: int) -> int:
-        """Drop at most `batches_max` of the oldest batches sampled before `at`; how many were dropped."""
+        Of calls that overlap, the earlier one is kept first. The outcomes must not be altered before it returns. States
+        that are ok and have no alert are forgotten. A host's row moves only forward: a late batch, though stored, is
+        never its newest. Of a check the answer with the greatest `at` stays.
+        """
         ...
 
-    async def health(self) -> StoreHealth: ...
+    async def forget_before(self, at: int, batches_max: int) -> int:
+        """Drop at most `batches_max` of the batches sampled before `at`, but never the newest of a host; how many
+        were dropped. Fewer than `batches_max` means that there are no more."""
+        ...
 
-    async def close(self) -> None: ...
+    async def health(self) -> StoreHealth:
+        """Cheap enough to be asked every few seconds. Raises nothing."""
+        ...
+
+    async def close(self) -> None:
+        """Do what was asked for already, then let go of everything."""
+        ...

@@ -1,0 +1,187 @@
+"""What follows from a batch or a tick, written down: the hot path, so plain SQL and many rows at a time."""
+
+from __future__ import annotations
+
+import array
+import sqlite3
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from collector.stores.sqlite.layouts import WrittenLayouts
+from collector.stores.sqlite.tables import ALERTS, CHECKS, INCIDENTS, NOTICES, STATES, TRANSITIONS, json_text
+from rules.model import Arrival, Host, Outcome
+from rules.seen import Seen
+
+BATCH = (
+    "INSERT INTO batches (id, host, at, arrived_at, every_ms, layout, samples) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+COUNT = "UPDATE meta SET value = value + ? WHERE key = 'batches'"
+HOST = """
+    UPDATE hosts SET labels = ?2, facts = ?3, own_labels = ?4
+    WHERE id = ?1 AND (labels <> ?2 OR facts <> ?3 OR own_labels <> ?4)
+"""
+# Only forward: a late batch replaces nothing of the newest. What the judge says of the host (?8) holds in any case.
+HEARD = """
+    INSERT INTO heard (host, arrived_at, last_at, every_ms, skew_ms, flags, batch)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (host) DO UPDATE SET
+        arrived_at = max(arrived_at, excluded.arrived_at),
+        last_at = max(last_at, excluded.last_at),
+        every_ms = iif(?8 OR excluded.last_at >= last_at, excluded.every_ms, every_ms),
+        skew_ms = iif(?8 OR excluded.last_at >= last_at, excluded.skew_ms, skew_ms),
+        flags = iif(?8 OR excluded.last_at >= last_at, excluded.flags, flags),
+        batch = iif(excluded.last_at >= last_at, excluded.batch, batch)
+"""
+HEARD_OF = """
+    UPDATE heard SET every_ms = ?2, skew_ms = ?3, flags = ?4, arrived_at = max(arrived_at, ?5) WHERE host = ?1
+"""
+SEEN = """
+    INSERT INTO seen (host, spool, below, ranges, arrived_at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (host, spool) DO UPDATE SET
+        below = excluded.below, ranges = excluded.ranges, arrived_at = max(arrived_at, excluded.arrived_at)
+"""
+CHECK = f"""
+    INSERT INTO checks (host, {", ".join(CHECKS.kind.__struct_fields__)}) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (host, id) DO UPDATE SET
+        kind = excluded.kind, state = excluded.state, at = excluded.at, ms = excluded.ms, detail = excluded.detail
+    WHERE excluded.at >= checks.at
+"""
+FORGET_STATE = "DELETE FROM rule_states WHERE rule = ? AND subject = ?"
+
+
+def keep(connection: sqlite3.Connection, outcomes: Sequence[Outcome], layouts: WrittenLayouts) -> None:
+    """Write all that follows from `outcomes`, in their order, within the caller's transaction."""
+    _keep_batches(connection, outcomes, layouts)
+    _keep_seen(connection, outcomes)
+    _keep_checks(connection, outcomes)
+    _keep_judgement(connection, outcomes)
+
+
+def _keep_batches(
+    connection: sqlite3.Connection, outcomes: Sequence[Outcome], layouts: WrittenLayouts
+) -> None:
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM batches").fetchone()
+    batches: list[Sequence[Any]] = []
+    heard: list[Sequence[Any]] = []
+    for outcome in outcomes:
+        arrival, host = outcome.arrival, outcome.host
+        if arrival is not None:
+            number = last + len(batches) + 1
+            batches.append(_batch(number, arrival, layouts.number(connection, arrival.layout, arrival.at)))
+            heard.append(_heard(number, arrival, host))
+    connection.executemany(BATCH, batches)
+    connection.execute(COUNT, [len(batches)])
+    connection.executemany(HEARD, heard)
+    _keep_hosts(connection, outcomes)
+
+
+def _keep_hosts(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
+    newest = {outcome.host.id: outcome for outcome in outcomes if outcome.host is not None}
+    hosts = [
+        (outcome.host, outcome.arrival is None) for outcome in newest.values() if outcome.host is not None
+    ]
+    connection.executemany(
+        HOST,
+        [
+            (host.id, json_text(host.labels), json_text(host.facts), json_text(host.own_labels))
+            for host, _ in hosts
+        ],
+    )
+    connection.executemany(
+        HEARD_OF,
+        [
+            (host.id, host.every_ms, host.skew_ms, json_text(host.flags), host.arrived_at or 0)
+            for host, without_batch in hosts
+            if without_batch
+        ],
+    )
+
+
+def _batch(number: int, arrival: Arrival, layout: int) -> Sequence[Any]:
+    samples = pack_samples(arrival.values, len(arrival.layout))
+    return number, arrival.host, arrival.at, arrival.arrived_at, arrival.every_ms, layout, samples
+
+
+def _heard(number: int, arrival: Arrival, host: Host | None) -> Sequence[Any]:
+    said: Host | Arrival = arrival if host is None else host
+    flags = json_text(said.flags)
+    judged = host is not None
+    return arrival.host, arrival.arrived_at, arrival.at, said.every_ms, said.skew_ms, flags, number, judged
+
+
+def _keep_seen(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
+    newest: dict[tuple[int, str], tuple[Seen, int]] = {}
+    for outcome in outcomes:
+        if (seen := outcome.seen) is not None:
+            newest[seen.host, seen.spool] = seen, outcome.arrival.arrived_at if outcome.arrival else 0
+    connection.executemany(
+        SEEN,
+        [
+            (seen.host, seen.spool, seen.below, pack_ranges(seen.ranges), arrived_at)
+            for seen, arrived_at in newest.values()
+        ],
+    )
+
+
+def _keep_checks(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
+    rows = [
+        (outcome.arrival.host, *CHECKS.row(check))
+        for outcome in outcomes
+        if outcome.arrival is not None
+        for check in outcome.checks
+    ]
+    if rows:
+        connection.executemany(CHECK, rows)
+
+
+def _keep_judgement(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
+    """In an order in which nothing is named before it is there. Of one thing's versions only the last is written."""
+    incidents = {incident.id: incident for outcome in outcomes for incident in outcome.incidents}
+    alerts = {alert.id: alert for outcome in outcomes for alert in outcome.alerts}
+    states = {(state.rule, state.subject): state for outcome in outcomes for state in outcome.states}
+    plainly_ok = {key for key, state in states.items() if state.state == "ok" and state.alert is None}
+    transitions = [transition for outcome in outcomes for transition in outcome.transitions]
+    notices = [notice for outcome in outcomes for notice in outcome.notices]
+    for statement, rows in (
+        (INCIDENTS.upsert, INCIDENTS.rows(incidents.values())),
+        (ALERTS.upsert, ALERTS.rows(alerts.values())),
+        (FORGET_STATE, list(plainly_ok)),
+        (STATES.upsert, STATES.rows(state for key, state in states.items() if key not in plainly_ok)),
+        (TRANSITIONS.insert, TRANSITIONS.rows(transitions)),
+        (NOTICES.insert, NOTICES.rows(notices)),
+    ):
+        if rows:
+            connection.executemany(statement, rows)
+
+
+# --- packing: little endian, eight bytes a number ---------------------------------------------------------------------
+
+
+def pack_samples(values: npt.NDArray[np.float64], count: int) -> bytes:
+    if values.shape != (count,):
+        raise ValueError(f"a batch names {count} series and brings values of shape {values.shape}")
+    return values.astype("<f8", copy=False).tobytes()
+
+
+def unpack_samples(samples: bytes) -> npt.NDArray[np.float64]:
+    return np.frombuffer(samples, dtype="<f8").astype(np.float64, copy=False)
+
+
+def pack_ranges(ranges: Sequence[tuple[int, int]]) -> bytes:
+    if not ranges:
+        return b""
+    numbers = array.array("q", [number for pair in ranges for number in pair])
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def unpack_ranges(packed: bytes) -> list[tuple[int, int]]:
+    numbers = array.array("q", packed)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return list(zip(numbers[::2], numbers[1::2], strict=True))

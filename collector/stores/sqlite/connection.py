@@ -1,0 +1,95 @@
+"""Connections to the database file, and what SQLite's errors mean in words."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from collector.store import StoreError
+
+BUSY_TIMEOUT_S = 5.0
+WRITER_CACHE_KIB = 16 * 1024
+READER_CACHE_KIB = 4 * 1024
+WAL_CHECKPOINT_PAGES = 1_000
+WAL_BYTES_KEPT = 64 * 1024 * 1024
+
+WORDS = {
+    sqlite3.SQLITE_FULL: "no room is left on the disk that holds {path}; free some and it goes on by itself",
+    sqlite3.SQLITE_BUSY: "another program keeps {path} locked",
+    sqlite3.SQLITE_LOCKED: "another program keeps {path} locked",
+    sqlite3.SQLITE_IOERR: "the disk that holds {path} fails ({error})",
+    sqlite3.SQLITE_READONLY: "{path} cannot be written ({error}); the collector's user must own it and its folder",
+    sqlite3.SQLITE_CANTOPEN: "{path} cannot be opened ({error}); the collector's user must own it and its folder",
+    sqlite3.SQLITE_PERM: "{path} cannot be opened ({error}); the collector's user must own it and its folder",
+    sqlite3.SQLITE_NOMEM: "there was not enough memory to use {path}",
+    sqlite3.SQLITE_PROTOCOL: "another program keeps {path} locked",
+    sqlite3.SQLITE_CORRUPT: "{path} is damaged ({error}); put a good copy in its place, or move it away to begin anew",
+    sqlite3.SQLITE_NOTADB: "{path} is not a database; move it away, or name another folder",
+}
+LASTING = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+UNFIT = LASTING | {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PROTOCOL,
+}
+"""After one of these a connection is not to be trusted with the next transaction."""
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """A connection that may write: what it has committed is on disk. The file must be there. Raises sqlite3.Error."""
+    connection = _connect(path, "rw", WRITER_CACHE_KIB)
+    try:
+        # Has an effect in an empty file only, and must come before anything is written to it.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        _use_wal(connection, path)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write. It may be used by any thread, but by one at a time. Raises sqlite3.Error."""
+    return _connect(path, "ro", READER_CACHE_KIB)
+
+
+def _connect(path: Path, mode: str, cache_kib: int) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,  # transactions begin and end where we say so
+        check_same_thread=False,
+    )
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StoreError(f"{path} is on a file system on which SQLite cannot work safely; use a local disk")
+
+
+def primary_code(error: Exception) -> int:
+    """SQLite's result code without its details; 0 if the error is none of SQLite's."""
+    return int(getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def explain(error: Exception, path: Path) -> StoreError:
+    """What went wrong, as the sentence that a person reads."""
+    code = primary_code(error)
+    if code in WORDS:
+        return StoreError(WORDS[code].format(path=path, error=error), passing=code not in LASTING)
+    if isinstance(error, sqlite3.IntegrityError):
+        return StoreError(f"not kept, because it contradicts what is stored: {error}", passing=False)
+    return StoreError(
+        f"not done, because of a fault in the program: {type(error).__name__}: {error}", passing=False
+    )

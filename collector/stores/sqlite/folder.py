@@ -1,0 +1,74 @@
+"""The folder a store lives in: made when it is missing, and held by one collector at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from collector.store import StoreError
+
+
+class Folder:
+    """`database` is the file in it. StoreError says why a folder cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = path / "watchkeeper.db"
+        self._lock_path = path / "collector.lock"
+        self._lock: int | None = None
+
+    def make(self) -> None:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+
+    def make_database(self) -> None:
+        """An empty file that only its owner can read; nothing if there is one already."""
+        try:
+            os.close(_open(self.database, os.O_RDWR | os.O_CREAT))
+        except OSError as error:
+            raise _unusable(self.database, error) from error
+
+    def hold(self) -> None:
+        """Keep every other collector out. StoreError when one is in."""
+        try:
+            lock = _open(self._lock_path, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise _unusable(self._lock_path, error) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
+            os.close(lock)
+            who = f"process {holder}" if holder else "another process"
+            raise StoreError(
+                f"a collector ({who}) is at work in {self.path}; stop it, or name another folder"
+            ) from error
+        self._lock = lock
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """The file stays: were it removed, two collectors could hold one each of the same name."""
+        if self._lock is not None:
+            lock, self._lock = self._lock, None
+            os.ftruncate(lock, 0)
+            os.close(lock)
+
+
+def _open(path: Path, flags: int) -> int:
+    """Open a file, which belongs to the folder's owner when root has to create it (as with `sudo watchkeeper ...`)."""
+    created = not path.exists()
+    opened = os.open(path, flags, 0o600)
+    if created and os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.fchown(opened, owner.st_uid, owner.st_gid)
+    return opened
+
+
+def _unusable(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path} cannot be used: {error.strerror}; it must be writable for the collector's user"
+    )

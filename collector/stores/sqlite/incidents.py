@@ -1,0 +1,57 @@
+"""Incidents with their alerts and transitions, read back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from collector.store import LIST_MAX
+from collector.stores.sqlite.readers import Readers
+from collector.stores.sqlite.tables import ALERTS, INCIDENTS, TRANSITIONS, T, Table
+from rules.model import Alert, Incident, Transition
+
+INCIDENT = f"SELECT {INCIDENTS.names} FROM incidents"
+OPEN = f"{INCIDENT} WHERE resolved_at IS NULL ORDER BY opened_at DESC, id DESC LIMIT ?"
+RESOLVED = f"{INCIDENT} WHERE resolved_at IS NOT NULL ORDER BY opened_at DESC, id DESC LIMIT ?"
+ALERT = f"SELECT {ALERTS.names} FROM alerts"
+TRANSITIONS_OF = f"""
+    SELECT {TRANSITIONS.names} FROM alerts JOIN transitions ON transitions.alert = alerts.id
+    WHERE alerts.incident = ? ORDER BY transitions.at, transitions.id LIMIT ?
+"""
+
+
+class SqliteIncidents:
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    async def open(self) -> list[Incident]:
+        return await self._all(INCIDENTS, OPEN, LIST_MAX)
+
+    async def recent(self, limit: int) -> list[Incident]:
+        def job(connection: sqlite3.Connection) -> list[Incident]:
+            newest = listed(connection, INCIDENTS, OPEN, limit)
+            return newest + listed(connection, INCIDENTS, RESOLVED, limit - len(newest))
+
+        return await self._readers.read(job)
+
+    async def get(self, incident: int) -> Incident | None:
+        found = await self._all(INCIDENTS, f"{INCIDENT} WHERE id = ?", incident)
+        return found[0] if found else None
+
+    async def alerts(self, incident: int) -> list[Alert]:
+        return await self._all(ALERTS, f"{ALERT} WHERE incident = ? ORDER BY id LIMIT ?", incident, LIST_MAX)
+
+    async def open_alerts(self) -> list[Alert]:
+        return await self._all(ALERTS, f"{ALERT} WHERE resolved_at IS NULL ORDER BY id LIMIT ?", LIST_MAX)
+
+    async def transitions(self, incident: int) -> list[Transition]:
+        return await self._all(TRANSITIONS, TRANSITIONS_OF, incident, LIST_MAX)
+
+    async def _all(self, table: Table[T], query: str, *values: Any) -> list[T]:
+        return await self._readers.read(lambda connection: listed(connection, table, query, *values))
+
+
+def listed(connection: sqlite3.Connection, table: Table[T], query: str, *values: Any) -> list[T]:
+    rows: Sequence[Any] = connection.execute(query, values).fetchall()
+    return [table.value(row) for row in rows]

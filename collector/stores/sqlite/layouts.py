@@ -1,0 +1,85 @@
+"""Lists of series names, kept once each: a batch names the list it follows by a number."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import msgspec
+
+WRITTEN_MAX = 20_000
+"""Layouts whose number the writer knows by heart (some 250 bytes each)."""
+NAMES_READ_MAX = 500_000
+"""Series names that the readers know by heart, over all layouts (few of them are different from each other)."""
+USE_NOTED_EVERY_MS = 3_600_000
+
+
+class WrittenLayouts:
+    """The number of a layout, for the writer's thread alone. A host with a new list of series in every batch makes
+    this look things up in the table more often, but never grow.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
+
+    def clear(self) -> None:
+        """What was learned in a transaction that came to nothing is not so."""
+        self._known.clear()
+
+    def number(self, connection: sqlite3.Connection, names: Sequence[str], at: int) -> int:
+        """Give a list of names its number, and note that a batch sampled at `at` uses it."""
+        text = msgspec.json.encode(names)
+        digest = hashlib.blake2b(text, digest_size=16).digest()
+        known = self._known.get(digest) or self._look_up(connection, digest, text)
+        layout, used_until = known
+        if at > used_until:
+            used_until = at + USE_NOTED_EVERY_MS
+            connection.execute("UPDATE layouts SET used_until = ? WHERE id = ?", [used_until, layout])
+        self._known[digest] = layout, used_until
+        self._known.move_to_end(digest)
+        if len(self._known) > WRITTEN_MAX:
+            self._known.popitem(last=False)
+        return layout
+
+    def _look_up(self, connection: sqlite3.Connection, digest: bytes, text: bytes) -> tuple[int, int]:
+        row = connection.execute("SELECT id, used_until FROM layouts WHERE digest = ?", [digest]).fetchone()
+        if row is not None:
+            return int(row[0]), int(row[1])
+        cursor = connection.execute(
+            "INSERT INTO layouts (digest, names, used_until) VALUES (?, ?, 0)", [digest, text.decode()]
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid, 0
+
+
+class ReadLayouts:
+    """The names behind a number, for all reading threads. Numbers are never given twice, so none goes stale."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[int, tuple[str, ...]] = OrderedDict()
+        self._names = 0
+        self._guard = threading.Lock()
+
+    def names(self, connection: sqlite3.Connection, layout: int) -> tuple[str, ...]:
+        with self._guard:
+            known = self._known.get(layout)
+            if known is not None:
+                self._known.move_to_end(layout)
+                return known
+        (text,) = connection.execute("SELECT names FROM layouts WHERE id = ?", [layout]).fetchone()
+        names = tuple(map(sys.intern, msgspec.json.decode(text, type=list[str])))
+        with self._guard:
+            self._remember(layout, names)
+        return names
+
+    def _remember(self, layout: int, names: tuple[str, ...]) -> None:
+        if layout not in self._known:
+            self._known[layout] = names
+            self._names += len(names)
+        while self._names > NAMES_READ_MAX:
+            _, oldest = self._known.popitem(last=False)
+            self._names -= len(oldest)

@@ -1,0 +1,119 @@
+"""The one thread that writes, with a bounded queue in front: one job is one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from collector.store import StoreError
+from collector.stores.sqlite.connection import UNFIT, WORDS, connect_writer, explain, primary_code
+
+log = logging.getLogger(__name__)
+
+QUEUE_MAX = 1_000
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], T]
+
+
+class Writer:
+    """Runs jobs in the order in which they were given, each kept whole or not at all.
+
+    Its connection is opened in its thread, and opened again after an error that leaves it unfit. `on_undo` is called
+    in that thread whenever a transaction came to nothing.
+    """
+
+    def __init__(self, path: Path, on_undo: Callable[[], None]) -> None:
+        self._path = path
+        self._on_undo = on_undo
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._connection: sqlite3.Connection | None = None
+        self._queued = 0
+        self._closed = False
+        self.trouble = ""
+        """Why the disk or the file refused the newest write; empty when it did not."""
+
+    async def write(self, job: Job[T]) -> T:
+        """What `job` returns, once its transaction is on disk. StoreError when it was not kept.
+
+        A caller that is cancelled meanwhile does not learn which of the two it was.
+        """
+        return await self._run(lambda: self._transaction(job))
+
+    async def outside(self, job: Job[T]) -> T:
+        """Run a job that makes its own transactions, or needs none."""
+        return await self._run(lambda: self._explained(lambda: job(self._connected())))
+
+    async def close(self) -> None:
+        """Do what is queued, then end. What comes later is refused."""
+        if self._closed:
+            return
+        self._closed = True
+        self._thread.submit(self._disconnect)
+        await asyncio.to_thread(self._thread.shutdown, wait=True)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise StoreError("the store is closed", passing=False)
+        if self._queued >= QUEUE_MAX:
+            raise StoreError(f"{QUEUE_MAX} writes wait for the disk already")
+        self._queued += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        finally:
+            self._queued -= 1
+
+    # --- in the thread ---
+
+    def _transaction(self, job: Job[T]) -> T:
+        def begin_to_end() -> T:
+            connection = self._connected()
+            connection.execute("BEGIN IMMEDIATE")
+            answer = job(connection)
+            connection.execute("COMMIT")
+            return answer
+
+        answer = self._explained(begin_to_end)
+        self.trouble = ""
+        return answer
+
+    def _explained(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except Exception as error:
+            self._undo(error)
+            if isinstance(error, StoreError):
+                raise
+            if primary_code(error) not in WORDS and not isinstance(error, sqlite3.IntegrityError):
+                log.exception("A write failed in a way nobody foresaw; nothing of it was kept.")
+            raise explain(error, self._path) from error
+
+    def _undo(self, error: Exception) -> None:
+        self._on_undo()
+        if primary_code(error) in WORDS:
+            self.trouble = str(explain(error, self._path))
+        try:
+            if self._connection is not None:
+                self._connection.rollback()
+        except sqlite3.Error:
+            self._disconnect()
+        if primary_code(error) in UNFIT:
+            self._disconnect()
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = connect_writer(self._path)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            try:
+                connection.close()
+            except sqlite3.Error:
+                log.exception("Closing %s failed; what was committed is kept.", self._path)

@@ -172,7 +172,7 @@ class Plan:
         columns: list[int] = []
         for column, name in enumerate(layout):
             for rule in by_metric.get(name.partition("{")[0], ()):
-                if rule.binds(_series(name)):
+                if rule.binds(series_of(name)):
                     self.bound.append((rule, name))
                     columns.append(column)
         self.index: dict[Key, int] = {(rule.name, name): at for at, (rule, name) in enumerate(self.bound)}
@@ -184,7 +184,7 @@ class Plan:
     def applies(self, key: Key) -> bool:
         """Whether that rule would look at that series, if it were there."""
         rule = self.rules.get(key[0])
-        series = _series(key[1])
+        series = series_of(key[1])
         return rule is not None and rule.metric == series.metric and rule.binds(series)
 
     def all_calm(self, values: npt.NDArray[np.float64]) -> bool:
@@ -192,7 +192,7 @@ class Plan:
         return _within(values.take(self.columns), self.low, self.high)
 
 
-def _series(name: str) -> Series:
+def series_of(name: str) -> Series:
     try:
         return Series.parse(name)
     except ValueError:  # the door refuses such names; whatever came in by another way is still judged by its name
@@ -279,7 +279,7 @@ class Track:
             value = float(picked[at])
             after = step(rule, series_subject(self.host, series), before, value, sample)
             told = None if math.isnan(value) else value
-            changes.append(Change(rule.name, series, before, after, sample.at, told))
+            changes.append(Change(self.host, rule.name, series, before, after, sample.at, told))
         return [change for change in changes if change.after is not change.before]
 
     def _missing(self, key: Key, sample: Sample) -> Change:
@@ -287,7 +287,7 @@ class Track:
         after, why = without_series(before, sample)
         if not self.plan.applies(key):
             after, why = None, "the rule no longer applies to it"
-        return Change(*key, before, after, sample.at, None, why)
+        return Change(self.host, *key, before, after, sample.at, None, why)
 
     def write(self, changes: Sequence[Change]) -> None:
         for change in changes:

@@ -161,6 +161,7 @@ class RuleState(Struct, frozen=True):
 class Change(Struct, frozen=True):
     """One step of one rule about one series of a host: None stands for plainly ok."""
 
+    host: int
     rule: str
     series: str
     before: RuleState | None
@@ -247,8 +248,9 @@ class Outcome(Struct):
     """All that follows from one batch or one tick. It is committed whole or not at all.
 
     `arrival` is None for a tick and for a batch that was taken before (`repeat`). States with state "ok" and no alert
-    are to be forgotten by the store. Alerts and incidents are whole new versions of their rows. `subject_host`,
-    `changes` and `repaired_from` are for the judge's own memory and are not stored.
+    are to be forgotten by the store. Alerts and incidents are whole new versions of their rows. What comes after
+    `notices` is for the judge's own memory and is not stored: `repaired` is a host that was judged again, and
+    `replayed` every step that led to where it stands now.
     """
 
     arrival: Arrival | None = None
@@ -264,9 +266,9 @@ class Outcome(Struct):
     incidents: list[Incident] = []
     notices: list[Notice] = []
     judged_at: int = 0
-    subject_host: int | None = None
     changes: list[Change] = []
-    repaired_from: int | None = None
+    repaired: int | None = None
+    replayed: list[Change] = []
 
     @property
     def empty(self) -> bool:

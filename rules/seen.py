@@ -15,7 +15,11 @@ class TooManyGaps(Exception):
 
 
 class Seen(Struct):
-    """Every sequence number below `below` has been taken, and those in `ranges` (first, last), sorted and apart."""
+    """Every sequence number below `below` has been taken, and those in `ranges` (first, last), sorted and apart.
+
+    Between two ranges, and between `below` and the first, at least one number is missing: so what was taken has one
+    way of being written down, whatever the order it came in.
+    """
 
     host: int
     spool: str
@@ -54,7 +58,7 @@ class Seen(Struct):
         if at < len(self.ranges) and self.ranges[at][0] == seq + 1:
             high, last = at + 1, self.ranges[at][1]
         if low == high and len(self.ranges) >= GAPS_MAX:
-            raise TooManyGaps(f"spool {self.spool} has {GAPS_MAX} gaps in its numbering")
+            raise TooManyGaps(f"spool {self.spool} of host {self.host} has {GAPS_MAX} gaps in its numbering already")
         self.ranges[low:high] = [(first, last)]
 
     def _swallow(self) -> None:

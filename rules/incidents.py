@@ -1,0 +1,215 @@
+"""Which alerts a person would call one problem, and what becomes of that problem.
+
+An incident is known by its key: the host furthest up, among the alert's own host and those it is reached through
+(label `parent`, a host's name), that is down itself; else the alert's own subject. Two rules about one series so share
+an incident, and what a dead host takes down joins that host's. An alert that joins another subject's incident is held
+back: it is listed there and has no notice of its own. Should it outlive its cause, it gets an incident of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from rules import notices
+from rules.model import RANK, Alert, Incident, Notice, worst
+
+if TYPE_CHECKING:
+    from rules.memory import Memory
+    from rules.watch import Watch
+
+REOPEN_MS = 10 * 60_000
+"""What comes back this soon is the same problem again."""
+RELEASE_MS = 60_000
+"""How long a held alert may outlive its cause: those behind a host that is back report one after the other."""
+PARENTS_MAX = 16
+
+
+def ancestors(watch: Watch, host: int) -> Iterator[int]:
+    """The hosts that `host` is reached through, the nearest first. A circle of parents ends where it closes."""
+    met = {host}
+    memory: Memory | None = watch.hosts.get(host)
+    while memory is not None and len(met) <= PARENTS_MAX:
+        parent = watch.by_name.get(memory.host.labels.get("parent", ""))
+        if parent is None or parent in met:
+            return
+        met.add(parent)
+        yield parent
+        memory = watch.hosts.get(parent)
+
+
+class Draft:
+    """What one outcome does to alerts and incidents, written upon a Watch that is only read.
+
+    Open, change and close alerts, then `settle` once: it brings the incidents up to date and says which
+    notices are owed. `alerts` and `incidents` hold the new versions of what was touched.
+    """
+
+    def __init__(self, watch: Watch, now: int) -> None:
+        self._watch, self._now = watch, now
+        self.alerts: dict[int, Alert] = {}
+        self.incidents: dict[int, Incident] = {}
+        self.members: dict[int, list[int]] = {}
+        self._keys: dict[str, int] = {}
+        self._down: dict[int, int] = {}
+        self._next_alert, self._next_incident = watch.next_alert, watch.next_incident
+
+    # --- alerts ---
+
+    def open(self, alert: Alert) -> int:
+        """Take in a new alert, whose id and incident are chosen here; returns the id."""
+        number = self._next_alert
+        self._next_alert += 1
+        self.alerts[number] = replace(alert, id=number, incident=self._join(alert, number))
+        self._count_down(alert, 1)
+        return number
+
+    def put(self, alert: Alert) -> None:
+        """A new version of an alert."""
+        self.alerts[alert.id] = alert
+        self.incidents.setdefault(alert.incident, self._incident(alert.incident))
+
+    def close(self, number: int, at: int) -> None:
+        alert = self.alert(number)
+        if alert.resolved_at is None:
+            self.put(replace(alert, resolved_at=max(at, alert.since)))
+            self._count_down(alert, -1)
+
+    def ended_earlier(self, number: int, at: int) -> None:
+        """An alert that is over was over sooner than we knew; nothing if it is long forgotten."""
+        alert = self.alerts.get(number) or self._watch.alerts.get(number)
+        if alert is None or alert.resolved_at is None or alert.resolved_at <= at:
+            return
+        self.put(replace(alert, resolved_at=max(at, alert.since)))
+        incident = self._incident(alert.incident)
+        if incident.resolved_at is not None:
+            last = max(member.resolved_at or 0 for member in self._alerts_of(incident.id))
+            self.incidents[incident.id] = replace(incident, resolved_at=min(incident.resolved_at, last))
+
+    def alert(self, number: int) -> Alert:
+        return self.alerts.get(number) or self._watch.alerts[number]
+
+    # --- their incident ---
+
+    def key(self, alert: Alert) -> str:
+        """What a person would name as the trouble: see above."""
+        chain = list(ancestors(self._watch, alert.host))
+        if alert.subject != f"host:{alert.host}":
+            chain.insert(0, alert.host)
+        down = [host for host in chain if self.is_down(host)]
+        return f"host:{down[-1]}" if down else alert.subject
+
+    def is_down(self, host: int) -> bool:
+        """Whether there is an open alert about the host itself."""
+        return len(self._watch.down.get(host, ())) + self._down.get(host, 0) > 0
+
+    def release(self, number: int) -> None:
+        """Give an alert whose cause is over an incident of its own, unless another cause holds it back."""
+        alert = self.alert(number)
+        before = self._incident(alert.incident)
+        if self.key(alert) == before.key:
+            return
+        self.members[before.id] = [member for member in self._member_ids(before.id) if member != number]
+        self.incidents[before.id] = before
+        self.alerts[number] = replace(alert, incident=self._join(alert, number))
+
+    def _join(self, alert: Alert, number: int) -> int:
+        """The incident of an alert's key: the one that is open, the one just resolved, or a new one."""
+        key = self.key(alert)
+        found = self._keys.get(key) or self._watch.by_key.get(key)
+        incident = self._incident(found) if found is not None else None
+        if incident is None or self._long_over(incident):
+            incident = Incident(self._next_incident, key, "", alert.severity, alert.since)
+            self._next_incident += 1
+            self._keys[key] = incident.id
+            self.members[incident.id] = []
+        elif incident.resolved_at is not None:
+            incident = replace(
+                incident,
+                round=incident.round + 1,
+                severity=alert.severity,
+                told={},
+                resolved_at=None,
+                acknowledged_at=None,
+                acknowledged_by="",
+            )
+            self.members[incident.id] = []
+        self.incidents[incident.id] = incident
+        self.members[incident.id] = [*self._member_ids(incident.id), number]
+        return incident.id
+
+    def _long_over(self, incident: Incident) -> bool:
+        return incident.resolved_at is not None and self._now - incident.resolved_at >= REOPEN_MS
+
+    def _incident(self, number: int) -> Incident:
+        return self.incidents.get(number) or self._watch.incidents[number]
+
+    def _count_down(self, alert: Alert, by: int) -> None:
+        if alert.subject == f"host:{alert.host}":
+            self._down[alert.host] = self._down.get(alert.host, 0) + by
+
+    def _member_ids(self, incident: int) -> list[int]:
+        found = self.members.get(incident)
+        return self._watch.members.get(incident, []) if found is None else found
+
+    def _alerts_of(self, incident: int) -> list[Alert]:
+        """The gravest first, then the oldest."""
+        alerts = map(self.alert, self._member_ids(incident))
+        return sorted(alerts, key=lambda alert: (-RANK[alert.severity], alert.since, alert.id))
+
+    # --- in the end ---
+
+    def settle(self) -> list[Notice]:
+        """Bring every touched incident up to date; returns the notices owed."""
+        return [notice for number in list(self.incidents) for notice in self._settle(number)]
+
+    def _settle(self, number: int) -> list[Notice]:
+        incident, alerts = self.incidents[number], self._alerts_of(number)
+        own = [alert for alert in alerts if alert.subject == incident.key]
+        standing = [alert for alert in own if alert.resolved_at is None]
+        since = min((alert.since for alert in alerts), default=incident.opened_at)
+        incident = replace(
+            incident,
+            title=self._title(incident, standing or own),
+            severity=worst(*(alert.severity for alert in standing)) or incident.severity,
+            opened_at=min(incident.opened_at, since),
+        )
+        over = all(alert.resolved_at is not None for alert in alerts)
+        newly_over = over and incident.resolved_at is None
+        if newly_over:
+            last = max((alert.resolved_at or 0 for alert in alerts), default=self._now)
+            incident = replace(incident, resolved_at=last)
+        owed = notices.decide(incident, self._watch.channels) if newly_over or not over else []
+        story = self._story(incident, own, [alert for alert in alerts if alert.subject != incident.key])
+        written = [notices.write(story, channel, reason, self._watch.instance) for channel, reason in owed]
+        told = {notice.channel: notice.severity for notice in written if notice.reason != "resolved"}
+        self.incidents[number] = replace(incident, told={**incident.told, **told})
+        return written
+
+    def _title(self, incident: Incident, alerts: list[Alert]) -> str:
+        if not alerts:
+            return incident.title
+        name = self._watch.hosts[alerts[0].host].host.name
+        summary = alerts[0].summary
+        return summary if name in summary else f"{name}: {summary}"
+
+    def _story(self, incident: Incident, own: list[Alert], held: list[Alert]) -> notices.Story:
+        hosts = self._watch.hosts
+        about = own[0].host if own else held[0].host if held else None
+        name = hosts[about].host.name if about in hosts else ""
+        behind = []
+        if incident.key == f"host:{about}":
+            behind = sorted(
+                memory.host.name for memory in hosts.values() if memory.host.labels.get("parent") == name
+            )
+        return notices.Story(
+            incident=incident,
+            host=name,
+            alerts=own,
+            held=held,
+            behind=behind,
+            names={alert.host: hosts[alert.host].host.name for alert in [*own, *held] if alert.host in hosts},
+            now=self._now,
+        )

@@ -1,0 +1,154 @@
+"""The judge: what follows from a batch, from the passing of time, and from batches that came late.
+
+`judge`, `tick` and `repair` read a Watch and change nothing; what they return is committed and then taken into memory
+by `apply`. So a batch either has all of its consequences or none.
+"""
+
+from __future__ import annotations
+
+from rules.engine import Sample, Track
+from rules.memory import Memory, binding_labels
+from rules.model import Arrival, CheckAnswer, Host, Outcome
+from rules.record import Recorder
+from rules.repair import repair, repairs_due
+from rules.seen import Seen, TooManyGaps
+from rules.tick import tick
+from rules.watch import Watch, apply, replace_rules
+
+__all__ = ["Watch", "apply", "judge", "repair", "repairs_due", "replace_rules", "tick"]
+
+SPOOLS_MAX = 1_000
+"""Spools of one host. A new one appears when an agent is installed anew; a thousand are no agent of ours."""
+NOT_THE_AGENTS = ("parent", "tenant")
+"""Labels that say what a host belongs to: its own word is not enough for that."""
+
+
+def judge(watch: Watch, arrival: Arrival, now: int) -> Outcome:
+    """What follows from one batch. TooManyGaps: it is not to be taken now, the agent must send it again later.
+
+    The host must be known to the Watch. A batch behind its host's newest sample is late: it is kept, but decides
+    nothing by itself; where it may matter, `repair_from` asks for the past to be judged again.
+    """
+    memory = watch.hosts[arrival.host]
+    seen = _seen(memory, arrival)
+    if seen is None:
+        return Outcome(repeat=True, judged_at=now)
+    last_at = memory.host.last_at
+    outcome = Outcome(arrival=arrival, seen=seen, judged_at=now)
+    if last_at is not None and arrival.at <= last_at:
+        outcome.late = True
+        outcome.host = _host_after_late(memory, arrival)
+        if _may_matter(watch, memory, arrival):
+            outcome.repair_from = arrival.at
+        return _heard(watch, memory, outcome) if memory.absence else outcome
+    outcome.host = host = _host_after(memory, arrival)
+    if arrival.checks:
+        outcome.checks = _changed_checks(memory, arrival)
+    changes = _track(watch, memory, host, arrival).look(
+        arrival.values, Sample(arrival.at, arrival.every_ms, last_at)
+    )
+    if not changes and not memory.absence:
+        return outcome
+    recorder = Recorder(watch, outcome)
+    for change in changes:
+        recorder.change(change)
+    _end_silence(memory, recorder, arrival.arrived_at)
+    return recorder.finish()
+
+
+# --- has it been taken before? ----------------------------------------------------------------------------------------
+
+
+def _seen(memory: Memory, arrival: Arrival) -> Seen | None:
+    """What is seen of the spool once this batch is taken; None when it was taken before."""
+    before = memory.seen.get(arrival.spool)
+    if before is None:
+        if len(memory.seen) >= SPOOLS_MAX:
+            name = memory.host.name
+            raise TooManyGaps(f"host {name} has sent under {SPOOLS_MAX} spool ids; retire it and enrol it anew")
+        seen = Seen(arrival.host, arrival.spool)
+    else:
+        seen = Seen(before.host, before.spool, before.below, list(before.ranges))
+    seen.forget_below(arrival.floor)
+    return seen if seen.add(arrival.seq) else None
+
+
+# --- the host ---------------------------------------------------------------------------------------------------------
+
+
+def _host_after(memory: Memory, arrival: Arrival) -> Host:
+    """The host's record after a batch that is its newest."""
+    host = memory.host
+    labels, own_labels, facts = host.labels, host.own_labels, host.facts
+    if arrival.labels is not None and arrival.at >= memory.facts_at:
+        labels, own_labels = _merged(host, arrival.labels)
+    if arrival.facts is not None and arrival.at >= memory.facts_at:
+        facts = arrival.facts
+    heard_before = host.arrived_at or 0
+    return Host(
+        host.id,
+        host.name,
+        labels,
+        facts,
+        host.enrolled_at,
+        arrival.arrived_at if arrival.arrived_at > heard_before else heard_before,
+        arrival.at,
+        arrival.every_ms,
+        arrival.skew_ms,
+        arrival.flags,
+        own_labels,
+    )
+
+
+def _host_after_late(memory: Memory, arrival: Arrival) -> Host:
+    """A late batch shows that the host is there; how it is, newer ones have said."""
+    host, new = memory.host, _host_after(memory, arrival)
+    new.last_at, new.every_ms, new.skew_ms, new.flags = host.last_at, host.every_ms, host.skew_ms, host.flags
+    return new
+
+
+def _merged(host: Host, told: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """All labels and the names of the agent's own: what was set at enrolment or by an admin stands over its word."""
+    given = {label: value for label, value in host.labels.items() if label not in host.own_labels}
+    own = {label: told[label] for label in told if label not in given and label not in NOT_THE_AGENTS}
+    labels = {**given, **own}
+    return (host.labels if labels == host.labels else labels), tuple(sorted(own))
+
+
+def _changed_checks(memory: Memory, arrival: Arrival) -> list[CheckAnswer]:
+    changed = []
+    for answer in arrival.checks:
+        before = memory.checks.get(answer.id)
+        if before is None or before.state != answer.state or before.detail != answer.detail:
+            changed.append(answer)
+    return changed
+
+
+# --- the rules --------------------------------------------------------------------------------------------------------
+
+
+def _track(watch: Watch, memory: Memory, host: Host, arrival: Arrival) -> Track:
+    """Where the host's rules stand, bound to the series of this batch."""
+    same_layout = arrival.layout is memory.layout or arrival.layout == memory.layout
+    if same_layout and host.labels is memory.host.labels:
+        return memory.track
+    return memory.track.onto(watch.plans.plan(arrival.layout, binding_labels(host)))
+
+
+def _may_matter(watch: Watch, memory: Memory, arrival: Arrival) -> bool:
+    """Whether a late batch might have changed anything, had it come in its turn."""
+    if memory.track.states or (memory.undo and memory.undo[-1].at >= arrival.at):
+        return True
+    return not watch.plans.plan(arrival.layout, binding_labels(memory.host)).all_calm(arrival.values)
+
+
+def _heard(watch: Watch, memory: Memory, outcome: Outcome) -> Outcome:
+    assert outcome.arrival is not None
+    recorder = Recorder(watch, outcome)
+    _end_silence(memory, recorder, outcome.arrival.arrived_at)
+    return recorder.finish()
+
+
+def _end_silence(memory: Memory, recorder: Recorder, at: int) -> None:
+    for state in memory.absence.values():
+        recorder.heard(state, at, "heard again")

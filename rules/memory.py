@@ -1,0 +1,168 @@
+"""What judging remembers of one host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from rules.engine import Key, Plans, Track
+from rules.kinds import ArrivalRule
+from rules.model import Change, CheckAnswer, Host, Outcome, RuleState
+from rules.seen import Seen
+
+NEVER = 2**62
+UNDO_MAX = 64
+"""Steps back that are kept for each host; a late batch from before them is judged from less exact ground."""
+REPAIR_TICKS_MAX = 5_000
+"""How far back late batches are judged again, in intervals of their host. What is older fills charts only."""
+
+
+class Late(Struct, frozen=True):
+    """Late batches of a host that may change how it stands: the first sample, and when the first and last came."""
+
+    start: int
+    first_noted_at: int
+    last_noted_at: int
+
+
+class Memory:
+    """What is remembered of one host. `undo` lists the latest steps of its rules, so that the past can be judged again;
+    it is complete for all that happened after `undo_from`."""
+
+    __slots__ = (
+        "absence", "absence_rules", "checks", "facts_at", "heard_at", "host", "late", "layout", "patience_ms", "seen",
+        "track", "undo", "undo_from",
+    )  # fmt: skip
+
+    def __init__(self, host: Host, plans: Plans) -> None:
+        self.host = host
+        self.seen: dict[str, Seen] = {}
+        self.checks: dict[str, CheckAnswer] = {}
+        self.facts_at = 0
+        self.absence: dict[str, RuleState] = {}
+        self.late: Late | None = None
+        self.undo: list[Change] = []
+        self.undo_from = -1 if host.last_at is None else host.last_at
+        self.heard_at = NEVER if host.arrived_at is None else host.arrived_at
+        self.layout: tuple[str, ...] = ()
+        self.bind(plans, {})
+
+    @property
+    def ever_heard(self) -> bool:
+        return self.heard_at != NEVER
+
+    def states(self) -> Iterator[RuleState]:
+        yield from self.track.states.values()
+        yield from self.absence.values()
+
+    def bind(self, plans: Plans, states: dict[Key, RuleState]) -> None:
+        """Look up anew which rules apply: after a change of rules or labels."""
+        labels = binding_labels(self.host)
+        self.track = Track(plans.plan(self.layout, labels), self.host.id, states)
+        self.absence_rules: list[ArrivalRule] = plans.absence(labels)
+        self._settle_patience()
+
+    def _settle_patience(self) -> None:
+        every_ms = self.host.every_ms
+        self.patience_ms = min((rule.patience_ms(every_ms) for rule in self.absence_rules), default=NEVER)
+
+    def take(self, outcome: Outcome, plans: Plans) -> None:
+        """Remember what a batch told of its host."""
+        host, arrival = outcome.host, outcome.arrival
+        assert host is not None
+        assert arrival is not None
+        before, self.host = self.host, host
+        self.heard_at = NEVER if host.arrived_at is None else host.arrived_at
+        if outcome.seen is not None:
+            self.seen[outcome.seen.spool] = outcome.seen
+        for answer in outcome.checks:
+            self.checks[answer.id] = answer
+        if outcome.repair_from is not None:
+            late = self.late or Late(outcome.repair_from, outcome.judged_at, outcome.judged_at)
+            self.late = Late(min(late.start, outcome.repair_from), late.first_noted_at, outcome.judged_at)
+        if arrival.facts is not None or arrival.labels is not None:
+            self.facts_at = max(self.facts_at, arrival.at)
+        if not outcome.late and self.layout is not arrival.layout:
+            self._switch(arrival.layout, plans)
+        if host.labels is not before.labels and host.labels != before.labels:
+            self.bind(plans, self.track.states)
+        elif host.every_ms != before.every_ms:
+            self._settle_patience()
+
+    def _switch(self, layout: tuple[str, ...], plans: Plans) -> None:
+        if layout != self.layout:
+            self.track = self.track.onto(plans.plan(layout, binding_labels(self.host)))
+        self.layout = layout
+
+    def write(self, changes: Sequence[Change]) -> None:
+        self.track.write(changes)
+        self._note(changes)
+
+    def _note(self, changes: Sequence[Change]) -> None:
+        self.undo += changes
+        if (more := len(self.undo) - UNDO_MAX) > 0:
+            self.undo_from = max(self.undo_from, self.undo[more - 1].at)
+            del self.undo[:more]
+
+    # --- what came late ---
+
+    def repair_from(self) -> int | None:
+        """The first sample to be judged again; None when nothing calls for it.
+
+        Where the steps back do not reach that far, it is judged from before it, by as much as the longest `for`, so
+        that what was pending then is found pending.
+        """
+        if self.late is None or self.host.last_at is None:
+            return None
+        oldest = self.host.last_at - REPAIR_TICKS_MAX * self.host.every_ms
+        start = max(self.late.start, oldest)
+        if start > self.undo_from:
+            return start
+        longest_ms = max((rule.options.for_ms for rule in self.track.plan.rules.values()), default=0)
+        return max(start - longest_ms, oldest)
+
+    def states_before(self, at: int) -> dict[Key, RuleState]:
+        """Where the rules stood before the sample of `at`: exactly, if that lies after `undo_from`."""
+        states = dict(self.track.states)
+        for change in reversed(self.undo):
+            if change.at < at:
+                break
+            _put(states, change.rule, change.series, change.before)
+        if at <= self.undo_from:
+            states = {key: state for key, state in states.items() if state.since < at}
+        return {key: state for key, state in states.items() if self.track.plan.applies(key)}
+
+    def repaired(self, changes: Sequence[Change], replayed: Sequence[Change]) -> None:
+        """The past was judged again: `replayed` takes the place of what was noted then."""
+        begin = self.repair_from()
+        self.late = None
+        self.track.write(changes)
+        if begin is None:
+            return
+        self.undo_from = min(self.undo_from, begin - 1)
+        self.undo = [change for change in self.undo if change.at < begin]
+        self._note(replayed)
+
+    def forget_rule(self, key: Key) -> None:
+        """A rule is gone: what it said is of no use for judging the past either."""
+        self.track.write([Change(self.host.id, *key, None, None, 0)])
+        self.undo = [change for change in self.undo if (change.rule, change.series) != key]
+
+
+def binding_labels(host: Host) -> dict[str, str]:
+    """What `where` of a rule is held against: the labels, and the name as `host`."""
+    return {**host.labels, "host": host.name}
+
+
+def _put(states: dict[Key, RuleState], rule: str, series: str, state: RuleState | None) -> None:
+    if state is None:
+        states.pop((rule, series), None)
+    else:
+        states[rule, series] = state
+
+
+def split_subject(subject: str) -> tuple[int, str | None]:
+    """host:7/series:load1 as (7, "load1"), host:7 as (7, None)."""
+    host, _, series = subject.removeprefix("host:").partition("/series:")
+    return int(host), series or None

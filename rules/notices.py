@@ -1,0 +1,130 @@
+"""Who is to be told what about an incident: the decision, and then the words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from rules import words
+from rules.model import RANK, Alert, ChannelView, Incident, Notice, Reason, Severity
+
+LISTED_MAX = 100
+"""Alerts that go along with one notice; its text says how many more there are."""
+NAMED_MAX = 12
+"""Alerts or hosts that its text names one by one."""
+
+
+def decide(incident: Incident, channels: Iterable[ChannelView]) -> list[tuple[str, Reason]]:
+    """Which channels are owed word of the incident as it stands now, and why.
+
+    First when it reaches a channel's severity and that channel has not heard of this round; escalated when it is graver
+    than what the channel was told; resolved to each that was told. Nothing else, so nobody hears anything twice.
+    """
+    owed: list[tuple[str, Reason]] = []
+    for channel in channels:
+        told = incident.told.get(channel.name)
+        if incident.resolved_at is not None:
+            if told is not None:
+                owed.append((channel.name, "resolved"))
+        elif RANK[incident.severity] < RANK[channel.from_severity]:
+            continue
+        elif told is None:
+            owed.append((channel.name, "first"))
+        elif RANK[incident.severity] > RANK[told]:
+            owed.append((channel.name, "escalated"))
+    return owed
+
+
+class Story(Struct, frozen=True):
+    """What a notice is made from. `alerts` are the incident's own, the gravest first; `held` those it holds back;
+    `behind` names hosts that are reached through the one it is about."""
+
+    incident: Incident
+    host: str
+    alerts: Sequence[Alert]
+    held: Sequence[Alert]
+    behind: Sequence[str]
+    names: dict[int, str]
+    now: int
+
+    @property
+    def started_at(self) -> int:
+        return min((alert.since for alert in self.alerts), default=self.incident.opened_at)
+
+
+def write(story: Story, channel: str, reason: Reason, instance: str) -> Notice:
+    """The notice itself. Its id is made of what it is about, so the same decision made again gives the same id."""
+    incident = story.incident
+    told: Severity = incident.told.get(channel) or incident.severity
+    severity = told if reason == "resolved" else incident.severity
+    return Notice(
+        id=f"wk-{instance[:8]}-{incident.id}-{incident.round}-{reason}-{severity}-{channel}",
+        incident=incident.id,
+        channel=channel,
+        reason=reason,
+        severity=severity,
+        host=story.host,
+        title=_title(story, reason, told),
+        text=_text(story),
+        created_at=story.now,
+        started_at=story.started_at,
+        resolved_at=incident.resolved_at,
+        alerts=[*story.alerts, *story.held][:LISTED_MAX],
+    )
+
+
+def _title(story: Story, reason: Reason, told: Severity) -> str:
+    """All that must be known, in one line: state, host, what, since when."""
+    incident = story.incident
+    if reason == "resolved" and incident.resolved_at is not None:
+        return f"RESOLVED {incident.title} (after {words.duration(incident.resolved_at - story.started_at)})"
+    since = f"since {words.clock(story.started_at, story.now)}"
+    if reason == "escalated":
+        since = f"was {told}, {since}"
+    return f"{words.shout(incident.severity)} {incident.title} ({since})"
+
+
+def _text(story: Story) -> str:
+    incident = story.incident
+    lines: list[str] = []
+    for alert in story.alerts[:NAMED_MAX]:
+        lines += _about(alert, story)
+    lines += _more(len(story.alerts))
+    if incident.resolved_at is not None:
+        lasted = words.duration(incident.resolved_at - story.started_at)
+        lines.append(f"All over since {words.moment(incident.resolved_at)}, after {lasted}.")
+    if story.held:
+        lines += ["", "Held back because of it:"]
+        lines += [f"- {_held(alert, story)}" for alert in story.held[:NAMED_MAX]]
+        lines += _more(len(story.held))
+    if story.behind and incident.resolved_at is None:
+        more = len(story.behind) - NAMED_MAX
+        named = ", ".join(story.behind[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
+        lines += ["", f"Reached through it: {named}. Their alerts are held back while it is down."]
+    runbooks = dict.fromkeys(alert.runbook for alert in story.alerts if alert.runbook)
+    lines += ["", *(f"Runbook: {runbook}" for runbook in runbooks)] if runbooks else []
+    return "\n".join(lines)
+
+
+def _about(alert: Alert, story: Story) -> list[str]:
+    """Two lines about one alert: what, then since when, how grave and by which rule."""
+    began = f"since {words.moment(alert.since)}"
+    if alert.resolved_at is not None:
+        began = f"from {words.moment(alert.since)} to {words.moment(alert.resolved_at)}"
+    elif alert.fired_at - alert.since >= 1000:
+        began += f" (for {words.duration(story.now - alert.since)} now)"
+    return [
+        f"{story.names.get(alert.host, story.host)}: {alert.summary}",
+        f"  {began}; {alert.severity}, rule {alert.rule}",
+    ]
+
+
+def _held(alert: Alert, story: Story) -> str:
+    name = story.names.get(alert.host, "?")
+    over = ", over by now" if alert.resolved_at is not None else ""
+    return f"{name}: {alert.summary} ({alert.severity}, since {words.clock(alert.since, story.now)}{over})"
+
+
+def _more(count: int) -> list[str]:
+    return [f"… and {count - NAMED_MAX} more"] if count > NAMED_MAX else []

@@ -1,0 +1,200 @@
+"""Writes what changed into an outcome: states, transitions and alerts, and in the end incidents and notices."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from rules import words
+from rules.engine import matters, series_of
+from rules.incidents import Draft
+from rules.kinds import ArrivalRule, BatchRule
+from rules.memory import Memory
+from rules.model import Alert, Change, Host, Outcome, RuleState, Transition
+from rules.watch import Watch
+
+UNNUMBERED = 0
+
+
+class Recorder:
+    """Fills one outcome. `late` marks its transitions as recorded out of turn."""
+
+    def __init__(self, watch: Watch, outcome: Outcome, *, late: bool = False) -> None:
+        self._watch, self._outcome, self._late = watch, outcome, late
+        self.draft = Draft(watch, outcome.judged_at)
+
+    def finish(self) -> Outcome:
+        self._outcome.notices = self.draft.settle()
+        self._outcome.alerts = list(self.draft.alerts.values())
+        self._outcome.incidents = list(self.draft.incidents.values())
+        return self._outcome
+
+    # --- series ---
+
+    def change(self, change: Change) -> None:
+        """One step of a rule about a series, with all that follows from it."""
+        change = self.state(change, change.at)
+        if matters(change):
+            self.transition(change)
+
+    def state(self, change: Change, fired_at: int) -> Change:
+        """The new state and its alert; returns the step with the alert's number in it."""
+        after = self._with_alert(change, fired_at)
+        if after is not change.after:
+            change = replace(change, after=after)
+        self._outcome.changes.append(change)
+        subject = Host(change.host, "").series_subject(change.series)
+        self._outcome.states.append(after or RuleState(change.rule, subject, "ok", change.at))
+        return change
+
+    def transition(self, change: Change) -> None:
+        """The step as it is kept for ever."""
+        before, after = change.before, change.after
+        stands = after or before
+        assert stands is not None
+        alert = stands.alert if stands.alert is not None else before.alert if before else None
+        self._outcome.transitions.append(
+            Transition(
+                rule=change.rule,
+                subject=stands.subject,
+                before=before.state if before else "ok",
+                after=after.state if after else "ok",
+                at=change.at,
+                recorded_at=self._outcome.judged_at,
+                severity=after.severity if after else None,
+                value=change.value,
+                late=self._late,
+                why=change.why,
+                alert=alert if alert is None or alert > UNNUMBERED else None,
+            )
+        )
+
+    def _with_alert(self, change: Change, fired_at: int) -> RuleState | None:
+        """Open, regrade, redate or close the alert that goes with a step; the new state with the alert's number."""
+        after, number = change.after, change.before.alert if change.before else None
+        if after is None or after.alert is None:
+            if number is not None:
+                self.draft.close(number, change.at)
+            return after
+        began = min(after.levels.values(), default=after.since)
+        if number is None:
+            alert = self._about_series(change, after, began, fired_at)
+            return replace(after, alert=self.draft.open(alert))
+        alert = self.draft.alert(number)
+        if after.state == "firing" and after.severity != alert.severity:
+            new = self._about_series(change, after, alert.since, change.at)
+            alert = replace(
+                alert, severity=new.severity, value=new.value, limit=new.limit, summary=new.summary
+            )
+            self.draft.put(alert)
+        if began < alert.since:
+            self.draft.put(replace(alert, since=began))
+        return after if after.alert == number else replace(after, alert=number)
+
+    def _about_series(self, change: Change, state: RuleState, began: int, fired_at: int) -> Alert:
+        memory, rule = self._watch.hosts[change.host], self._watch.rules[change.rule]
+        assert rule.cadence == "batch"
+        assert state.severity is not None
+        return Alert(
+            id=UNNUMBERED,
+            rule=rule.name,
+            subject=state.subject,
+            host=change.host,
+            severity=state.severity,
+            since=began,
+            fired_at=fired_at,
+            summary=self._series_summary(memory, rule, change.series, state, fired_at - began),
+            incident=UNNUMBERED,
+            value=state.value,
+            limit=rule.limit(state.severity),
+            runbook=rule.options.runbook,
+        )
+
+    def _series_summary(self, memory: Memory, rule: BatchRule, name: str, state: RuleState, lasted_ms: int) -> str:
+        series, severity = series_of(name), state.severity
+        limit = rule.limit(severity) if severity else None
+        detail = self._detail(memory, series.labels.get("check"))
+        if not rule.options.summary:
+            return words.breach(series, state.value, rule.compares, limit, detail)
+        given = {
+            "value": words.plain(series.metric, state.value),
+            "limit": words.plain(series.metric, limit),
+            "for": words.duration(lasted_ms),
+            "since": words.clock(state.since, self._outcome.judged_at),
+            "series": name,
+            "severity": severity or "",
+            "detail": detail,
+        }
+        return words.fill(rule.options.summary, memory.host, given, series)
+
+    def _detail(self, memory: Memory, check: str | None) -> str:
+        """What the check itself said, if the series is a check's."""
+        if check is None:
+            return ""
+        newest = next((answer for answer in self._outcome.checks if answer.id == check), memory.checks.get(check))
+        return newest.detail if newest else ""
+
+    # --- silence ---
+
+    def silent(self, memory: Memory, rule: ArrivalRule, since: int) -> None:
+        """A host is not heard any more."""
+        host, now = memory.host, self._outcome.judged_at
+        silence_s = (now - since) / 1000
+        alert = Alert(
+            id=UNNUMBERED,
+            rule=rule.name,
+            subject=host.subject,
+            host=host.id,
+            severity=rule.severity,
+            since=since,
+            fired_at=now,
+            summary=self._silent_summary(host, rule, since),
+            incident=UNNUMBERED,
+            value=silence_s,
+            limit=rule.patience_ms(host.every_ms) / 1000,
+            runbook=rule.options.runbook,
+        )
+        number = self.draft.open(alert)
+        levels = {rule.severity: since}
+        after = RuleState(rule.name, host.subject, "firing", since, rule.severity, silence_s, number, levels)
+        self._silence(None, after, now, "")
+
+    def heard(self, state: RuleState, at: int, why: str) -> None:
+        """A host that was silent is heard again, or the rule that minded is gone."""
+        if state.alert is not None:
+            self.draft.close(state.alert, at)
+        self._silence(state, None, at, why)
+
+    def _silence(self, before: RuleState | None, after: RuleState | None, at: int, why: str) -> None:
+        stands = after or before
+        assert stands is not None
+        self._outcome.states.append(after or RuleState(stands.rule, stands.subject, "ok", at))
+        self._outcome.transitions.append(
+            Transition(
+                rule=stands.rule,
+                subject=stands.subject,
+                before=before.state if before else "ok",
+                after=after.state if after else "ok",
+                at=at,
+                recorded_at=self._outcome.judged_at,
+                severity=after.severity if after else None,
+                value=after.value if after else None,
+                why=why,
+                alert=stands.alert,
+            )
+        )
+
+    def _silent_summary(self, host: Host, rule: ArrivalRule, since: int) -> str:
+        now = self._outcome.judged_at
+        heard_at = words.clock(host.arrived_at or since, now)
+        lasted = words.duration(now - since)
+        if not rule.options.summary:
+            return f"no word for {lasted}, last heard {heard_at}"
+        given = {
+            "value": words.number(round((now - since) / 1000)),
+            "limit": words.number(rule.patience_ms(host.every_ms) / 1000),
+            "for": lasted,
+            "since": heard_at,
+            "series": "",
+            "severity": rule.severity,
+        }
+        return words.fill(rule.options.summary, host, given, None)

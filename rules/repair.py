@@ -1,0 +1,141 @@
+"""Judging the past again, when batches came late: the very same engine over the stored rows, in their order.
+
+What began and ended in the past becomes transitions, marked late, and wakes nobody. What is still bad stands as it
+would had every batch come in order, and its alert is dated from the first bad sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from msgspec.structs import replace
+
+from rules.engine import HOLDS, NEW_ALERT, Key, Sample, Track, matters
+from rules.memory import Memory, binding_labels
+from rules.model import Change, Outcome
+from rules.record import Recorder
+from rules.watch import Watch
+
+QUIET_TICKS = 2
+"""A host is repaired when no late batch has come for so many of its intervals ..."""
+WAIT_MS_MAX = 30_000
+"""... or so long after the first, as a long backlog keeps coming."""
+REPAIRS_MAX = 20
+"""At most so many hosts at one time: a fleet that comes back is repaired over some seconds."""
+
+
+class Row(Protocol):
+    """One batch as it was stored."""
+
+    @property
+    def at(self) -> int: ...
+
+    @property
+    def every_ms(self) -> int: ...
+
+    @property
+    def layout(self) -> tuple[str, ...]: ...
+
+    @property
+    def values(self) -> npt.NDArray[np.float64]: ...
+
+
+def repairs_due(watch: Watch, now: int) -> list[tuple[int, int]]:
+    """Hosts to be judged again, each with the sample time from which on its rows are needed."""
+    due: list[tuple[int, int, int]] = []
+    for number in watch.late:
+        memory = watch.hosts[number]
+        late, begin = memory.late, memory.repair_from()
+        if late is None or begin is None:
+            continue
+        quiet = now - late.last_noted_at >= QUIET_TICKS * memory.host.every_ms
+        if quiet or now - late.first_noted_at >= WAIT_MS_MAX:
+            due.append((late.first_noted_at, number, begin - _lead_ms(memory)))
+    return [(number, start) for _, number, start in sorted(due)[:REPAIRS_MAX]]
+
+
+def repair(watch: Watch, host: int, rows: Sequence[Row], now: int) -> Outcome:
+    """Judge a host again over `rows`, all that are stored from the start that `repairs_due` gave, in order.
+
+    No batch of the host may have been judged since the rows were read. Rows that end before the host's newest sample
+    were cut off: then nothing is decided upon them.
+    """
+    memory = watch.hosts[host]
+    outcome = Outcome(repaired=host, judged_at=now)
+    begin = memory.repair_from()
+    if begin is None or not rows or rows[-1].at != memory.host.last_at:
+        return outcome
+    track, outcome.replayed = _replay(watch, memory, rows, begin)
+    recorder = Recorder(watch, outcome, late=True)
+    known = {_mark(change) for change in memory.undo}
+    for change in outcome.replayed:
+        if matters(change) and _mark(change) not in known:
+            recorder.transition(change)
+    _settle(memory, track, outcome.replayed, recorder)
+    _correct_ends(memory, outcome.replayed, recorder)
+    return recorder.finish()
+
+
+def _lead_ms(memory: Memory) -> int:
+    """So much before the first row to be judged, a row tells that there was no hole before it."""
+    return int(HOLDS * memory.host.every_ms) + 1
+
+
+def _replay(watch: Watch, memory: Memory, rows: Sequence[Row], begin: int) -> tuple[Track, list[Change]]:
+    """All steps of the host's rules from `begin` on, and where they lead."""
+    labels = binding_labels(memory.host)
+    track = Track(memory.track.plan, memory.host.id, memory.states_before(begin))
+    changes: list[Change] = []
+    layout: tuple[str, ...] | None = None
+    before_at = begin - _lead_ms(memory)
+    for row in rows:
+        if row.at >= begin:
+            if row.layout is not layout:
+                layout = row.layout
+                track = track.onto(watch.plans.plan(layout, labels))
+            found = track.look(row.values, Sample(row.at, row.every_ms, before_at))
+            if found:
+                track.write(found)
+                changes += found
+        before_at = row.at
+    return track, changes
+
+
+def _mark(change: Change) -> tuple[object, ...]:
+    after = change.after
+    return (change.rule, change.series, change.at, after and after.state, after and after.severity)
+
+
+def _settle(memory: Memory, track: Track, replayed: Sequence[Change], recorder: Recorder) -> None:
+    """Bring each rule from where it stands to where it would stand had all come in order."""
+    last: dict[Key, Change] = {}
+    fired_at: dict[Key, int] = {}
+    for change in replayed:
+        key = (change.rule, change.series)
+        last[key] = change
+        if change.after and change.after.alert == NEW_ALERT and not (change.before and change.before.alert):
+            fired_at[key] = change.at
+    for key in [*track.states, *(key for key in memory.track.states if key not in track.states)]:
+        before, after = memory.track.states.get(key), track.states.get(key)
+        if before and after and after.alert is not None and before.alert is not None:
+            after = replace(after, alert=before.alert)
+        if before == after:
+            continue
+        step = last.get(key)
+        at = step.at if step else memory.host.last_at or 0
+        change = Change(memory.host.id, *key, before, after, at, step.value if step else None, step.why if step else "")
+        recorder.state(change, fired_at.get(key, at))
+
+
+def _correct_ends(memory: Memory, replayed: Sequence[Change], recorder: Recorder) -> None:
+    """An alert that ended while nobody could tell us is dated by the sample that ended it."""
+    standing = {state.alert for state in memory.track.states.values()}
+    for change in replayed:
+        number = change.before.alert if change.before else None
+        if number is None or number == NEW_ALERT or number in standing:
+            continue
+        if change.after is None or change.after.alert is None:
+            recorder.draft.ended_earlier(number, change.at)

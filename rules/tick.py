@@ -1,0 +1,97 @@
+"""What follows from the passing of time: hosts that fell silent, rules that are gone, alerts that outlive their cause.
+
+A pending rule does not fire here: that takes a sample. So nothing is said of a host that nobody heard but that it is
+not heard.
+"""
+
+from __future__ import annotations
+
+from rules.incidents import RELEASE_MS, ancestors
+from rules.memory import Memory
+from rules.model import Change, Outcome
+from rules.record import Recorder
+from rules.watch import Watch
+
+
+def tick(watch: Watch, now: int) -> Outcome:
+    """What is due by now. Meant to be called about once a second; an empty outcome need not be applied."""
+    outcome = Outcome(judged_at=now)
+    recorder = Recorder(watch, outcome)
+    listening = max(watch.started_at, watch.awake_since)
+    silent: list[Memory] = []
+    for memory in watch.hosts.values():
+        heard_at = memory.heard_at if memory.heard_at > listening else listening
+        if now - heard_at > memory.patience_ms and memory.ever_heard:
+            silent.append(memory)
+        if memory.absence or memory.track.missing:
+            _clear_unbound(watch, memory, recorder, now)
+    if silent:
+        _call_silent(watch, silent, recorder, listening, now)
+    _release(watch, recorder, now)
+    return recorder.finish()
+
+
+# --- silence ----------------------------------------------------------------------------------------------------------
+
+
+def _call_silent(watch: Watch, silent: list[Memory], recorder: Recorder, listening: int, now: int) -> None:
+    """Those that others are reached through come first, so that the others find their cause."""
+    fresh = [memory for memory in silent if len(memory.absence) < len(memory.absence_rules)]
+    chains = {memory.host.id: list(ancestors(watch, memory.host.id)) for memory in fresh}
+    for memory in sorted(fresh, key=lambda memory: len(chains[memory.host.id])):
+        if _may_be_behind(watch, memory, chains[memory.host.id], recorder, listening, now):
+            continue
+        since = max(memory.heard_at, listening)
+        for rule in memory.absence_rules:
+            if rule.name not in memory.absence and now - since > rule.patience_ms(memory.host.every_ms):
+                recorder.silent(memory, rule, since)
+
+
+def _may_be_behind(
+    watch: Watch, memory: Memory, chain: list[int], recorder: Recorder, listening: int, now: int
+) -> bool:
+    """Whether a host that this one is reached through may be the cause but is not found silent yet.
+
+    It has not been heard since this one fell silent, and its own time is not over: a moment later we know.
+    """
+    fell_silent_at = max(memory.heard_at, listening) + memory.host.every_ms
+    for ancestor in chain:
+        above = watch.hosts[ancestor]
+        heard_at = max(above.heard_at, listening)
+        waiting = above.ever_heard and heard_at < fell_silent_at and now - heard_at <= above.patience_ms
+        if waiting and above.absence_rules and not recorder.draft.is_down(ancestor):
+            return True
+    return False
+
+
+# --- rules that are gone, causes that are over ------------------------------------------------------------------------
+
+
+def _clear_unbound(watch: Watch, memory: Memory, recorder: Recorder, now: int) -> None:
+    """End what was said by rules that were removed or no longer apply to the host."""
+    for key in memory.track.missing:
+        if not memory.track.plan.applies(key):
+            state = memory.track.states[key]
+            recorder.change(Change(memory.host.id, *key, state, None, now, None, _why(watch, key[0])))
+    held = {rule.name for rule in memory.absence_rules}
+    for state in memory.absence.values():
+        if state.rule not in held:
+            recorder.heard(state, now, _why(watch, state.rule))
+
+
+def _why(watch: Watch, rule: str) -> str:
+    return "the rule no longer applies to it" if rule in watch.rules else "rule removed"
+
+
+def _release(watch: Watch, recorder: Recorder, now: int) -> None:
+    """Give alerts that were held back a voice of their own once their cause has been over for a while."""
+    for incident in watch.incidents.values():
+        if incident.resolved_at is not None or "/" in incident.key:
+            continue
+        alerts = [recorder.draft.alert(number) for number in watch.members[incident.id]]
+        own = [alert for alert in alerts if alert.subject == incident.key]
+        if any(alert.resolved_at is None or now - alert.resolved_at < RELEASE_MS for alert in own):
+            continue
+        for alert in alerts:
+            if alert.resolved_at is None and alert.subject != incident.key:
+                recorder.draft.release(alert.id)

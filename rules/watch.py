@@ -1,0 +1,224 @@
+"""All that judging remembers. It is read by `judge`, `tick` and `repair`, and changed here only."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from rules.engine import Plans, Rule
+from rules.incidents import REOPEN_MS
+from rules.memory import NEVER, Memory, split_subject
+from rules.model import Alert, Change, ChannelView, Host, Incident, Outcome, RuleState
+from rules.seen import Seen
+
+MEMBERS_MAX = 500
+"""Alerts of one incident that are remembered; of more, the longest resolved are forgotten here (never stored away)."""
+
+
+class Watch:
+    """All hosts, alerts and incidents as they stand, with the rules and channels that hold.
+
+    Alerts and incidents are the open ones and those resolved within the time in which they can come back. `awake_since`
+    is set by whoever calls `tick` after a time in which it did not listen: silence is counted from there.
+    """
+
+    def __init__(self, instance: str, rules: Iterable[Rule], channels: Iterable[ChannelView], started_at: int) -> None:
+        self.instance = instance
+        self.started_at = self.awake_since = started_at
+        self.hosts: dict[int, Memory] = {}
+        self.by_name: dict[str, int] = {}
+        self.alerts: dict[int, Alert] = {}
+        self.members: dict[int, list[int]] = {}
+        self.incidents: dict[int, Incident] = {}
+        self.by_key: dict[str, int] = {}
+        self.down: dict[int, set[int]] = {}
+        self.next_alert = self.next_incident = 1
+        self.late: set[int] = set()
+        self._resolved: deque[tuple[int, int]] = deque()
+        self._set_rules(rules, channels)
+
+    @classmethod
+    def from_remembered(
+        cls,
+        *,
+        instance: str,
+        rules: Iterable[Rule],
+        channels: Iterable[ChannelView],
+        hosts: Iterable[Host],
+        seen: Iterable[Seen],
+        states: Iterable[RuleState],
+        alerts: Iterable[Alert],
+        incidents: Iterable[Incident],
+        next_alert: int,
+        next_incident: int,
+        started_at: int,
+    ) -> Watch:
+        """A Watch that goes on where the store left off."""
+        watch = cls(instance, rules, channels, started_at)
+        watch.next_alert, watch.next_incident = next_alert, next_incident
+        for host in hosts:
+            watch.add_host(host)
+        for spool in seen:
+            if spool.host in watch.hosts:
+                watch.hosts[spool.host].seen[spool.spool] = spool
+        for incident in sorted(incidents, key=lambda incident: incident.resolved_at or NEVER):
+            watch._take_incident(incident)
+        for alert in alerts:
+            if alert.incident in watch.incidents:
+                watch._take_alert(alert)
+        watch._take_states(states)
+        return watch
+
+    def add_host(self, host: Host) -> None:
+        """A host that was enrolled, or one whose name or labels an admin changed."""
+        memory = self.hosts.get(host.id)
+        if memory is None:
+            self.hosts[host.id] = Memory(host, self.plans)
+        else:
+            self.by_name.pop(memory.host.name, None)
+            memory.host = host
+            memory.bind(self.plans, memory.track.states)
+        self.by_name[host.name] = host.id
+
+    # --- from what was remembered ---
+
+    def _take_states(self, states: Iterable[RuleState]) -> None:
+        for state in states:
+            host, series = split_subject(state.subject)
+            memory = self.hosts.get(host)
+            if memory is None:
+                continue
+            if state.alert is not None and state.alert not in self.alerts:
+                state = replace(state, alert=None)
+            self._put_state(memory, series, state)
+        stated = {state.alert for memory in self.hosts.values() for state in memory.states()}
+        for alert in self.alerts.values():
+            if alert.resolved_at is None and alert.id not in stated and alert.host in self.hosts:
+                levels = {alert.severity: alert.since}
+                lost = RuleState(
+                    alert.rule, alert.subject, "unknown", alert.since, alert.severity, None, alert.id, levels
+                )
+                self._put_state(self.hosts[alert.host], split_subject(alert.subject)[1], lost)
+
+    def _put_state(self, memory: Memory, series: str | None, state: RuleState) -> None:
+        if series is None:
+            memory.absence[state.rule] = state
+        else:
+            memory.track.write([Change(memory.host.id, state.rule, series, None, state, state.since)])
+
+    # --- rules and channels ---
+
+    def _set_rules(self, rules: Iterable[Rule], channels: Iterable[ChannelView]) -> None:
+        enabled = [rule for rule in rules if rule.enabled]
+        self.rules: dict[str, Rule] = {rule.name: rule for rule in enabled}
+        if len(self.rules) < len(enabled):
+            raise ValueError("two rules have the same name; each needs a name of its own")
+        self.channels = tuple(channels)
+        self.plans = Plans(enabled)
+
+    def replace_rules(self, rules: Iterable[Rule], channels: Iterable[ChannelView]) -> None:
+        """From now on these hold. What removed rules left behind is cleared away by the next tick."""
+        self._set_rules(rules, channels)
+        for memory in self.hosts.values():
+            memory.bind(self.plans, memory.track.states)
+
+    # --- what was decided ---
+
+    def apply(self, outcome: Outcome) -> None:
+        """Take an outcome into memory. It must have been made from this Watch as it stands."""
+        if outcome.arrival is not None:
+            memory = self.hosts[outcome.arrival.host]
+            memory.take(outcome, self.plans)
+            if memory.late is not None:
+                self.late.add(memory.host.id)
+        if outcome.repaired is not None:
+            memory = self.hosts[outcome.repaired]
+            memory.repaired(outcome.changes, outcome.replayed)
+            self.late.discard(outcome.repaired)
+        elif outcome.changes and outcome.arrival is not None:
+            self.hosts[outcome.arrival.host].write(outcome.changes)
+        elif outcome.changes:
+            for change in outcome.changes:
+                self.hosts[change.host].forget_rule((change.rule, change.series))
+        if outcome.states:
+            self._take_silences(outcome.states)
+        for incident in outcome.incidents:
+            self._take_incident(incident)
+        for alert in outcome.alerts:
+            self._take_alert(alert)
+        if outcome.incidents:
+            self._forget_resolved(outcome.judged_at)
+
+    def _take_silences(self, states: Sequence[RuleState]) -> None:
+        for state in states:
+            host, series = split_subject(state.subject)
+            if series is not None:
+                continue
+            if state.state == "ok":
+                self.hosts[host].absence.pop(state.rule, None)
+            else:
+                self.hosts[host].absence[state.rule] = state
+
+    def _take_incident(self, incident: Incident) -> None:
+        before = self.incidents.get(incident.id)
+        self.next_incident = max(self.next_incident, incident.id + 1)
+        self.incidents[incident.id] = incident
+        self.by_key[incident.key] = incident.id
+        self.members.setdefault(incident.id, [])
+        if before is not None and incident.round > before.round:
+            self._forget_members(incident.id)
+        if incident.resolved_at is not None:
+            self._resolved.append((incident.resolved_at, incident.id))
+
+    def _take_alert(self, alert: Alert) -> None:
+        before = self.alerts.get(alert.id)
+        self.next_alert = max(self.next_alert, alert.id + 1)
+        self.alerts[alert.id] = alert
+        if before is None or before.incident != alert.incident:
+            if before is not None:
+                self.members[before.incident].remove(alert.id)
+            self.members.setdefault(alert.incident, []).append(alert.id)
+            self._keep_members_few(alert.incident)
+        if alert.subject == f"host:{alert.host}":
+            down = self.down.setdefault(alert.host, set())
+            (down.discard if alert.resolved_at is not None else down.add)(alert.id)
+            if not down:
+                del self.down[alert.host]
+
+    def _keep_members_few(self, incident: int) -> None:
+        members = self.members[incident]
+        if len(members) <= MEMBERS_MAX:
+            return
+        for number in members:
+            if self.alerts[number].resolved_at is not None:
+                members.remove(number)
+                del self.alerts[number]
+                return
+
+    def _forget_members(self, incident: int) -> None:
+        for number in self.members[incident]:
+            self.alerts.pop(number, None)
+        self.members[incident] = []
+
+    def _forget_resolved(self, now: int) -> None:
+        while self._resolved and now - self._resolved[0][0] >= REOPEN_MS:
+            at, number = self._resolved.popleft()
+            incident = self.incidents.get(number)
+            if incident is None or incident.resolved_at is None or incident.resolved_at > at:
+                continue
+            self._forget_members(number)
+            del self.incidents[number], self.members[number]
+            if self.by_key.get(incident.key) == number:
+                del self.by_key[incident.key]
+
+
+def apply(watch: Watch, outcome: Outcome) -> None:
+    """Take an outcome into memory. It must have been made from this Watch as it stands."""
+    watch.apply(outcome)
+
+
+def replace_rules(watch: Watch, rules: Iterable[Rule], channels: Iterable[ChannelView]) -> None:
+    """From now on these hold; states of rules that stay are kept."""
+    watch.replace_rules(rules, channels)

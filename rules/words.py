@@ -1,0 +1,114 @@
+"""Numbers, times and readings as a person reads them at three in the morning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from rules.model import Host, Series, Severity
+
+_PLACEHOLDER = re.compile(r"\{\{\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}")
+_BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_UNITS = (
+    ("_used_pct", " %"), ("_pct", " %"), ("_bytes_per_s", "B/s"), ("_bytes", "B"), ("_per_s", "/s"), ("_ms", " ms"),
+    ("_s", " s"), ("_c", " °C"),
+)  # fmt: skip
+"""Endings of metric names and what is said for them, longest first. "B" is written with a prefix: 3.2 GiB."""
+_CHECK_SAYS = {0: "ok", 1: "a warning", 2: "bad"}
+
+
+def number(value: float) -> str:
+    """At most three significant digits behind the point of small numbers, whole numbers in full."""
+    if value == int(value) and abs(value) < 1e15:
+        return str(int(value))
+    digits = 1 if abs(value) >= 10 else 2
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".") if abs(value) >= 0.01 else f"{value:.2g}"
+
+
+def size(value: float) -> str:
+    """3.2 GiB"""
+    power = 0
+    while abs(value) >= 1024 and power < len(_BYTES) - 1:
+        value, power = value / 1024, power + 1
+    return f"{number(round(value, 2))} {_BYTES[power]}"
+
+
+def reading(metric: str, value: float | None) -> str:
+    """A value of a series with its unit: 96 %, 3.2 GiB, 120 ms; "?" where there was no answer."""
+    if value is None:
+        return "?"
+    for ending, unit in _UNITS:
+        if metric.endswith(ending):
+            return size(value) + unit.removeprefix("B") if unit.startswith("B") else number(value) + unit
+    return number(value)
+
+
+def plain(metric: str, value: float | None) -> str:
+    """A value for a summary that brings its own unit: bytes are the exception, nobody reads eleven digits."""
+    if value is None:
+        return "?"
+    return size(value) if metric.endswith(("_bytes", "_bytes_per_s")) else number(value)
+
+
+def what(series: Series) -> str:
+    """What a series is about: disk_used_pct{mount="/var"} is "disk /var", net_rx_bytes_per_s "net rx"."""
+    name = series.metric
+    for ending, _ in _UNITS:
+        if name.endswith(ending) and name != ending:
+            name = name.removesuffix(ending)
+            break
+    return " ".join([name.replace("_", " "), *series.labels.values()])
+
+
+def duration(ms: float) -> str:
+    """45 s, 38 min, 2 h 5 min, 3 d 4 h: the two units that matter."""
+    seconds = max(0, round(ms / 1000))
+    if seconds < 120:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def clock(at: int, now: int) -> str:
+    """02:14 UTC, with the day where it is not today's."""
+    then = _utc(at)
+    return f"{then:%H:%M} UTC" if then.date() == _utc(now).date() else f"{then.day} {then:%b %H:%M} UTC"
+
+
+def moment(at: int) -> str:
+    """2026-11-20 02:14:07 UTC"""
+    return f"{_utc(at):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _utc(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1000, UTC)
+
+
+def breach(series: Series, value: float | None, compares: str, limit: float | None, detail: str) -> str:
+    """What is said where a rule brings no summary: "disk /var 96 % > 95 %", "check web (http) is bad: refused"."""
+    if series.metric == "check_state":
+        kind = f" ({series.labels['kind']})" if series.labels.get("kind") else ""
+        says = _CHECK_SAYS.get(int(value), number(value)) if value is not None else "unknown"
+        return f"check {series.labels.get('check', '?')}{kind} is {says}{': ' + detail if detail else ''}"
+    said = f"{what(series)} {reading(series.metric, value)}"
+    return said if limit is None else f"{said} {compares} {reading(series.metric, limit)}"
+
+
+def fill(template: str, host: Host, given: Mapping[str, str], series: Series | None) -> str:
+    """A summary with its {{names}} filled in: what is given first, then the series' labels, then the host's.
+
+    A name that means nothing stays as it was written, so that a slip is seen and no message is lost over it.
+    """
+    known = {**host.labels, **(series.labels if series else {}), "host": host.name, **given}
+    return _PLACEHOLDER.sub(lambda match: known.get(match[1], match[0]), template)
+
+
+def shout(severity: Severity) -> str:
+    return severity.upper()

@@ -143,7 +143,7 @@ def _with_unit(node: Node, unit: Unit, whole: bool) -> float:
     if not isinstance(node.value, str):
         if node.value == 0:
             return 0 if whole else 0.0
-        raise node.error(f"{node.text} has no unit; write {node.text}{unit.base}")
+        raise node.error(f"{node.text} has no unit; write {unit.guess(node.text)}")
     try:
         exact = unit.parse(node.value)
     except ValueError as error:
@@ -173,7 +173,7 @@ def mismatch(node: Node, want: mi.Type, unit: Unit | None) -> ConfigError:
     """'expected a whole number, got "0777"; write 777': the last part where a number was surely meant."""
     bare_number = node.text.replace("_", "").lstrip("0")
     meant = isinstance(want, NUMBERS) and isinstance(node.value, str) and bare_number.isdecimal()
-    hint = f"; write {bare_number}{unit.base if unit else ''}" if meant else ""
+    hint = f"; write {unit.guess(bare_number) if unit else bare_number}" if meant else ""
     return node.error(f"expected {expected(want, unit)}, got {node.given()}{hint}")
 
 

@@ -24,7 +24,7 @@ class Unit(msgspec.Struct, frozen=True):
     """What a number counts, when the name of its field ends in a unit."""
 
     words: str
-    base: str  # how a bare number would have to be written: 5 -> 5s
+    bases: tuple[str, ...]  # the units that a bare number may have been meant in: 5 -> 5s
     per_base: int  # how many of them make one second or one byte
     whole: str
     written: str  # the units a person may write
@@ -33,15 +33,19 @@ class Unit(msgspec.Struct, frozen=True):
         """The number that `text` stands for, exactly. ValueError says what is allowed."""
         return _bytes(text) if self.words == "size" else _seconds(text) * self.per_base
 
+    def guess(self, bare: str) -> str:
+        """What someone who wrote a number without a unit may have meant."""
+        return " or ".join(f"{bare}{base}" for base in self.bases)
+
     def say(self, number: float) -> str:
         return say_size(int(number)) if self.words == "size" else say_duration(number / self.per_base)
 
 
 _TIMES, _SIZES = "ms s m h d w", "B KiB MiB GiB TiB kB MB GB TB"
 UNITS = {
-    "s": Unit("duration", "s", 1, "seconds", _TIMES),
-    "ms": Unit("duration", "ms", 1000, "milliseconds", _TIMES),
-    "bytes": Unit("size", "B", 1, "bytes", _SIZES),
+    "s": Unit("duration", ("s",), 1, "seconds", _TIMES),
+    "ms": Unit("duration", ("s", "ms"), 1000, "milliseconds", _TIMES),
+    "bytes": Unit("size", ("B",), 1, "bytes", _SIZES),
 }
 
 

@@ -239,7 +239,7 @@ MISTAKES = {
     "checks: [{kind: cpu, every: 1000.5ms}]": (
         'checks[0].every: "1000.5ms" is not a whole number of milliseconds'
     ),
-    "checks: [{kind: cpu, every: 1000}]": "checks[0].every: 1000 has no unit; write 1000ms",
+    "checks: [{kind: cpu, every: 1000}]": "checks[0].every: 1000 has no unit; write 1000s or 1000ms",
     "checks: [{kind: cpu, id: A b}]": 'checks[0].id: "A b" is not allowed; it has to match ^[a-z-]*$',
     "checks: [{kind: cpu, id: abcdefghijklmnopqrstuvw}]": (
         "checks[0].id: has 23 characters; at most 20 are allowed"

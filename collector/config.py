@@ -41,8 +41,8 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     keep_s: float = 14 * 86_400
     late_s_max: float = 7 * 86_400
     connections_max: int = 4_096
-    packs: list[str] = ["hosts", "services", "critical"]
-    rules: list[str] = ["rules.d/*.yaml"]
+    packs: tuple[str, ...] = ("hosts", "services", "critical")
+    rules: tuple[str, ...] = ("rules.d/*.yaml",)
     channels: list[ChannelOptions] = []
 
     def __post_init__(self) -> None:

@@ -7,26 +7,36 @@ code: it runs in a thread of its own under a time limit, so it may not touch any
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, ClassVar, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from agent.wire import Answer
 
 
 class CheckOptions(Struct, kw_only=True, frozen=True):
-    """What every check can be told. `id` names it in series and messages; the kind's name when left out."""
+    """What every check can be told.
 
-    id: str = ""
+    id: its name in series and messages; the kind's name when left out
+    enabled: false takes it out without deleting its settings
+    timeout: how long it may take; after that there is no answer
+    """
+
+    id: Annotated[str, Meta(max_length=200)] = ""
     enabled: bool = True
-    timeout_s: float = 5.0
+    timeout_s: Annotated[float, Meta(gt=0, le=300)] = 5.0
 
     by_default: ClassVar[bool] = False
     """True for a check of the host itself: it runs without being named in the config."""
 
 
 class Measured(Struct):
-    """What one run of a check found. A sample of None says: asked, no answer."""
+    """What one run of a check found. A sample of None says: asked, no answer.
+
+    `detail` is kept whenever its words change, so the sentence about what lasts should stay the same.
+    """
 
     samples: dict[str, float | None]
     state: Answer = "ok"
@@ -39,3 +49,13 @@ class Check(Protocol):
     def measure(self, at_s: float) -> Measured:
         """Ask once. `at_s` is a monotonic time in seconds, for rates. Any exception means: no answer, and says why."""
         ...
+
+
+def chosen(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Whether a name fits a pattern of `include` or, where that is empty, none of `exclude`; `*` is anything.
+
+    What is included by name is meant, also where the exclusions that are there by default would leave it out.
+    """
+    if include:
+        return any(fnmatchcase(name, pattern) for pattern in include)
+    return not any(fnmatchcase(name, pattern) for pattern in exclude)

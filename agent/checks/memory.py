@@ -1,0 +1,39 @@
+"""How much memory and swap is used and how much could still be had.
+
+used = total less available; what the kernel keeps as cache and would give back counts as available. Without any swap
+there are no swap series.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import psutil
+
+from agent.checks import CheckOptions, Measured
+
+
+class Options(CheckOptions, kw_only=True, frozen=True):
+    """No more than what every check can be told."""
+
+    by_default: ClassVar[bool] = True
+
+
+class Check:
+    def __init__(self, options: Options) -> None:
+        pass
+
+    def measure(self, at_s: float) -> Measured:
+        memory = psutil.virtual_memory()
+        used = memory.total - memory.available
+        samples: dict[str, float | None] = {
+            "memory_used_pct": 100 * used / memory.total,
+            "memory_used_bytes": used,
+            "memory_available_bytes": memory.available,
+            "memory_total_bytes": memory.total,
+        }
+        swap = psutil.swap_memory()
+        if swap.total:
+            samples["swap_used_pct"] = 100 * swap.used / swap.total
+            samples["swap_used_bytes"] = swap.used
+        return Measured(samples)

@@ -1,0 +1,191 @@
+"""One tick: every check asked at once, each under its time limit, and none of them able to spoil the others.
+
+A check that fails becomes an answer that says so. A check that hangs is left in its thread and not asked again until it
+has come back.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from msgspec import Struct
+
+from agent import wire
+from agent.checks import Check, Measured
+from agent.wire import CheckState, series_name
+from agent.workers import Job, Workers
+
+log = logging.getLogger(__name__)
+
+THREADS_MAX = 128
+GRACE_S = 0.5
+"""What a check gets beyond its limit: one that keeps to the limit itself can say better what it was waiting for."""
+DETAIL_CHARS_MAX = 1_000
+"""As much as the wire takes."""
+LEFT_OUT = "not sent:"
+STATE_VALUES = {"ok": 0.0, "warn": 1.0, "bad": 2.0, "unknown": None}
+
+
+class Tick(Struct):
+    """What all checks found at one moment: series, and how each check stands."""
+
+    samples: dict[str, float | None]
+    checks: list[CheckState]
+
+
+class Asked(Struct):
+    """A check and how it fared when it was last asked; `said` is what the log was told about that."""
+
+    id: str
+    kind: str
+    timeout_s: float
+    check: Check
+    state_series: str
+    job: Job[Measured] | None = None
+    said: str = ""
+
+
+class Sampler:
+    """Asks the checks given as (id, kind, timeout_s, check). `clock` is monotonic, in seconds.
+
+    The samples of a tick are those of the checks and, for each check, `check_state`: 0 ok, 1 warn, 2 bad, None unknown.
+    """
+
+    def __init__(
+        self,
+        checks: Sequence[tuple[str, str, float, Check]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if len(checks) > wire.CHECKS_PER_BATCH_MAX:
+            raise ValueError(f"{len(checks)} checks; a host may have {wire.CHECKS_PER_BATCH_MAX}")
+        self._checks = [
+            Asked(id, kind, timeout_s, check, series_name("check_state", {"check": id, "kind": kind}))
+            for id, kind, timeout_s, check in checks
+        ]
+        self._clock = clock
+        self._workers = Workers("check", THREADS_MAX, clock)
+
+    def sample(self) -> Tick:
+        """Ask every check that does not hang; come back with the slowest, or after the largest limit and its grace."""
+        self._workers.run(list(self._new_jobs()))
+        # How the checks stand has its place first, so that what is over the limit of series can only be values.
+        tick = Tick({asked.state_series: None for asked in self._checks}, [])
+        for asked in self._checks:
+            found, ms = self._answer(asked)
+            found = at_most(found, wire.SERIES_PER_HOST_MAX - len(tick.samples))
+            self._tell(asked, found)
+            tick.samples |= found.samples
+            tick.samples[asked.state_series] = STATE_VALUES[found.state]
+            tick.checks.append(
+                CheckState(asked.id, asked.kind, found.state, ms, found.detail[:DETAIL_CHARS_MAX])
+            )
+        return tick
+
+    def close(self) -> None:
+        """Ask no more. A check that hangs is left behind and does not keep the process alive."""
+        self._workers.close()
+
+    def _new_jobs(self) -> Iterator[Job[Measured]]:
+        for asked in self._checks:
+            if asked.job is None or asked.job.ended or asked.job.started_s is None:
+                asked.job = Job(partial(self._measured, asked.check), asked.timeout_s + GRACE_S)
+                yield asked.job
+
+    def _measured(self, check: Check) -> Measured:
+        return fit_to_send(check.measure(self._clock()))
+
+    def _answer(self, asked: Asked) -> tuple[Measured, float | None]:
+        """What the check has to say now, and how many milliseconds it took to say it."""
+        job = asked.job
+        assert job is not None
+        if job.started_s is None:
+            return Measured({}, "unknown", f"not asked, since {THREADS_MAX} other checks hang"), None
+        if job.ended_s is None:
+            waited = roughly(self._clock() - job.started_s)
+            return Measured({}, "unknown", f"no answer for {waited}; still waiting"), None
+        ms = (job.ended_s - job.started_s) * 1000
+        if job.result is None:
+            return Measured({}, "unknown", plain(f"{asked.kind}: {sentence(job.error)}")), ms
+        return job.result, ms
+
+    def _tell(self, asked: Asked, found: Measured) -> None:
+        """Log that a check does not answer, or not in full: once, until that changes."""
+        job = asked.job
+        if job is not None and job.started_s is not None and not job.ended:
+            trouble = "it hangs; it is asked again when it has come back"
+        elif found.state == "unknown" or LEFT_OUT in found.detail:
+            trouble = found.detail
+        else:
+            trouble = ""
+        if trouble and trouble != asked.said:
+            bug = None if job is None or isinstance(job.error, OSError) else job.error
+            log.warning("check %s: %s", asked.id, trouble, exc_info=bug)
+        elif asked.said and not trouble:
+            log.info("check %s answers again", asked.id)
+        asked.said = trouble
+
+
+def fit_to_send(found: Measured) -> Measured:
+    """The same without what the wire does not take: infinities, half characters of odd file names, endless names."""
+    samples = {
+        sendable(name): value if value is None or math.isfinite(value) else None
+        for name, value in found.samples.items()
+    }
+    found = Measured(samples, found.state, plain(found.detail))
+    endless = [name for name in samples if len(name) > wire.SERIES_NAME_CHARS_MAX]
+    return (
+        without(found, endless, f"names longer than {wire.SERIES_NAME_CHARS_MAX} characters")
+        if endless
+        else found
+    )
+
+
+def at_most(found: Measured, count: int) -> Measured:
+    """The same without the series beyond the first `count`."""
+    beyond = list(found.samples)[count:] if len(found.samples) > count else []
+    return (
+        without(found, beyond, f"more than {wire.SERIES_PER_HOST_MAX} series of one host")
+        if beyond
+        else found
+    )
+
+
+def without(found: Measured, names: list[str], why: str) -> Measured:
+    """The same without these series, and saying so."""
+    samples = {name: value for name, value in found.samples.items() if name not in set(names)}
+    detail = f"{LEFT_OUT} {why}" + (f"; {found.detail}" if found.detail else "")
+    return Measured(samples, "warn" if found.state == "ok" else found.state, detail)
+
+
+def sendable(name: str) -> str:
+    """A name without the half characters that stand for what is no text in the name of a file."""
+    return name if name.isascii() else name.encode("utf-8", "replace").decode()
+
+
+def plain(words: str) -> str:
+    """Words on one line, without what could move a terminal's cursor or is no text."""
+    words = " ".join(words.split())
+    if not words.isprintable():
+        words = "".join(char if char.isprintable() else "�" for char in words)
+    return words[:DETAIL_CHARS_MAX]
+
+
+def sentence(error: BaseException | None) -> str:
+    """An exception as a person would say it."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError | ValueError) and str(error):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def roughly(seconds: float) -> str:
+    """A duration in one number, so that words which last do not change with every tick."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,99 @@
+"""Reach a port by TLS within a deadline, and say in words a person understands why that is not to be trusted."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from datetime import UTC, datetime
+from functools import cache
+
+from msgspec import Struct
+
+from agent.dial import Address, Deadline, NoAnswer, in_words
+from agent.dial import connect as connect_plainly
+
+# OpenSSL's codes of what is wrong with a certificate (x509_vfy.h), as far as there is more to say than it says itself.
+NOT_YET_VALID, EXPIRED = 9, 10
+SELF_SIGNED = (18, 19)
+UNKNOWN_ISSUER = (2, 20, 21)
+WRONG_NAME = (62, 64)
+NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME, for which Python has no name."""
+
+
+class Trust(Struct, frozen=True):
+    """Whom to believe: anyone (`verify` false), the authorities in `ca_file`, or those the system trusts."""
+
+    verify: bool = True
+    ca_file: str = ""
+    whatever_the_date: bool = False
+
+
+def connect(addresses: list[Address], host: str, trust: Trust, deadline: Deadline) -> ssl.SSLSocket:
+    """A TLS connection to `host`. NoAnswer says why there is none. OSError: `ca_file` cannot be used."""
+    context = _context(trust)
+    sock = connect_plainly(addresses, deadline)
+    try:
+        sock.settimeout(deadline.left_s())
+        return context.wrap_socket(sock, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        raise NoAnswer(_distrust(error, addresses, host, trust, deadline)) from None
+    except ssl.SSLError as error:
+        raise NoAnswer(f"no TLS connection to {host}: {_reason(error)}") from None
+    except TimeoutError:
+        raise NoAnswer(f"{host} did not complete the TLS handshake within {deadline.limit_s:g} s") from None
+    except OSError as error:
+        raise NoAnswer(in_words(error, host, deadline)) from None
+    finally:
+        sock.close()  # after success it is the TLS socket's, and this closes nothing
+
+
+@cache
+def _context(trust: Trust) -> ssl.SSLContext:
+    # One for all who trust alike: each holds the system's authorities, which are worth a megabyte and some 10 ms.
+    try:
+        context = ssl.create_default_context(cafile=trust.ca_file or None)
+    except OSError as error:
+        raise OSError(f"ca_file: {trust.ca_file} cannot be used: {error.strerror or error}") from None
+    if not trust.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if trust.whatever_the_date:
+        context.verify_flags |= NO_CHECK_TIME
+    return context
+
+
+def _distrust(
+    error: ssl.SSLCertVerificationError, addresses: list[Address], host: str, trust: Trust, deadline: Deadline
+) -> str:
+    code = error.verify_code
+    if code == EXPIRED:
+        return _expired(addresses, host, trust, deadline)
+    if code == NOT_YET_VALID:
+        return f"the certificate of {host} is not valid yet; if it should be, look at this host's clock"
+    if code in SELF_SIGNED:
+        return f"the certificate of {host} is self-signed and not trusted here"
+    if code in UNKNOWN_ISSUER:
+        return f"the certificate of {host} was issued by an authority that is not trusted here"
+    if code in WRONG_NAME:
+        return f"the certificate is not for {host}"
+    return f"the certificate of {host} is not valid: {error.verify_message}"
+
+
+def _expired(addresses: list[Address], host: str, trust: Trust, deadline: Deadline) -> str:
+    """Since when. A refused certificate cannot be read, so another handshake forgives the date and nothing else."""
+    forgiving = Trust(trust.verify, trust.ca_file, whatever_the_date=True)
+    try:
+        with connect(addresses, host, forgiving, deadline) as sock:
+            certificate = sock.getpeercert() or {}
+            ended_s = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+    except (NoAnswer, OSError, KeyError):
+        return f"the certificate of {host} has expired"
+    if ended_s > time.time():
+        return f"the certificate of {host} is valid, but one of those it rests on has expired"
+    return f"the certificate of {host} expired on {datetime.fromtimestamp(ended_s, UTC):%Y-%m-%d}"
+
+
+def _reason(error: ssl.SSLError) -> str:
+    words = (error.reason or str(error)).replace("_", " ").lower()
+    return "the other side does not speak TLS" if words == "wrong version number" else words

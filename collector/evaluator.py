@@ -16,12 +16,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from rules.judge import Watch, apply, judge, repair, repairs_due, replace_rules, tick
 
 from agent.wire import Result
 from collector.health import Component
 from collector.store import Store, StoreError
 from rules.engine import Rule
+from rules.judge import Watch, apply, judge, repair, repairs_due, replace_rules, tick
 from rules.model import Arrival, ChannelView, Outcome
 from rules.seen import TooManyGaps
 
@@ -76,13 +76,14 @@ class Evaluator:
 
     async def stop(self) -> None:
         """Commit what is queued, then end; what comes later is put off."""
-        if self._writer is None:
+        writer, self._writer = self._writer, None
+        if writer is None:
             return
         with contextlib.suppress(StoreError):
             await self._barrier()
         self._watch, self._trouble = None, "the collector is stopping"
-        self._writer.cancel()
-        await asyncio.gather(self._writer, return_exceptions=True)
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
 
     def health(self) -> Component:
         if self._watch is None:

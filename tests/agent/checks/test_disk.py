@@ -162,11 +162,11 @@ def test_what_only_looks_like_a_disk_has_no_series() -> None:
 def test_a_mount_that_hangs_has_no_values_and_hides_no_other(mounts: Callable[[str], None]) -> None:
     mounts("/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /bad ext4 rw 0 0\n/dev/sdc1 /good ext4 rw 0 0\n")
     disks = Disks("/bad")
-    check = Check(Options(mount_timeout_s=0.2), disks)
+    check = Check(Options(mount_timeout_s=0.5), disks)
 
     began = time.monotonic()
     found = check.measure(0.0)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 1.5
     assert found.samples['disk_used_pct{mount="/good"}'] is not None
     assert found.samples['disk_used_pct{mount="/bad"}'] is None
     assert found.samples['disk_readonly{mount="/bad"}'] == 0
@@ -174,7 +174,7 @@ def test_a_mount_that_hangs_has_no_values_and_hides_no_other(mounts: Callable[[s
 
     began = time.monotonic()
     assert check.measure(1.0).samples.keys() == found.samples.keys()
-    assert time.monotonic() - began < 0.1, "a mount that is known to hang is not waited for again"
+    assert time.monotonic() - began < 0.4, "a mount that is known to hang is not waited for again"
     assert disks.asked.count("/bad") == 1
     assert disks.asked.count("/good") == 2
 
@@ -195,7 +195,7 @@ def test_many_mounts_that_hang_take_the_time_of_one(mounts: Callable[[str], None
     check = Check(Options(mount_timeout_s=0.5), disks)
     began = time.monotonic()
     found = check.measure(0.0)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 1.5
     assert found.samples['disk_used_pct{mount="/"}'] is not None
     assert len(disks.asked) == 1 + THREADS_MAX, "the threads that may be lost have a limit"
     assert found.detail.count("does not answer") + found.detail.count("was not asked") == len(hanging)

@@ -23,10 +23,16 @@ STUCK_MAX = 4
 HOPE_S_MAX = 3_600.0
 """So long the outcome of a late try counts for its notice, which is not sent a second time meanwhile. Longer than the
 longest pause between two tries."""
+MAIL_SILENCE_S_MAX = 60.0
+"""A mail server that looks for viruses before it says yes is slow, not dead."""
 
 SMTP_REPLY = re.compile(r"\b([245]\d\d), b(['\"])(.*?)\2")
 HTTP_STATUS = re.compile(r"\berror=(\d{3})\b")
 CAUSE = re.compile(r"Socket Exception: (?:.*Caused by )?(.*?)\)*", re.DOTALL | re.IGNORECASE)
+CUT_OFF = re.compile(
+    r"timed out|unexpectedly closed|reset by peer|broken pipe|without response", re.IGNORECASE
+)
+BEFORE_IT_WAS_SAID = re.compile(r"connect timeout|^Connection error while submitting email")
 LOGIN_REFUSED = {530, 534, 535, 538}
 """A password can be put right while the notice waits, unlike an address that is not there."""
 
@@ -122,14 +128,14 @@ def load() -> None:
     Its log shows whole addresses at debug level, and reading that log is the one way to an SMTP server's reply; so it
     is kept out of every other log.
     """
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it imports what Python 3.11 calls deprecated
         import apprise
 
         apprise.Apprise.instantiate("json://localhost")
-    logger = logging.getLogger("apprise")
-    logger.propagate = False
-    logger.setLevel(logging.DEBUG)
 
 
 def plugin_for(url: Secret) -> Any:
@@ -147,7 +153,11 @@ def plugin_for(url: Secret) -> Any:
         pgp_autogen=False,
         pem_autogen=False,
     )
-    plugin = apprise.Apprise.instantiate(url.reveal(), asset=asset, suppress_exceptions=True)
+    try:
+        plugin = apprise.Apprise.instantiate(url.reveal(), asset=asset, suppress_exceptions=False)
+    except Exception as error:  # noqa: BLE001 - whatever its plugin raises, the url is at fault
+        pieces = re.split(r"[/?&=:]", url.reveal())
+        raise ValueError(f"url: Apprise cannot send to it: {shown(str(error), pieces)}") from None
     if plugin is None or len(plugin) == 0:
         raise ValueError(
             "url: Apprise cannot send to it; expected one such as mailto://mail.example.org?from=a@example.org"
@@ -175,7 +185,7 @@ def deliver(url: Secret, message: Message, timeout_s: float) -> Sent | Failed:
         import apprise
 
         plugin = plugin_for(url)
-        plugin.socket_connect_timeout = min(plugin.socket_connect_timeout, timeout_s)
+        wait_longer(plugin, timeout_s)
         if is_mail(plugin):
             plugin.headers = {**plugin.headers, **mail_headers(message)}
         hidden = secret_parts(plugin, url.reveal())
@@ -191,6 +201,16 @@ def deliver(url: Secret, message: Message, timeout_s: float) -> Sent | Failed:
             return understood(bool(result), [(entry.level, entry.message) for entry in result.logs()], hidden)
     except Exception as error:  # noqa: BLE001 - a hundred authors' plugins; the notifier tells and counts it
         return Failed(f"Apprise failed: {type(error).__name__}", unsure=True)
+
+
+def wait_longer(plugin: Any, timeout_s: float) -> None:
+    """Apprise hangs up on a slow service within seconds, and then nobody knows whether it has taken the notice. We wait
+    in a thread, so it may take its time, unless the url says how long (cto, rto)."""
+    kind = type(plugin)
+    if is_mail(plugin) and plugin.socket_connect_timeout == kind.socket_connect_timeout:
+        plugin.socket_connect_timeout = MAIL_SILENCE_S_MAX  # of every answer, not only to the connection
+    elif plugin.socket_read_timeout == kind.socket_read_timeout:
+        plugin.socket_read_timeout = max(plugin.socket_read_timeout, timeout_s)
 
 
 def mail_headers(message: Message) -> dict[str, str]:
@@ -227,7 +247,11 @@ def understood(succeeded: bool, logs: Iterable[tuple[str, str]], secrets: Iterab
         return Failed(words, permanent=code >= 500 and code not in LOGIN_REFUSED)
     parts = [said[0].rstrip(".") if said else "Apprise did not send it", *causes[-1:]]
     words = shown(": ".join(parts), secrets)
-    return Failed(words, permanent=status is not None and is_permanent(int(status[1])))
+    if status is not None:
+        return Failed(words, permanent=is_permanent(int(status[1])))
+    return Failed(
+        words, unsure=CUT_OFF.search(words) is not None and BEFORE_IT_WAS_SAID.search(words) is None
+    )
 
 
 def secret_parts(plugin: Any, url: str) -> list[str]:

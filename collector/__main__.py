@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -19,13 +18,11 @@ import uvloop
 from agent.options import ConfigError
 from collector import config as settings
 from collector import logs
-from collector.app import Collector, now_ms
+from collector.app import Collector, now_ms, open_state
 from collector.auth import new_token
 from collector.cli import hosts, up
-from collector.config import CollectorConfig
 from collector.server import ServerError
 from collector.store import StoreError
-from collector.stores.sqlite import open_store
 
 log = logging.getLogger("collector")
 
@@ -90,33 +87,37 @@ def _argument(parse: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    config = settings.load(arguments.config, os.environ)
-    folder = (arguments.config or settings.DEFAULT_FILE).parent
+    loaded = settings.load(arguments.config, os.environ)
     if arguments.check_config:
-        rules = settings.load_rules(config, folder)
-        print(f"The config is right: {len(rules)} rules, {len(config.channels)} channels.")
+        rules = settings.load_rules(loaded)
+        print(f"The config is right: {len(rules)} rules, {len(loaded.config.channels)} channels.")
         return 0
-    return _run(_until_told_to_stop(Collector(config, folder), beside=None))
+    return _run(_until_told_to_stop(Collector(loaded), beside=None))
 
 
 async def _until_told_to_stop(
     collector: Collector, beside: Callable[[], Coroutine[Any, Any, None]] | None
 ) -> int:
-    """Run the collector, and what is to run beside it, until SIGTERM or SIGINT; SIGHUP reads the rules anew."""
+    """Run the collector, and what is to run beside it, until SIGTERM or SIGINT; SIGHUP reads the rules anew.
+
+    What runs beside ends only by an error, and that ends all and is raised here.
+    """
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
-    await collector.start()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    await collector.start()
     loop.add_signal_handler(signal.SIGHUP, collector.reload)
-    companion = asyncio.create_task(beside()) if beside else None
-    await told.wait()
-    log.info("Stopping: what was taken in is being kept and told.")
-    if companion:
-        companion.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await companion
+    reasons = [asyncio.create_task(coroutine) for coroutine in (told.wait(), *([beside()] if beside else []))]
+    await asyncio.wait(reasons, return_when=asyncio.FIRST_COMPLETED)
+    log.info("Stopping: what was taken in is kept and told.")
+    for reason in reasons:
+        reason.cancel()
+    ends = await asyncio.gather(*reasons, return_exceptions=True)
     await collector.stop()
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
     return 0
 
 
@@ -132,24 +133,25 @@ def _up(arguments: argparse.Namespace) -> int:
     environ = dict(os.environ)
     if arguments.port is not None:
         environ["WATCHKEEPER_COLLECTOR__LISTEN"] = f"127.0.0.1:{arguments.port}"
-    config = settings.load(folder.collector_config, environ)
-    if not up.is_loopback(config.address[0]):
+    loaded = settings.load(folder.collector_config, environ)
+    listen = loaded.config.listen
+    if not up.is_loopback(loaded.config.address[0]):
         raise ValueError(
-            f"`up` serves this host alone; {config.listen} is not on loopback. Use `watchkeeper serve`."
+            f"`up` serves this host alone; {listen} is not on loopback. Use `watchkeeper serve`."
         )
-    return _run(_up_together(config, folder, arguments.log_format))
+    return _run(_up_together(Collector(loaded), f"http://{listen}", folder, arguments.log_format))
 
 
-async def _up_together(config: CollectorConfig, folder: up.Folder, log_format: str) -> int:
-    collector = Collector(config, folder.collector_config.parent)
+async def _up_together(collector: Collector, url: str, folder: up.Folder, log_format: str) -> int:
+    """The collector, and an agent beside it that is enrolled when there is no token for it yet."""
 
     async def agent() -> None:
         if not folder.has_token:
             token = new_token()
             await hosts.enrol(collector.store.hosts, socket.gethostname(), {}, token, now_ms())
             folder.keep_token(token[0])
-        folder.write_agent_config(f"http://{config.listen}")
-        print(f"Watchkeeper watches this host: http://{config.listen}  (Ctrl-C ends it)", flush=True)
+        folder.write_agent_config(url)
+        print(f"Watchkeeper watches this host: {url}  (Ctrl-C ends it)", flush=True)
         await up.keep_agent_running(folder.agent_config, log_format)
 
     return await _until_told_to_stop(collector, beside=agent)
@@ -159,27 +161,27 @@ async def _up_together(config: CollectorConfig, folder: up.Folder, log_format: s
 
 
 def _host_add(arguments: argparse.Namespace) -> int:
-    config = settings.load(arguments.config, os.environ)
+    loaded = settings.load(arguments.config, os.environ)
     labels = hosts.parse_labels(arguments.label)
 
     async def add() -> int:
         token = new_token()
-        store = await open_store(Path(config.state), role="tool")
+        store = await open_state(loaded, role="tool")
         try:
             await hosts.enrol(store.hosts, arguments.name, labels, token, now_ms())
         finally:
             await store.close()
-        print(hosts.agent_config(config.link_base, token[0]), end="")
+        print(hosts.agent_config(loaded.config.link_base, token[0]), end="")
         return 0
 
     return _run(add())
 
 
 def _host_list(arguments: argparse.Namespace) -> int:
-    config = settings.load(arguments.config, os.environ)
+    loaded = settings.load(arguments.config, os.environ)
 
     async def show() -> int:
-        store = await open_store(Path(config.state), role="tool")
+        store = await open_state(loaded, role="tool")
         try:
             print(hosts.table(await store.hosts.all(), now_ms()))
         finally:

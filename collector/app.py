@@ -5,10 +5,11 @@ The way of the data: server -> ingest -> evaluator -> store; what is on disk the
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Literal
 
 from aiohttp import web
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
@@ -18,13 +19,13 @@ from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformC
 from agent.options import ConfigError
 from collector.api.health import Health
 from collector.auth import Tokens
-from collector.config import CollectorConfig, build_channel, load_rules
+from collector.config import CollectorConfig, Loaded, build_channel, load_rules
 from collector.evaluator import Evaluator
 from collector.health import Component
 from collector.ingest import Ingest
 from collector.notifier import Notifier
 from collector.server import Limits, Server
-from collector.store import Store
+from collector.store import Store, StoreError
 from collector.stores.sqlite import open_store
 from collector.web.pages import Pages
 from rules.engine import Rule
@@ -45,27 +46,27 @@ def now_ms() -> int:
 
 
 class Collector:
-    """A running collector. `start` says what keeps it from running; `stop` keeps and tells what was taken in.
+    """A running collector. `start` says what keeps it from running; `stop` keeps and tells what was taken in."""
 
-    `folder` is where the config lies: the files of rules it names are looked for there.
-    """
-
-    def __init__(self, config: CollectorConfig, folder: Path) -> None:
-        self._config, self._folder = config, folder
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded, self._config = loaded, loaded.config
         self._not_ready: str | None = "starting"
         self._registry = own_registry()
         self._scheduler = AsyncIOScheduler(timezone="UTC")
 
     async def start(self) -> None:
         """Raises ConfigError, StoreError or ServerError, one sentence each; nothing is left open then."""
-        rules = load_rules(self._config, self._folder)
-        self.store = await open_store(Path(self._config.state), role="collector")
-        try:
-            await self._build(self.store, rules)
+        rules = load_rules(self._loaded)
+        self.store = await open_state(self._loaded, role="collector")
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(self.store.close)
+            self._build(self.store, rules)
+            undo.push_async_callback(self._notifier.stop, DRAIN_S)
+            undo.push_async_callback(self._evaluator.stop)
+            await self._evaluator.start()
+            await self._notifier.start()
             await self._server.start()
-        except BaseException:
-            await self.store.close()
-            raise
+            undo.pop_all()
         self._schedule()
         self._not_ready = None
         log.info(
@@ -89,7 +90,7 @@ class Collector:
     def reload(self) -> None:
         """Read the rules anew. A mistake in them is said and the old ones stay."""
         try:
-            rules = load_rules(self._config, self._folder)
+            rules = load_rules(self._loaded)
         except ConfigError as mistake:
             log.error("The rules are left as they were: %s", mistake)  # noqa: TRY400 - theirs, so no trace of ours
             return
@@ -98,7 +99,7 @@ class Collector:
 
     # --- the parts and their joints ---
 
-    async def _build(self, store: Store, rules: Sequence[Rule]) -> None:
+    def _build(self, store: Store, rules: Sequence[Rule]) -> None:
         config, registry = self._config, self._registry
         names = [options.name for options in config.channels]
         self._pages = Pages(store, names, now_ms=now_ms, registry=registry)
@@ -127,8 +128,6 @@ class Collector:
             limits=Limits(connections_max=config.connections_max),
             loopback_only=True,
         )
-        await self._evaluator.start()
-        await self._notifier.start()
 
     def _application(self, ingest: Ingest) -> web.Application:
         health = Health(
@@ -180,6 +179,17 @@ class Collector:
         for _ in range(FORGET_PIECES_MAX):
             if await self.store.forget_before(before, FORGET_PIECE) < FORGET_PIECE:
                 return
+
+
+async def open_state(loaded: Loaded, role: Literal["collector", "tool"]) -> Store:
+    """The store in the folder that the config names. ConfigError when that folder will not do, however often it is
+    tried; StoreError for what may pass."""
+    try:
+        return await open_store(loaded.state, role=role)
+    except StoreError as trouble:
+        if trouble.passing:
+            raise
+        raise loaded.error("state", str(trouble)) from None
 
 
 def channel_views(config: CollectorConfig) -> list[ChannelView]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 import collector.channels
 import rules.kinds
 from agent.options import (
     ConfigError,
     KindSet,
+    Node,
     convert,
     discover,
     overlay_environment,
@@ -33,23 +35,28 @@ PACKS = Path(rules.kinds.__file__).parent.parent / "packs"
 
 
 class CollectorConfig(Struct, kw_only=True, frozen=True):
-    """Every setting of the collector. Defaults suit a handful of hosts on one machine."""
+    """Every setting of the collector.
+
+    listen: the address and port for agents, pages and programs
+    url: where people reach the pages, for the links in notices; http:// and `listen` when left out
+    state: the folder for all that is kept; relative to the folder of this file
+    keep: how long samples are kept
+    late_max: how late a batch may come, when an agent was cut off, and still be taken
+    connections_max: how many connections may be open at once
+    packs: which of the rules that come with Watchkeeper hold
+    rules: files of your own rules; one with the name of a pack's rule takes its place
+    channels: whom to tell
+    """
 
     listen: str = f"127.0.0.1:{DEFAULT_PORT}"
     url: str = ""
-    state: str = "/var/lib/watchkeeper"
-    keep_s: float = 14 * 86_400
-    late_s_max: float = 7 * 86_400
-    connections_max: int = 4_096
+    state: Path = Path("/var/lib/watchkeeper")
+    keep_s: Annotated[float, Meta(ge=3_600)] = 14 * 86_400
+    late_s_max: Annotated[float, Meta(ge=60, le=365 * 86_400)] = 7 * 86_400
+    connections_max: Annotated[int, Meta(ge=8, le=1_000_000)] = 4_096
     packs: tuple[str, ...] = ("hosts", "services", "critical")
     rules: tuple[str, ...] = ("rules.d/*.yaml",)
     channels: list[ChannelOptions] = []
-
-    def __post_init__(self) -> None:
-        parse_listen(self.listen)
-        repeated = {c.name for c in self.channels if [d.name for d in self.channels].count(c.name) > 1}
-        if repeated:
-            raise ValueError(f"two channels are called {sorted(repeated)[0]!r}; each needs a name of its own")
 
     @property
     def address(self) -> tuple[str, int]:
@@ -59,6 +66,23 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     def link_base(self) -> str:
         """Where people reach the pages: `url`, or else the address we listen on."""
         return self.url.rstrip("/") or f"http://{self.listen}"
+
+
+class Loaded(Struct, frozen=True):
+    """The config, the folder it lies in, where relative paths start, and where each of its keys was written, for
+    whoever finds a mistake later."""
+
+    config: CollectorConfig
+    folder: Path
+    section: Node
+
+    def error(self, key: str, problem: str) -> ConfigError:
+        """A mistake in a key of the section."""
+        return self.section.get(key).error(problem)
+
+    @property
+    def state(self) -> Path:
+        return self.folder / self.config.state
 
 
 class RuleFile(Struct, frozen=True):
@@ -77,37 +101,58 @@ def parse_listen(text: str) -> tuple[str, int]:
     return match[1] or match[2], int(match[3])
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> CollectorConfig:
+def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     """The collector's config. Without a path the default file is read if it is there. Raises ConfigError."""
     if path is None and not DEFAULT_FILE.exists():
-        root = parse_yaml("", file="(defaults)")
+        root = parse_yaml("", file=str(DEFAULT_FILE))
     else:
         root = read_yaml(path or DEFAULT_FILE)
     root.only("agent", "collector")
-    section = overlay_environment(root.get("collector"), environ, section="collector")
-    return convert(section, CollectorConfig, kinds={ChannelOptions: KindSet(discover(collector.channels))})
+    section = overlay_environment(root, environ, section="collector").get("collector")
+    config = convert(section, CollectorConfig, kinds={ChannelOptions: KindSet(discover(collector.channels))})
+    loaded = Loaded(config, (path or DEFAULT_FILE).parent, section)
+    _refuse_bad_addresses(loaded)
+    _refuse_one_name_twice("channels", config.channels, section.get("channels"))
+    return loaded
 
 
-def load_rules(config: CollectorConfig, folder: Path) -> list[Rule]:
+def _refuse_bad_addresses(loaded: Loaded) -> None:
+    config = loaded.config
+    try:
+        parse_listen(config.listen)
+    except ValueError as error:
+        raise loaded.error("listen", str(error)) from None
+    if config.url and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", config.url):
+        raise loaded.error(
+            "url", f'"{config.url:.200}" is no web address; write one such as https://watch.example.org'
+        )
+
+
+def _refuse_one_name_twice(noun: str, named: Sequence[ChannelOptions | RuleOptions], node: Node) -> None:
+    """`node` is the list that `named` was read from."""
+    names: set[str] = set()
+    entries = node.value if isinstance(node.value, list) else []
+    for options, entry in zip(named, entries, strict=True):
+        if options.name in names:
+            raise entry.get("name").error(f'there are two {noun} called "{options.name}"; rename one')
+        names.add(options.name)
+
+
+def load_rules(loaded: Loaded) -> list[Rule]:
     """The rules of the packs and files that the config names, those of a file replacing a pack's of the same name.
 
-    `folder` is where the config lies: relative patterns start there. Raises ConfigError.
+    Raises ConfigError.
     """
-    named: dict[str, Rule] = {}
-    for file in [*_pack_files(config.packs), *_rule_files(config.rules, folder)]:
-        in_this_file: set[str] = set()
-        for rule in read_rules(file):
-            if rule.name in in_this_file:
-                raise ConfigError(str(file), None, "rules", f"two rules are called {rule.name!r}; rename one")
-            in_this_file.add(rule.name)
-            named[rule.name] = rule
+    files = [*_pack_files(loaded), *_rule_files(loaded.config.rules, loaded.folder)]
+    named = {rule.name: rule for file in files for rule in read_rules(file)}
     return [rule for rule in named.values() if rule.enabled]
 
 
 def read_rules(file: Path) -> list[Rule]:
     """The rules of one file, in its order. Raises ConfigError."""
-    kinds = discover(rules.kinds)
-    content = convert(read_yaml(file), RuleFile, kinds={RuleOptions: KindSet(kinds, default="threshold")})
+    kinds, root = discover(rules.kinds), read_yaml(file)
+    content = convert(root, RuleFile, kinds={RuleOptions: KindSet(kinds, default="threshold")})
+    _refuse_one_name_twice("rules", content.rules, root.get("rules"))
     return [kinds[_kind_of(options)].module.Rule(options) for options in content.rules]
 
 
@@ -120,12 +165,12 @@ def _kind_of(options: Struct) -> str:
     return type(options).__module__.rpartition(".")[2]
 
 
-def _pack_files(packs: Sequence[str]) -> list[Path]:
+def _pack_files(loaded: Loaded) -> list[Path]:
     there = {file.stem: file for file in sorted(PACKS.glob("*.yaml"))}
-    for pack in packs:
+    for pack in loaded.config.packs:
         if pack not in there:
-            raise ConfigError("collector.packs", None, pack, f"no such pack; there are: {', '.join(there)}")
-    return [there[pack] for pack in packs]
+            raise loaded.error("packs", f'there is no pack "{pack:.100}"; there are: {", ".join(there)}')
+    return [there[pack] for pack in loaded.config.packs]
 
 
 def _rule_files(patterns: Sequence[str], folder: Path) -> list[Path]:

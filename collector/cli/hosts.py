@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from agent.wire import Token
 from collector.store import Hosts, StoreError
@@ -48,13 +49,8 @@ async def enrol(
 
 def agent_config(url: str, token: Token) -> str:
     """The agent.yaml for a host that was just enrolled: the only place where its token is ever shown."""
-    plain = (
-        ""
-        if url.startswith("https://") or "//127." in url or "//localhost" in url
-        else (
-            "  allow_plaintext: true   # the token crosses the network unencrypted; better: TLS, and take this line out\n"
-        )
-    )
+    private = url.startswith("https://") or urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+    plain = "" if private else "  allow_plaintext: true   # the token crosses the network unencrypted\n"
     return f"agent:\n  collector: {url}\n  token: {token}\n{plain}"
 
 

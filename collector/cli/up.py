@@ -19,7 +19,7 @@ STARTER = """\
 # Made by `watchkeeper up`. What you change here is kept; start it again to apply it.
 collector:
   listen: 127.0.0.1:8420
-  state: {state}
+  state: collector
   # Whom to tell when something is wrong. config.example.yaml shows every kind of channel:
   # channels:
   #   - kind: slack
@@ -34,11 +34,10 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.collector_config = path / "collector.yaml"
         self.agent_config = path / "agent.yaml"
-        self._agent_state = path / "agent"
         self._token = path / "agent.token"
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.collector_config.exists():
-            self.collector_config.write_text(STARTER.format(state=(path / "collector").resolve()))
+            self.collector_config.write_text(STARTER)
 
     @property
     def has_token(self) -> bool:
@@ -52,7 +51,7 @@ class Folder:
         """Written anew at each start: the collector's address may have changed."""
         self.agent_config.write_text(
             "# Made by `watchkeeper up` at each start.\n"
-            f"agent:\n  collector: {url}\n  token_file: {self._token.name}\n  state: {self._agent_state.resolve()}\n"
+            f"agent:\n  collector: {url}\n  token_file: {self._token.name}\n  state: agent\n"
         )
 
 

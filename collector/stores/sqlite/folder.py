@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -70,5 +71,6 @@ def _open(path: Path, flags: int) -> int:
 
 def _unusable(path: Path, error: OSError) -> StoreError:
     return StoreError(
-        f"{path} cannot be used: {error.strerror}; it must be writable for the collector's user"
+        f"{path} cannot be used: {error.strerror}; it must be writable for the collector's user",
+        passing=error.errno in (errno.ENOSPC, errno.EDQUOT),
     )

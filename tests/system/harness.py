@@ -54,6 +54,13 @@ def free_port() -> int:
         return port
 
 
+def environ() -> dict[str, str]:
+    """Ours, without the settings that it may hold for Watchkeeper."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WATCHKEEPER_")}
+    paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
+    return kept | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
 # --- a process --------------------------------------------------------------------------------------------------------
 
 
@@ -71,8 +78,6 @@ class Program:
 
     def start(self) -> None:
         assert not self.alive, f"{self.name} is running already"
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("WATCHKEEPER_")}
-        environ |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
                 self._command,
@@ -80,7 +85,7 @@ class Program:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._cwd,
-                env=environ,
+                env=environ(),
                 start_new_session=True,
             )
 
@@ -211,6 +216,7 @@ class Collector(Program):
         done = subprocess.run(
             [*command, "--config", str(self.config)],
             cwd=ROOT,
+            env=environ(),
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.system.harness import ROOT, free_port
+from tests.system.harness import ROOT, environ, free_port
 
 TOKEN = f"wk_agent_default_{'a' * 12}_{'b' * 40}"
 
@@ -59,7 +58,7 @@ def run(program: str, config: Path) -> tuple[int, list[str]]:
     done = subprocess.run(
         [sys.executable, "-m", program, verb, "--config", str(config)],
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith("WATCHKEEPER_")},
+        env=environ(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -28,7 +28,7 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from msgspec import Struct
 
-SLACK_PATH = "/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
+SLACK_PATH = "/services/T00000000/B00000000/abcdefghijklmnopqrstuvwx"
 FOR_EVER_S = 3_600
 
 

@@ -63,10 +63,9 @@ class Try(Struct, eq=False):
 
 class Channel:
     def __init__(self, options: Options) -> None:
-        self.timeout_s = options.timeout_s
-        self._url = options.url
-        self._name = options.name
+        self._url, self._name, self._try_s = options.url, options.name, options.timeout_s
         self._pause_s = pause_s(plugin_for(options.url))
+        self.timeout_s = self._pause_s + self._try_s
         self._rest_until_s = 0.0
         self._late: dict[str, Try] = {}
         self._threads: list[threading.Thread] = []
@@ -84,10 +83,10 @@ class Channel:
                 )
             await asyncio.sleep(self._rest_until_s - loop.time())
             attempt = self._late[notice] = self._begin(message)
-        await asyncio.wait([attempt.ended], timeout=self.timeout_s)
+        await asyncio.wait([attempt.ended], timeout=self._try_s)
         self._rest_until_s = loop.time() + self._pause_s
         if not attempt.ended.done():
-            return Failed(f"not done within {self.timeout_s:g} s; it may still get through", unsure=True)
+            return Failed(f"not done within {self._try_s:g} s; it may still get through", unsure=True)
         del self._late[notice]
         return attempt.ended.result()
 
@@ -108,7 +107,7 @@ class Channel:
         ended: asyncio.Future[Sent | Failed] = loop.create_future()
 
         def work() -> None:
-            outcome = deliver(self._url, message, self.timeout_s)
+            outcome = deliver(self._url, message, self._try_s)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(ended.set_result, outcome)
 
@@ -235,7 +234,7 @@ def notify_type(message: Message) -> str:
 def understood(succeeded: bool, logs: Iterable[tuple[str, str]], secrets: Iterable[str]) -> Sent | Failed:
     """Apprise says yes or no; the reason is to be found in its log, an SMTP server's words at debug level only."""
     entries = list(logs)
-    said = [text for level, text in entries if level == ("INFO" if succeeded else "WARNING")]
+    said = [text for level, text in entries if level in (("INFO",) if succeeded else ("WARNING", "ERROR"))]
     if succeeded:
         return Sent(shown(said[-1] if said else "sent", secrets))
     causes = [found[1] for level, text in entries if level == "DEBUG" and (found := CAUSE.fullmatch(text))]

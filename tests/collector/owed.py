@@ -56,7 +56,7 @@ def notice(
     )
 
 
-def outcome(*notices: Notice) -> Outcome:
+def owed(*notices: Notice) -> Outcome:
     """What is committed when these are owed: them, and the incidents they are about."""
     incidents = {
         n.incident: Incident(

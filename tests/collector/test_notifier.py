@@ -22,7 +22,7 @@ from collector.notifier import Notifier, Retry
 from collector.store import NoticeRow, Notices, Store, StoreError
 from collector.stores.sqlite import open_store
 from rules.model import Notice
-from tests.collector.owed import BEGAN, notice, outcome
+from tests.collector.owed import BEGAN, notice, owed
 from tests.receivers import HttpReceiver, Received
 
 START = BEGAN + 60_000
@@ -87,8 +87,8 @@ class House:
             chance=lambda: 0.0,
         )
 
-    async def owe(self, store: Store, *owed: Notice) -> None:
-        await store.commit([outcome(*owed)])
+    async def owe(self, store: Store, *notices: Notice) -> None:
+        await store.commit([owed(*notices)])
         self.notifier.wake()
 
     def pass_time(self, seconds: float) -> None:
@@ -131,6 +131,18 @@ def ids(taken: list[Received]) -> list[str]:
     return [received.headers["Idempotency-Key"] for received in taken]
 
 
+def sent(row: NoticeRow) -> bool:
+    return row.delivery == "sent"
+
+
+def failed(row: NoticeRow) -> bool:
+    return row.delivery == "failed"
+
+
+def put_off(tries: int) -> Callable[[NoticeRow], bool]:
+    return lambda row: row.tries == tries and row.delivery == "waiting"
+
+
 class Scripted:
     """A channel that does what the test says: for errors that no receiver can cause."""
 
@@ -152,7 +164,7 @@ PASSING = Failed("busy")
 
 
 @pytest.mark.parametrize(
-    ("failed", "tries", "age_s", "chance", "pause_s"),
+    ("outcome", "tries", "age_s", "chance", "pause_s"),
     [
         (PASSING, 1, 0, 0.0, 5.0),  # the first pause is short,
         (PASSING, 2, 5, 0.0, 10.0),  # and each is twice the one before,
@@ -178,9 +190,9 @@ PASSING = Failed("busy")
     ],
 )
 def test_when_it_is_tried_again(
-    failed: Failed, tries: int, age_s: float, chance: float, pause_s: float | None
+    outcome: Failed, tries: int, age_s: float, chance: float, pause_s: float | None
 ) -> None:
-    assert Retry().pause_s(failed, tries, age_s, chance) == pause_s
+    assert Retry().pause_s(outcome, tries, age_s, chance) == pause_s
 
 
 # --- the good day -----------------------------------------------------------------------------------------------------
@@ -192,14 +204,14 @@ async def test_a_notice_leaves_at_once_and_its_end_is_written_down(store: Store,
         await h.owe(store, notice(1))
         await good.wait_for(1)
         assert time.monotonic() - began < 0.5
-        row = await h.row(1, lambda row: row.delivery == "sent")
+        row = await h.row(1, sent)
     assert (row.tries, row.tried_at, row.sent_at, row.answer) == (1, START, START, "200 OK taken")
     assert not row.perhaps_again
     assert good.taken[0].body["alerts"][0]["generatorURL"] == "https://wk.example.org/incidents/7"
 
 
 async def test_what_was_owed_before_the_start_leaves_at_the_start(store: Store, good: HttpReceiver) -> None:
-    await store.commit([outcome(notice(1), notice(2, incident=8))])
+    await store.commit([owed(notice(1), notice(2, incident=8))])
     async with house(store.notices, {"ops": webhook(good)}):
         await good.wait_for(2)
     assert sorted(ids(good.taken)) == ["n-1", "n-2"]
@@ -253,13 +265,13 @@ async def test_the_resolve_waits_for_the_first_however_often_that_fails(
     async with house(store.notices, {"ops": webhook(good)}) as h:
         await h.owe(store, notice(1), notice(2, reason="resolved"))
         for tries, pause_s in ((1, 5.0), (2, 10.0)):
-            row = await h.row(1, lambda row, tries=tries: row.tries == tries and row.delivery == "waiting")
+            row = await h.row(1, put_off(tries))
             assert row.next_try_at == h.clock.now + pause_s * 1000
             assert row.answer == f"{good.url} answered 503 Service Unavailable as told"
             h.pass_time(pause_s)
         good.behaviour = "accept"
         h.pass_time(20.0)
-        await h.row(2, lambda row: row.delivery == "sent")
+        await h.row(2, sent)
     assert ids(good.taken) == ["n-1", "n-2"]
 
 
@@ -267,10 +279,10 @@ async def test_another_incident_does_not_wait_for_it(store: Store, good: HttpRec
     good.behaviour = "status:503"
     async with house(store.notices, {"ops": webhook(good)}) as h:
         await h.owe(store, notice(1))
-        await h.row(1, lambda row: row.tries == 1 and row.delivery == "waiting")
+        await h.row(1, put_off(1))
         good.behaviour = "accept"
         await h.owe(store, notice(2, incident=8))
-        await h.row(2, lambda row: row.delivery == "sent")
+        await h.row(2, sent)
     assert ids(good.taken) == ["n-2"]
 
 
@@ -278,11 +290,11 @@ async def test_a_resolve_still_leaves_when_the_first_was_given_up(store: Store, 
     good.behaviour = "status:400"
     async with house(store.notices, {"ops": webhook(good)}) as h:
         await h.owe(store, notice(1))
-        row = await h.row(1, lambda row: row.delivery == "failed")
+        row = await h.row(1, failed)
         assert (row.tries, row.answer) == (1, f"{good.url} answered 400 Bad Request as told")
         good.behaviour = "accept"
         await h.owe(store, notice(2, reason="resolved"))
-        await h.row(2, lambda row: row.delivery == "sent")
+        await h.row(2, sent)
 
 
 # --- when it fails ----------------------------------------------------------------------------------------------------
@@ -303,7 +315,7 @@ async def test_what_the_far_side_asks_for_holds_for_the_whole_channel(
     good.behaviour = "busy:30"
     async with house(store.notices, {"ops": webhook(good)}) as h:
         await h.owe(store, notice(1))
-        row = await h.row(1, lambda row: row.tries == 1 and row.delivery == "waiting")
+        row = await h.row(1, put_off(1))
         assert row.next_try_at == START + 30_000
         good.behaviour = "accept"
         await h.owe(store, notice(2, incident=8))
@@ -319,9 +331,9 @@ async def test_after_a_day_of_failures_it_is_given_up(store: Store, good: HttpRe
     async with house(store.notices, {"ops": webhook(good)}, Retry(tries_min=3)) as h:
         await h.owe(store, notice(1))
         for tries in (1, 2):
-            await h.row(1, lambda row, tries=tries: row.tries == tries and row.delivery == "waiting")
+            await h.row(1, put_off(tries))
             h.pass_time(13 * 3_600)
-        row = await h.row(1, lambda row: row.delivery == "failed")
+        row = await h.row(1, failed)
         assert row.answer.startswith("given up after 3 tries; the last: ")
         sample = h.sample("watchkeeper_notices_total", channel="ops", reason="first", outcome="failed")
         assert sample == 1
@@ -333,7 +345,7 @@ async def test_a_try_that_may_have_got_through_makes_the_next_say_so(
     good.behaviour = "cut"
     async with house(store.notices, {"ops": webhook(good)}) as h:
         await h.owe(store, notice(1))
-        await h.row(1, lambda row: row.tries == 1 and row.delivery == "waiting")
+        await h.row(1, put_off(1))
         good.behaviour = "accept"
         h.pass_time(5)
         await good.wait_for(1)
@@ -343,9 +355,9 @@ async def test_a_try_that_may_have_got_through_makes_the_next_say_so(
 async def test_a_channel_that_is_no_longer_configured_fails_its_notices_in_plain_words(
     store: Store, good: HttpReceiver
 ) -> None:
-    await store.commit([outcome(notice(1, channel="gone"), notice(2, channel="gone", reason="resolved"))])
+    await store.commit([owed(notice(1, channel="gone"), notice(2, channel="gone", reason="resolved"))])
     async with house(store.notices, {"ops": webhook(good)}) as h:
-        row = await h.row(2, lambda row: row.delivery == "failed")
+        row = await h.row(2, failed)
         assert row.answer == "the channel 'gone' is no longer in the configuration, so this was not sent"
         await h.owe(store, notice(3))
         await good.wait_for(1)
@@ -360,7 +372,7 @@ async def test_an_error_of_a_channel_is_told_without_its_words_and_survived(
     channel = Scripted(broken)
     async with house(store.notices, {"ops": channel}) as h:
         await h.owe(store, notice(1))
-        row = await h.row(1, lambda row: row.tries == 1 and row.delivery == "waiting")
+        row = await h.row(1, put_off(1))
         assert row.answer == "the channel met an error of its own (RuntimeError)"
         assert h.sample("watchkeeper_notifier_errors_total", task="channel ops") == 1
     assert channel.closed
@@ -375,7 +387,7 @@ async def test_a_channel_that_never_ends_is_ended(store: Store) -> None:
 
     async with house(store.notices, {"ops": Scripted(endless)}) as h:
         await h.owe(store, notice(1))
-        row = await h.row(1, lambda row: row.tries == 1 and row.delivery == "waiting")
+        row = await h.row(1, put_off(1))
     assert row.answer == "no end within 2.1 s; it may have got through"
 
 
@@ -387,12 +399,12 @@ async def test_the_same_failure_is_logged_once(
     async with house(store.notices, {"ops": webhook(good)}) as h:
         await h.owe(store, notice(1))
         for tries in range(1, 4):
-            await h.row(1, lambda row, tries=tries: row.tries == tries and row.delivery == "waiting")
+            await h.row(1, put_off(tries))
             h.pass_time(1_000)
         good.behaviour = "accept"
         h.pass_time(1_000)
         await good.wait_for(1)
-        await h.row(1, lambda row: row.delivery == "sent")
+        await h.row(1, sent)
     said = [record.getMessage() for record in caplog.records if record.name.startswith("collector.notifier")]
     assert said == [
         f"Channel ops does not take notice n-1: {good.url} answered 503 Service Unavailable as told",
@@ -406,11 +418,11 @@ async def test_the_same_failure_is_logged_once(
 async def test_a_notice_found_on_its_way_is_sent_again_and_says_that_it_may_be_a_repeat(
     store: Store, good: HttpReceiver
 ) -> None:
-    await store.commit([outcome(notice(1), notice(2, incident=8))])
+    await store.commit([owed(notice(1), notice(2, incident=8))])
     assert await store.notices.sending("n-1", START)  # and here the collector died
     async with house(store.notices, {"ops": webhook(good)}) as h:
         await good.wait_for(2)
-        row = await h.row(1, lambda row: row.delivery == "sent")
+        row = await h.row(1, sent)
         assert (row.perhaps_again, row.tries) == (True, 2)
     said = {taken.headers["Idempotency-Key"]: taken.body["commonAnnotations"] for taken in good.taken}
     assert said["n-1"]["perhaps_again"] == "true"
@@ -465,7 +477,9 @@ class Failing:
     """The real outbox behind a disk that fails now and then: each method named in `faults` raises that often first.
     With `kept` it fails only after it has done its work, as a cut connection to a database does."""
 
-    def __init__(self, notices: Notices, kept: bool = False, passing: bool = True, **faults: int) -> None:
+    def __init__(
+        self, notices: Notices, faults: dict[str, int], *, kept: bool = False, passing: bool = True
+    ) -> None:
         self._notices, self._kept, self._passing, self._faults = notices, kept, passing, faults
 
     def __getattr__(self, name: str) -> Any:
@@ -487,20 +501,20 @@ class Failing:
 async def test_a_store_that_fails_now_and_then_loses_and_repeats_nothing(
     store: Store, good: HttpReceiver, method: str, kept: bool
 ) -> None:
-    faulty: Any = Failing(store.notices, kept, **{method: 2})
+    faulty: Any = Failing(store.notices, {method: 2}, kept=kept)
     async with house(faulty, {"ops": webhook(good)}) as h:
         await h.owe(store, notice(1), notice(2, incident=8))
-        await h.row(1, lambda row: row.delivery == "sent")
-        await h.row(2, lambda row: row.delivery == "sent")
+        await h.row(1, sent)
+        await h.row(2, sent)
     assert sorted(ids(good.taken)) == ["n-1", "n-2"]
 
 
 async def test_putting_off_is_tried_until_it_is_written_down(store: Store, good: HttpReceiver) -> None:
     good.behaviour = "status:503"
-    faulty: Any = Failing(store.notices, put_off=2)
+    faulty: Any = Failing(store.notices, {"put_off": 2})
     async with house(faulty, {"ops": webhook(good)}) as h:
         await h.owe(store, notice(1))
-        row = await h.row(1, lambda row: row.delivery == "waiting" and row.tries == 1)
+        row = await h.row(1, put_off(1))
         assert row.next_try_at == START + 5_000
     assert good.tries == 1
 
@@ -508,12 +522,12 @@ async def test_putting_off_is_tried_until_it_is_written_down(store: Store, good:
 async def test_a_record_that_is_refused_for_good_is_told_and_holds_up_nobody(
     store: Store, good: HttpReceiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    faulty: Any = Failing(store.notices, passing=False, sent=1)
+    faulty: Any = Failing(store.notices, {"sent": 1}, passing=False)
     async with house(faulty, {"ops": webhook(good)}) as h:
         await h.owe(store, notice(1))
         await good.wait_for(1)
         await h.owe(store, notice(2, incident=8))
-        await h.row(2, lambda row: row.delivery == "sent")
+        await h.row(2, sent)
         assert (await h.rows())["n-1"].delivery == "sending"
         assert h.sample("watchkeeper_notifier_errors_total", task="channel ops") == 1
     assert "the disk is full" in caplog.text
@@ -523,7 +537,7 @@ async def test_a_record_that_is_refused_for_good_is_told_and_holds_up_nobody(
 async def test_a_store_that_cannot_be_read_makes_the_notifier_bad_and_is_told_once(
     store: Store, good: HttpReceiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    faulty: Any = Failing(store.notices, due=3)
+    faulty: Any = Failing(store.notices, {"due": 3})
     async with house(faulty, {"ops": webhook(good)}) as h:
         await asyncio.sleep(0.05)
         assert h.notifier.health().state == "bad"
@@ -531,7 +545,7 @@ async def test_a_store_that_cannot_be_read_makes_the_notifier_bad_and_is_told_on
         await h.owe(store, notice(1))
         await good.wait_for(1)
         assert h.sample("watchkeeper_notifier_errors_total", task="outbox") == 3
-        await h.row(1, lambda row: row.delivery == "sent")
+        await h.row(1, sent)
         assert h.notifier.health().state == "ok"
     assert caplog.text.count("met an error") == 1
 
@@ -548,23 +562,23 @@ async def test_health_says_who_will_not_be_told(store: Store, good: HttpReceiver
         assert (h.notifier.health().state, h.notifier.health().detail) == ("ok", "channels: ops")
         good.behaviour = "status:503"
         await h.owe(store, notice(1))
-        await h.row(1, lambda row: row.tries == 1 and row.delivery == "waiting")
+        await h.row(1, put_off(1))
         assert h.notifier.health().state == "degraded"
         assert h.notifier.health().detail == f"ops: {good.url} answered 503 Service Unavailable as told"
         good.behaviour = "accept"
         h.pass_time(5)
-        await h.row(1, lambda row: row.delivery == "sent")
+        await h.row(1, sent)
         assert h.notifier.health().state == "ok"
 
 
 async def test_the_state_of_a_channel_outlives_a_restart(store: Store, good: HttpReceiver) -> None:
     async with house(store.notices, {"ops": webhook(good)}) as h:
         await h.owe(store, notice(1))
-        await h.row(1, lambda row: row.delivery == "sent")
+        await h.row(1, sent)
         h.clock.now += 1_000
         good.behaviour = "status:503"
         await h.owe(store, notice(2, incident=8))
-        await h.row(2, lambda row: row.tries == 1 and row.delivery == "waiting")
+        await h.row(2, put_off(1))
         (before,) = await h.notifier.channels_state()
     assert (before.sent_at, before.failed_at, before.waiting) == (START, START + 1_000, 1)
     assert "503" in before.failure
@@ -581,12 +595,12 @@ async def test_the_metrics_tell_what_left_what_failed_and_what_waits(
         assert h.sample("watchkeeper_notices_oldest_waiting_seconds") == 0
         good.behaviour = "status:503"
         await h.owe(store, notice(1))
-        await h.row(1, lambda row: row.tries == 1 and row.delivery == "waiting")
+        await h.row(1, put_off(1))
         h.clock.now += 4_000
         assert h.sample("watchkeeper_notices_oldest_waiting_seconds") == 4
         good.behaviour = "accept"
         h.pass_time(6)
-        await h.row(1, lambda row: row.delivery == "sent")
+        await h.row(1, sent)
         assert h.sample("watchkeeper_notices_oldest_waiting_seconds") == 0
         assert h.sample("watchkeeper_notices_total", channel="ops", reason="first", outcome="sent") == 1
         assert h.sample("watchkeeper_notice_tries_total", channel="ops", outcome="put_off") == 1
@@ -595,7 +609,7 @@ async def test_the_metrics_tell_what_left_what_failed_and_what_waits(
 
 
 async def test_the_count_of_what_waits_is_refreshed(store: Store, good: HttpReceiver) -> None:
-    await store.commit([outcome(notice(1), notice(2), notice(3, incident=8))])
+    await store.commit([owed(notice(1), notice(2), notice(3, incident=8))])
     good.behaviour = "hang"
     async with house(store.notices, {"ops": webhook(good)}) as h:
         async with asyncio.timeout(2):

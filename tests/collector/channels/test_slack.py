@@ -40,7 +40,7 @@ async def test_what_slack_would_read_as_markup_is_shown_as_it_is(http: HttpRecei
 @pytest.mark.parametrize(
     ("path", "answer", "permanent"),
     [
-        (SLACK_PATH[:-4] + "ZZZZ", "403 Forbidden invalid_token: the webhook's token is wrong", True),
+        (SLACK_PATH[:-4] + "0000", "403 Forbidden invalid_token: the webhook's token is wrong", True),
         ("/services/T0/B0/SECRET", "404 Not Found no_service: the webhook was removed", True),
     ],
 )

@@ -8,7 +8,7 @@ within a version (tests keep a golden file of each).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -98,6 +98,20 @@ class Problem(Struct, frozen=True):
 encode = msgspec.json.Encoder().encode
 decode_push = msgspec.json.Decoder(Push).decode
 decode_results = msgspec.json.Decoder(Results).decode
+decode_problem = msgspec.json.Decoder(Problem).decode
+
+
+def tail(batch: Batch) -> bytes:
+    """The JSON of a batch after `seq`, `at` and `sent`. It can be kept, for only those three wait for the sending."""
+    text = encode(batch)
+    return text[text.index(b',"every_ms":') :]
+
+
+def push_body(spool: str, boot_id: str, floor: int, batches: Iterable[tuple[int, int, int, bytes]]) -> bytes:
+    """The JSON of a Push, from (seq, at, sent, tail) of each batch: what was kept is not taken apart again."""
+    joined = b",".join(b'{"seq":%d,"at":%d,"sent":%d%b' % batch for batch in batches)
+    head = encode({"v": VERSION, "spool": spool, "boot_id": boot_id, "floor": floor})
+    return b'%b,"batches":[%b]}' % (head[:-1], joined)
 
 
 # --- series names: Prometheus' alphabet and escaping, labels sorted ---------------------------------------------------
@@ -122,7 +136,9 @@ def series_name(metric: str, labels: Mapping[str, str] | None = None) -> str:
 def parse_series(name: str) -> tuple[str, dict[str, str]]:
     """The metric and labels of a canonical name. ValueError says why a name is none."""
     if len(name) > SERIES_NAME_CHARS_MAX:
-        raise ValueError(f"series name of {len(name)} characters; at most {SERIES_NAME_CHARS_MAX} are allowed")
+        raise ValueError(
+            f"series name of {len(name)} characters; at most {SERIES_NAME_CHARS_MAX} are allowed"
+        )
     whole = _SERIES.fullmatch(name)
     if whole is None:
         raise ValueError(f'{name[:80]!r} is not a series name; one looks like disk_used_pct{{mount="/"}}')

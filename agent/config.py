@@ -1,0 +1,218 @@
+"""What the agent can be told: the section `agent:` of agent.yaml, and the environment over it.
+
+Order: default < file < environment (WATCHKEEPER_AGENT__EVERY=5s). A mistake is a ConfigError that names file, line,
+path and what is allowed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+import agent.checks
+from agent.checks import Check, CheckOptions
+from agent.options import (
+    ConfigError,
+    Kind,
+    KindSet,
+    Node,
+    Secret,
+    convert,
+    discover,
+    overlay_environment,
+    parse_yaml,
+    read_yaml,
+)
+from agent.wire import CHECKS_PER_BATCH_MAX, EVERY_MS_MAX, EVERY_MS_MIN, Text, parse_token
+
+DEFAULT_FILE = Path("/etc/watchkeeper/agent.yaml")
+LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
+
+
+class AgentConfig(Struct, kw_only=True, frozen=True):
+    """Every setting of the agent.
+
+    collector: the address of the collector; a path in it is put before /api
+    token: what the collector gave this host when it was enrolled
+    every: how often all checks are asked
+    state: the folder for what must outlive a restart; relative to the folder of this file
+    labels: what the host says of itself, such as role and site; what the collector was told of it wins
+    spool_max: how much disk the batches may take that the collector has not acknowledged; the oldest go first
+    spool_age: how old such a batch may become
+    allow_plaintext: true lets the token cross a network unencrypted
+    ca: a file of certificates (PEM) to trust instead of the system's
+    checks: what to ask besides the checks of the host itself, or how to ask those
+    """
+
+    collector: str = "http://127.0.0.1:8420"
+    token: Secret | None = None
+    every_ms: Annotated[int, Meta(ge=EVERY_MS_MIN, le=EVERY_MS_MAX)] = 10_000
+    state: Path = Path("/var/lib/watchkeeper/agent")
+    labels: Annotated[dict[Text, Text], Meta(max_length=50)] = {}
+    spool_bytes_max: Annotated[int, Meta(ge=1024 * 1024, le=1024**4)] = 64 * 1024 * 1024
+    spool_age_ms: Annotated[int, Meta(ge=60_000, le=365 * 86_400_000)] = 7 * 86_400_000
+    allow_plaintext: bool = False
+    ca: Path | None = None
+    checks: list[CheckOptions] = []
+
+
+class PlannedCheck(Struct, frozen=True):
+    """A check that will run: its id is its own, its options are complete."""
+
+    id: str
+    kind: Kind
+    options: CheckOptions
+
+    def build(self) -> Check:
+        check: Check = self.kind.module.Check(self.options)
+        return check
+
+
+class Loaded(Struct, frozen=True):
+    """The config, the checks it comes to, and where each of its keys was written, for whoever finds a mistake later."""
+
+    config: AgentConfig
+    checks: list[PlannedCheck]
+    section: Node
+
+    def error(self, key: str, problem: str) -> ConfigError:
+        """A mistake in a key of the section."""
+        entries = self.section.entries()
+        written = entries.get(f"{key}_file") if key not in entries else None
+        return (written or self.section.get(key)).error(problem)
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> AgentConfig:
+    """The settings alone; see `read`."""
+    return read(path, environ).config
+
+
+def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
+    """Read the file (without a path the default one, which may be absent) and the environment. Raises ConfigError."""
+    root = (
+        parse_yaml("", file=str(DEFAULT_FILE))
+        if path is None and _absent()
+        else read_yaml(path or DEFAULT_FILE)
+    )
+    root.only("agent", "collector")
+    section = overlay_environment(root, environ, section="agent").get("agent")
+    kinds = discover(agent.checks)
+    config = convert(section, AgentConfig, kinds={CheckOptions: KindSet(kinds)})
+    config = msgspec.structs.replace(
+        config,
+        state=_place(section.get("state"), config.state),
+        ca=config.ca and _place(section.get("ca"), config.ca),
+    )
+    loaded = Loaded(config, _plan(config.checks, section.get("checks"), kinds), section)
+    _refuse_bad_address(loaded)
+    _refuse_bad_token(loaded)
+    _refuse_bad_ca(loaded)
+    return loaded
+
+
+def need_token(loaded: Loaded) -> Secret:
+    """The token, after a ConfigError if there is none: what only looks and sends nothing does without."""
+    if loaded.config.token is None:
+        where = "`watchkeeper host add NAME` on the collector's machine prints one"
+        raise loaded.error("token", f"required for pushing, but missing; {where}")
+    return loaded.config.token
+
+
+def _absent() -> bool:
+    try:
+        DEFAULT_FILE.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False  # it may be there: reading it will say what is wrong
+    return False
+
+
+def _place(node: Node, path: Path) -> Path:
+    """A relative path starts where the file is that it was written in."""
+    return Path(node.file).parent / path
+
+
+def _plan(given: list[CheckOptions], node: Node, kinds: Mapping[str, Kind]) -> list[PlannedCheck]:
+    """The checks of the host itself, but for kinds that are spoken of in the config, and then those of the config."""
+    named = {_kind_of(options) for options in given}
+    plan = [
+        _planned(kind, cast(type[CheckOptions], kind.options)())
+        for kind in kinds.values()
+        if getattr(kind.options, "by_default", False) and kind.name not in named
+    ]
+    nodes = node.value if isinstance(node.value, list) else []
+    of_id = {check.id: f"the {check.kind.name} check that runs by default" for check in plan}
+    for options, place in zip(given, nodes, strict=True):
+        check = _planned(kinds[_kind_of(options)], options)
+        if not options.enabled:
+            continue
+        if check.id in of_id:
+            other = of_id[check.id]
+            raise place.error(
+                f'the id "{check.id}" is that of {other} too; give one of them an id of its own'
+            )
+        of_id[check.id] = place.path
+        plan.append(check)
+    if len(plan) > CHECKS_PER_BATCH_MAX:
+        raise node.error(f"{len(plan)} checks; at most {CHECKS_PER_BATCH_MAX} are allowed")
+    return plan
+
+
+def _planned(kind: Kind, options: CheckOptions) -> PlannedCheck:
+    id = options.id or kind.name
+    return PlannedCheck(id, kind, msgspec.structs.replace(options, id=id))
+
+
+def _kind_of(options: CheckOptions) -> str:
+    return type(options).__module__.rpartition(".")[2]
+
+
+def _refuse_bad_address(loaded: Loaded) -> None:
+    config = loaded.config
+    wrong = f'"{config.collector:.200}" is not the address of a collector; one looks like https://watch.example.org'
+    try:
+        parts = urlsplit(config.collector)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise loaded.error("collector", wrong) from None
+    unfit = parts.username or parts.password or parts.query or parts.fragment
+    if (
+        parts.scheme not in ("http", "https")
+        or not host
+        or unfit
+        or not re.fullmatch(r"[!-~]+", config.collector)
+    ):
+        raise loaded.error("collector", wrong)
+    open_to_all = parts.scheme == "http" and not LOOPBACK.fullmatch(host)
+    if open_to_all and config.token is not None and not config.allow_plaintext:
+        why = f"over plain http anyone on the way to {host} can read the token"
+        raise loaded.error("collector", f"{why}; use https://, or set allow_plaintext: true")
+
+
+def _refuse_bad_token(loaded: Loaded) -> None:
+    token = loaded.config.token
+    try:
+        if token is not None:
+            parse_token(token.reveal())
+    except ValueError as error:
+        raise loaded.error("token", str(error)) from None
+
+
+def _refuse_bad_ca(loaded: Loaded) -> None:
+    ca = loaded.config.ca
+    if ca is None:
+        return
+    try:
+        with ca.open("rb") as file:
+            if b"-----BEGIN CERTIFICATE-----" not in file.read(4 * 1024 * 1024):
+                raise loaded.error("ca", f"{ca} holds no certificate (PEM)")
+    except OSError as error:
+        raise loaded.error("ca", f"{ca} cannot be read: {os.strerror(error.errno or 0).lower()}") from None

@@ -1,0 +1,59 @@
+"""What is known of the host itself and hardly ever changes."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import psutil
+
+from agent.clock import Moment
+
+VERSION = "0.1.0"
+OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))
+BOOTED_MOVED_MS = 5_000
+
+
+class Facts:
+    """Gathers the facts; they are equal as long as nothing that matters has changed."""
+
+    def __init__(self) -> None:
+        self._os = os_name()
+        self._booted_ms = 0
+
+    def gather(self, now: Moment) -> dict[str, str]:
+        # The clock is forever nudged a little, and each nudge moves the time of the boot.
+        if abs(now.offset_ms - self._booted_ms) > BOOTED_MOVED_MS:
+            self._booted_ms = now.offset_ms
+        system = os.uname()
+        return {
+            "hostname": system.nodename,
+            "os": self._os,
+            "kernel": system.release,
+            "arch": system.machine,
+            "cores": str(os.cpu_count() or 0),
+            "memory_bytes": str(psutil.virtual_memory().total),
+            "booted_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(0, self._booted_ms) // 1000)),
+            "agent_version": VERSION,
+        }
+
+
+def os_name() -> str:
+    """What the system calls itself: 'Debian GNU/Linux 12 (bookworm)'."""
+    for path in OS_RELEASE:
+        try:
+            lines = path.read_text("utf-8", "replace")[:10_000].splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            key, _, value = line.partition("=")
+            if key == "PRETTY_NAME" and value:
+                return value.strip("\"'")[:200]
+    return os.uname().sysname
+
+
+def resident_bytes() -> int:
+    """The memory this process has in use."""
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGESIZE")

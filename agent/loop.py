@@ -1,0 +1,103 @@
+"""The heart of the agent: every tick, ask all checks and give the spool a batch of what they said."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from agent import wire
+from agent.clock import Clock, Moment
+from agent.facts import Facts, resident_bytes
+from agent.pusher import Pusher
+from agent.sampler import Sampler, Tick
+from agent.spool import Spool
+
+log = logging.getLogger(__name__)
+
+FACTS_EVERY_MS = 300_000
+
+
+class Loop:
+    """Samples until `wait` says stop. `errors` counts ticks that failed through a fault of ours."""
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        spool: Spool,
+        pusher: Pusher,
+        clock: Clock,
+        every_ms: int,
+        labels: dict[str, str],
+    ) -> None:
+        self.errors = 0
+        self._sampler = sampler
+        self._spool = spool
+        self._pusher = pusher
+        self._clock = clock
+        self._every_ms = every_ms
+        self._labels = labels
+        self._facts = Facts()
+        self._told: dict[str, str] = {}
+        self._told_at_ms = 0
+        self._said = ""
+
+    def run(self, wait: Callable[[float], bool], monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Tick on a grid that begins now. `wait(seconds)` is True when it is time to stop."""
+        every_s = self._every_ms / 1000
+        due_s = began_s = monotonic()
+        while not wait(max(0.0, due_s - monotonic())):
+            self._safe_tick()
+            due_s = next_tick(began_s, every_s, monotonic())
+
+    def _safe_tick(self) -> None:
+        try:
+            self.tick()
+        except Exception as error:  # one bad tick must not end all sampling
+            self.errors += 1
+            if repr(error) != self._said:
+                self._said = repr(error)
+                log.exception("a fault in the agent; this tick is lost, sampling goes on")
+
+    def tick(self) -> None:
+        """One batch, into the spool."""
+        began = self._clock()
+        tick = self._sampler.sample()
+        self._spool.add(self._batch(tick, began), began)
+        self._pusher.wake()
+
+    def _batch(self, tick: Tick, now: Moment) -> wire.Batch:
+        batch = new_batch(tick, self._own(), self._every_ms)
+        if not self._told or now.boot_ms - self._told_at_ms >= FACTS_EVERY_MS:
+            facts = self._facts.gather(now)
+            if facts != self._told:
+                batch.facts = facts
+            if not self._told:
+                batch.labels = self._labels
+            self._told, self._told_at_ms = facts, now.boot_ms
+        return batch
+
+    def _own(self) -> dict[str, float | None]:
+        """How the agent itself fares."""
+        own: dict[str, float | None] = {
+            "agent_spool_bytes": self._spool.size_bytes,
+            "agent_spool_batches": self._spool.batches,
+            "agent_dropped_batches": self._spool.dropped.total(),
+            "agent_rss_bytes": resident_bytes(),
+            "agent_errors": self.errors + self._pusher.errors,
+        }
+        if self._pusher.asked:
+            own["collector_rtt_ms"] = self._pusher.rtt_ms
+        return own
+
+
+def next_tick(began_s: float, every_s: float, now_s: float) -> float:
+    """When the next tick of the grid is due; those that were missed are gone."""
+    return began_s + ((now_s - began_s) // every_s + 1) * every_s
+
+
+def new_batch(tick: Tick, own: dict[str, float | None], every_ms: int) -> wire.Batch:
+    """A batch that keeps to the limits of the wire; its times and number are given when it is sent."""
+    room = wire.SERIES_PER_HOST_MAX - len(own)
+    samples = tick.samples if len(tick.samples) <= room else dict(list(tick.samples.items())[:room])
+    return wire.Batch(0, 0, 0, every_ms, samples | own, tick.checks)

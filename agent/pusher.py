@@ -1,0 +1,241 @@
+"""Takes batches from the spool to the collector, in a thread of its own, and sorts the answers.
+
+Taken, refused for ever, or later: each batch has its own answer. What a request of many is rejected for is found by
+halving it, so that only a single batch is ever given up. Nothing else is: without a valid token, or while the address
+is wrong, the spool keeps what it holds.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from agent import wire
+from agent.clock import Clock, Moment, dated
+from agent.dial import NoAnswer
+from agent.pace import Pace
+from agent.post import Answer, Post
+from agent.spool import Held, Spool
+
+log = logging.getLogger(__name__)
+
+REQUEST_S_MAX = 10.0
+BACKLOG_BYTES_MAX = 1024 * 1024
+"""Of JSON in one request; what is built of it in memory is a few times as much."""
+AFTER_ERROR_S = 5.0
+
+State = Literal["new", "connected", "away", "denied", "misled"]
+
+
+class Verdict(Struct, frozen=True):
+    """What an answer means for all that was sent with it, in words for people."""
+
+    kind: Literal["taken", "too much", "away", "denied", "misled"]
+    words: str = ""
+    results: list[wire.Result] = []
+
+
+def judge(answer: Answer, sent: int) -> Verdict:
+    """What the answer to a push of `sent` batches means."""
+    match answer.status:
+        case 200:
+            return _taken(answer, sent)
+        case 401 | 403:
+            return Verdict("denied", f"the collector does not accept the token: {_words(answer)}")
+        case 413:
+            return Verdict("too much", f"413 {_words(answer)}")
+        case 400 | 422 if _problem(answer) is not None:  # else it is some proxy's, and not about the batches
+            return Verdict("too much", f"{answer.status} {_words(answer)}")
+        case 404 | 405:
+            return Verdict("misled", f"there is no collector at this address: {_words(answer)}")
+        case status if 300 <= status < 400:
+            to = f" to {answer.location}" if answer.location else ""
+            return Verdict(
+                "misled", f"redirected{to}; the token is not sent there, put the address in collector:"
+            )
+        case _:
+            return Verdict("away", f"the collector says: {_words(answer)}")
+
+
+def _taken(answer: Answer, sent: int) -> Verdict:
+    try:
+        results = wire.decode_results(answer.body).results
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Verdict("away", "the answer is not one of a collector")
+    if len(results) != sent:
+        return Verdict("away", f"the answer is about {len(results)} batches, sent were {sent}")
+    return Verdict("taken", results=results)
+
+
+def _problem(answer: Answer) -> wire.Problem | None:
+    try:
+        return wire.decode_problem(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _words(answer: Answer) -> str:
+    problem = _problem(answer)
+    return f"{problem.message:.200}" if problem else f"status {answer.status}"
+
+
+class Pusher:
+    """`rtt_ms` is how long the last push of the present took, None when it failed; `errors` counts our own faults."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        post: Post,
+        every_ms: int,
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.rtt_ms: float | None = None
+        self.asked = False
+        self.errors = 0
+        self.state: State = "new"
+        self._spool = spool
+        self._post = post
+        self._clock = clock
+        self._monotonic = monotonic
+        self._pace = Pace(every_ms / 1000, uniform)
+        self._since_s = monotonic()
+        self._put_off = -1
+        self._catching_up = 0
+        self._last_limit_s: float | None = None
+        self._news = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pusher", daemon=True)
+
+    # --- for the thread that samples ---
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is a new batch in the spool."""
+        self._news.set()
+
+    def stop(self, limit_s: float) -> None:
+        """Try a last push of the newest batch and end; come back within the limit even if the collector hangs."""
+        self._last_limit_s = limit_s
+        self._news.set()
+        self._thread.join(limit_s)
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        said = ""
+        while self._last_limit_s is None:
+            try:
+                wait_s = self.step()
+            except Exception as error:  # the loop must outlive whatever is wrong with one request
+                self.errors += 1
+                if repr(error) != said:
+                    said = repr(error)
+                    log.exception("a fault in the agent; pushing goes on in %d s", AFTER_ERROR_S)
+                wait_s = AFTER_ERROR_S
+            if wait_s > 0:
+                self._news.wait(wait_s)
+                self._news.clear()
+        self._last_push(self._last_limit_s)
+        self._post.close()
+
+    def step(self) -> float:
+        """Make the next request if it is time for one; return how long to wait before the next step."""
+        now = self._clock()
+        self._spool.keep(now)
+        newest = self._spool.newest()
+        present = newest if newest and newest.seq > self._put_off else None
+        backlog = self._spool.batches > (1 if present else 0)
+        turn = self._pace.turn(self._monotonic(), present=present is not None, backlog=backlog)
+        if turn.kind == "wait":
+            return turn.wait_s
+        if turn.kind == "present" and present:
+            self._push([present], now, backlog=False, limit_s=REQUEST_S_MAX)
+            return 0.0
+        held = self._spool.oldest(now, self._pace.batches, BACKLOG_BYTES_MAX)
+        if held:
+            self._push(held, now, backlog=True, limit_s=REQUEST_S_MAX)
+        else:  # what there is waits for the clock to be set
+            self._pace.rest(self._monotonic())
+        return 0.0
+
+    def _last_push(self, limit_s: float) -> None:
+        newest = self._spool.newest()
+        if newest and self.state != "denied":
+            self._push([newest], self._clock(), backlog=False, limit_s=limit_s)
+
+    def _push(self, held: list[Held], now: Moment, *, backlog: bool, limit_s: float) -> None:
+        began_s = self._monotonic()
+        retry_after_s = None
+        try:
+            answer = self._post.post(self._body(held, now), limit_s)
+            retry_after_s = answer.retry_after_s
+            verdict = judge(answer, len(held))
+            rtt_ms = answer.took_ms if verdict.kind in ("taken", "too much") else None
+        except NoAnswer as error:
+            verdict, rtt_ms = Verdict("away", str(error)), None
+        self.asked = True
+        if not backlog or rtt_ms is None:
+            self.rtt_ms = rtt_ms
+        now_s = self._monotonic()
+        self._say(verdict, now_s)
+        if verdict.kind == "taken" and self._sort(held, verdict.results):
+            self._pace.went_well(now_s, backlog=backlog, took_s=now_s - began_s)
+        elif verdict.kind == "too much":
+            self._halve(held, verdict, now_s)
+        else:
+            lasting = verdict.kind in ("denied", "misled")
+            self._pace.failed(now_s, backlog=backlog, lasting=lasting, retry_after_s=retry_after_s)
+
+    def _body(self, held: list[Held], now: Moment) -> bytes:
+        batches = ((h.seq, min(dated(h.then, now), now.wall_ms), now.wall_ms, h.tail) for h in held)
+        return wire.push_body(self._spool.id, now.boot_id, self._spool.floor, batches)
+
+    def _sort(self, held: list[Held], results: list[wire.Result]) -> bool:
+        """Do what the answer says of each batch; False if it says `again` to all of them."""
+        now = self._clock()
+        self._spool.done([h.seq for h, result in zip(held, results, strict=True) if result == "ok"])
+        for batch, result in zip(held, results, strict=True):
+            if isinstance(result, wire.Refused):
+                self._spool.refuse(batch, now, result.refused)
+            elif result == "again":
+                self._put_off = max(self._put_off, batch.seq)
+        if self._catching_up and not self._spool.batches:
+            log.info("caught up: nothing is left in the spool")
+            self._catching_up = 0
+        return any(result != "again" for result in results)
+
+    def _halve(self, held: list[Held], verdict: Verdict, now_s: float) -> None:
+        if len(held) > 1:
+            self._pace.was_too_much(len(held))
+        else:
+            self._spool.refuse(held[0], self._clock(), verdict.words)
+            self._pace.rest(now_s)
+
+    def _say(self, verdict: Verdict, now_s: float) -> None:
+        """One line in the log whenever it stands differently with the collector, not one for every try."""
+        kind = verdict.kind
+        state: State = "connected" if kind == "taken" or kind == "too much" else kind
+        if state == self.state:
+            return
+        held = self._spool.batches
+        if state == "connected":
+            self._catching_up = held if self.state != "new" and held > 1 else 0
+            after = f" again after {now_s - self._since_s:.0f} s" if self.state != "new" else ""
+            left = f"; {held} batches to catch up" if self._catching_up else ""
+            log.info("connected to the collector at %s%s%s", self._post.place, after, left)
+        else:
+            level = logging.WARNING if state == "away" else logging.ERROR
+            log.log(level, "nothing reaches the collector: %s; batches are kept in the spool", verdict.words)
+        if state == "connected" or self.state in ("new", "connected"):
+            self._since_s = now_s
+        self.state = state

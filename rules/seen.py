@@ -58,7 +58,9 @@ class Seen(Struct):
         if at < len(self.ranges) and self.ranges[at][0] == seq + 1:
             high, last = at + 1, self.ranges[at][1]
         if low == high and len(self.ranges) >= GAPS_MAX:
-            raise TooManyGaps(f"spool {self.spool} of host {self.host} has {GAPS_MAX} gaps in its numbering already")
+            raise TooManyGaps(
+                f"spool {self.spool} of host {self.host} has {GAPS_MAX} gaps in its numbering already"
+            )
         self.ranges[low:high] = [(first, last)]
 
     def _swallow(self) -> None:

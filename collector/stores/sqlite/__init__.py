@@ -65,7 +65,7 @@ class SqliteStore:
             return upkeep.forget_before(connection, at, batches_max)
 
         dropped = await self._writer.write(job)
-        await self._writer.write(upkeep.give_back_pages)
+        await self._writer.outside(upkeep.give_back_pages)
         return dropped
 
     async def health(self) -> StoreHealth:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -11,6 +12,7 @@ BUSY_TIMEOUT_S = 5.0
 WRITER_CACHE_KIB = 16 * 1024
 READER_CACHE_KIB = 4 * 1024
 WAL_CHECKPOINT_PAGES = 1_000
+FULL_BELOW_BYTES = 64 * 1024
 WAL_BYTES_KEPT = 64 * 1024 * 1024
 
 WORDS = {
@@ -86,6 +88,10 @@ def primary_code(error: Exception) -> int:
 def explain(error: Exception, path: Path) -> StoreError:
     """What went wrong, as the sentence that a person reads."""
     code = primary_code(error)
+    if code == sqlite3.SQLITE_IOERR and _is_full(path):
+        code = (
+            sqlite3.SQLITE_FULL
+        )  # as which SQLite knows it only where it writes, not where it makes its index
     if code in WORDS:
         return StoreError(WORDS[code].format(path=path, error=error), passing=code not in LASTING)
     if isinstance(error, sqlite3.IntegrityError):
@@ -93,3 +99,11 @@ def explain(error: Exception, path: Path) -> StoreError:
     return StoreError(
         f"not done, because of a fault in the program: {type(error).__name__}: {error}", passing=False
     )
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < FULL_BELOW_BYTES

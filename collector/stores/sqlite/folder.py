@@ -29,8 +29,17 @@ class Folder:
         """An empty file that only its owner can read; nothing if there is one already."""
         try:
             os.close(_open(self.database, os.O_RDWR | os.O_CREAT))
+            self._make_lasting()
         except OSError as error:
             raise _unusable(self.database, error) from error
+
+    def _make_lasting(self) -> None:
+        """That the file is there must survive a power cut as well: SQLite sees to what is in it only."""
+        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def hold(self) -> None:
         """Keep every other collector out. StoreError when one is in."""
@@ -43,6 +52,8 @@ class Folder:
         except OSError as error:
             holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
             os.close(lock)
+            if not isinstance(error, BlockingIOError):
+                raise _unusable(self._lock_path, error) from error
             who = f"process {holder}" if holder else "another process"
             raise StoreError(
                 f"a collector ({who}) is at work in {self.path}; stop it, or name another folder"

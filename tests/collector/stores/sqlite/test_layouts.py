@@ -1,0 +1,89 @@
+"""Lists of series names: kept once, looked up fast, forgotten when nothing follows them."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from collector.store import Store
+from collector.stores.sqlite import layouts, open_store
+from tests.collector.stores.builders import NOW, batch, enrolled
+
+
+def stored(folder: Path) -> list[str]:
+    connection = sqlite3.connect(folder / "watchkeeper.db")
+    names = [text for (text,) in connection.execute("SELECT names FROM layouts ORDER BY id")]
+    connection.close()
+    return names
+
+
+async def opened(folder: Path) -> Store:
+    return await open_store(folder, role="collector")
+
+
+async def test_hosts_with_the_same_series_share_one_list(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    alice, bob = await enrolled(store, "alice"), await enrolled(store, "bob")
+    for host in (alice, bob):
+        await store.commit([batch(host.id, NOW + n, {"a": 1.0, "b": 2.0}) for n in range(5)])
+    await store.close()
+    store = await opened(tmp_path)
+    await store.commit([batch(bob.id, NOW + 9, {"a": 1.0, "b": 2.0})])
+    await store.commit([batch(bob.id, NOW + 9, {"b": 1.0, "a": 2.0})])
+    await store.close()
+    assert stored(tmp_path) == ['["a","b"]', '["b","a"]']
+
+
+async def test_a_list_that_no_batch_follows_any_more_is_dropped(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    host = await enrolled(store)
+    await store.commit([batch(host.id, NOW + n, {f"passing_{n}": 1.0}) for n in range(50)])
+    much_later = NOW + 10 * layouts.USE_NOTED_EVERY_MS
+    await store.commit([batch(host.id, much_later, {"lasting": 1.0})])
+    assert await store.forget_before(much_later, 10) == 10
+    assert len(stored(tmp_path)) == 51  # there is more to drop, and these may be needed
+    assert await store.forget_before(much_later, 1_000) == 40
+    assert stored(tmp_path) == ['["lasting"]']
+    await store.close()
+
+
+async def test_the_list_of_a_silent_hosts_newest_batch_is_kept(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    host = await enrolled(store)
+    await store.commit([batch(host.id, NOW, {"x": 5.0})])
+    assert await store.forget_before(2 * NOW, 1_000) == 0
+    (latest,) = await store.samples.overview()
+    assert latest.values == {"x": 5.0}
+    await store.close()
+
+
+async def test_a_list_in_steady_use_is_never_dropped(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    host = await enrolled(store)
+    step = layouts.USE_NOTED_EVERY_MS // 3
+    for tick in range(40):
+        await store.commit([batch(host.id, NOW + tick * step, {"x": float(tick)})])
+        await store.forget_before(NOW + (tick - 2) * step, 1_000)
+    assert (await store.samples.series(host.id, "x", 0, 2**62)).values.tolist() == [37.0, 38.0, 39.0]
+    await store.close()
+
+
+async def test_a_host_with_other_series_in_every_batch_does_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layouts, "WRITTEN_MAX", 10)
+    monkeypatch.setattr(layouts, "NAMES_READ_MAX", 30)
+    written, read = layouts.WrittenLayouts(), layouts.ReadLayouts()
+    await (await opened(tmp_path)).close()
+    connection = sqlite3.connect(tmp_path / "watchkeeper.db")
+    lists = [(f"a{n}", f"b{n}", f"c{n}") for n in range(100)]
+    numbers = [written.number(connection, names, NOW) for names in lists]
+    assert numbers == sorted(set(numbers))
+    assert [written.number(connection, names, NOW) for names in reversed(lists)] == numbers[::-1]
+    assert [read.names(connection, number) for number in numbers] == lists
+    assert [read.names(connection, number) for number in reversed(numbers)] == lists[::-1]
+    assert len(written._known) == 10
+    assert len(read._known) == 10
+    connection.close()

@@ -1,0 +1,82 @@
+"""The tables fit the values they keep, and the indices fit the questions that are asked."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+
+from collector.store import TokenRow
+from collector.stores.sqlite import hosts, incidents, notices, open_store, samples, upkeep
+from collector.stores.sqlite.connection import connect_reader
+from rules.model import Alert, CheckAnswer, Host, Incident, Notice, RuleState, Transition
+from rules.seen import Seen
+
+TABLES_OF = {
+    Host: ("hosts", "heard"),
+    TokenRow: ("tokens",),
+    Seen: ("seen",),
+    CheckAnswer: ("checks",),
+    RuleState: ("rule_states",),
+    Transition: ("transitions",),
+    Alert: ("alerts",),
+    Incident: ("incidents",),
+    Notice: ("notices",),
+}
+# Those that may read a whole table, because all of it is wanted or because it is small.
+READS_ALL = {"hosts.ALL": "hosts", "upkeep.FORGET_BATCHES": "hosts", "upkeep.FORGET_LAYOUTS": "heard"}
+QUERIES = {
+    "hosts.ALL": hosts.ALL,
+    "samples.LATEST": f"{samples.LATEST} WHERE hosts.id = ?",
+    "samples.RANGE": f"SELECT at {samples.RANGE}",
+    "incidents.OPEN": incidents.OPEN,
+    "incidents.RESOLVED": incidents.RESOLVED,
+    "incidents.TRANSITIONS_OF": incidents.TRANSITIONS_OF,
+    "notices.DUE": notices.DUE,
+    "notices.NEXT_DUE_AT": notices.NEXT_DUE_AT,
+    "notices.SENDING": notices.SENDING,
+    "notices.COUNTS": notices.COUNTS,
+    "upkeep.REMEMBERED": upkeep.REMEMBERED,
+    "upkeep.RESOLVED_ALERTS": upkeep.RESOLVED_ALERTS,
+    "upkeep.FORGET_BATCHES": upkeep.FORGET_BATCHES,
+    "upkeep.FORGET_LAYOUTS": upkeep.FORGET_LAYOUTS,
+}
+
+
+@pytest.fixture
+async def connection(tmp_path: Path) -> AsyncGenerator[sqlite3.Connection, None]:
+    store = await open_store(tmp_path, role="collector")
+    connection = connect_reader(tmp_path / "watchkeeper.db")
+    yield connection
+    connection.close()
+    await store.close()
+
+
+@pytest.mark.parametrize("kind", TABLES_OF, ids=lambda kind: kind.__name__)
+def test_every_field_of_a_value_has_a_column(connection: sqlite3.Connection, kind: type[Struct]) -> None:
+    columns = {
+        column
+        for table in TABLES_OF[kind]
+        for (column,) in connection.execute("SELECT name FROM pragma_table_info(?)", [table])
+    }
+    assert set(kind.__struct_fields__) <= columns
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_question_reads_a_whole_table_that_grows(connection: sqlite3.Connection, name: str) -> None:
+    query = QUERIES[name]
+    values = [0] * len(set(re.findall(r"\?\d", query)) or re.findall(r"\?", query))
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+    scans = {
+        step for step in plan if step.startswith("SCAN") and "USING" not in step and "(subquery" not in step
+    }
+    assert scans <= {f"SCAN {READS_ALL.get(name)}"}, plan
+
+
+def test_a_reader_cannot_write(connection: sqlite3.Connection) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("DELETE FROM hosts")

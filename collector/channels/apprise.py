@@ -125,11 +125,12 @@ def load() -> None:
     """Bring Apprise in with all its plugins: some 40 MiB, paid by those who use it.
 
     Its log shows whole addresses at debug level, and reading that log is the one way to an SMTP server's reply; so it
-    is kept out of every other log.
+    is kept out of every other log. urllib3, below it, shows addresses too.
     """
     logger = logging.getLogger("apprise")
     logger.propagate = False
     logger.setLevel(logging.DEBUG)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it imports what Python 3.11 calls deprecated
         import apprise

@@ -1,0 +1,177 @@
+"""Agents' tokens: making one, and telling whose it is on every push without asking the store every time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import secrets
+import string
+from collections.abc import Callable
+from typing import Literal
+
+from msgspec import Struct
+
+from agent import wire
+from collector.store import Hosts, StoreError, TokenRow
+
+TENANT = "default"
+"""Whose tokens this collector takes. They carry it so that several tenants can share one address some day."""
+
+ID_CHARS, SECRET_CHARS = 12, 40
+ID_ALPHABET = string.ascii_lowercase + string.digits
+SECRET_ALPHABET = string.ascii_letters + string.digits
+
+UNKNOWN_MAX = 4_096
+"""Ids remembered as nobody's. Kept apart from the known ones, so that guessing does not push those out."""
+KNOWN_MAX = 100_000
+LOOK_UPS_MAX = 256
+"""Questions to the store at once. A whole fleet that comes back after a restart has to pass through here."""
+
+log = logging.getLogger(__name__)
+
+
+class Denied(Struct, frozen=True):
+    """Why a push is not taken: the HTTP status, a code for machines and a sentence for people."""
+
+    status: Literal[401, 403, 503]
+    code: str
+    message: str
+
+
+MISSING = Denied(
+    401, "token_missing", "send the header Authorization: Bearer wk_agent_<tenant>_<id>_<secret>"
+)
+MALFORMED = Denied(
+    401, "token_malformed", "not an agent token; one looks like wk_agent_<tenant>_<id>_<secret>"
+)
+WRONG = Denied(
+    401, "token_wrong", "this collector knows no such token; enrol the host and use the token it is given"
+)
+REVOKED = Denied(403, "token_revoked", "this token has been revoked; enrol the host again to get a new one")
+BUSY = Denied(503, "busy", "too many tokens are being looked up at this moment; try again shortly")
+
+
+def new_token(tenant: str = TENANT) -> tuple[wire.Token, bytes]:
+    """A token nobody can guess, and the SHA-256 of its secret. The text is shown once; only the hash is kept."""
+    token = wire.Token(
+        tenant=tenant,
+        id="".join(secrets.choice(ID_ALPHABET) for _ in range(ID_CHARS)),
+        secret="".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_CHARS)),
+    )
+    return token, secret_sha256(token.secret)
+
+
+def secret_sha256(secret: str) -> bytes:
+    """A plain hash suffices, as the secret is 238 random bits: there is no dictionary to try."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+class _Entry(Struct):
+    row: TokenRow | None
+    read_at: int
+
+
+class Tokens:
+    """Whose token is it? Answered from memory; the store is asked about an id on first sight and in the background.
+
+    A change made through another process is seen within `fresh_ms` when fewer than `rereads_per_s` × `fresh_ms` tokens
+    are in use, and later in proportion above that. Whoever revokes a token in this process calls `forget`.
+    """
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        now_ms: Callable[[], int],
+        *,
+        tenant: str = TENANT,
+        fresh_ms: int = 5_000,
+        rereads_per_s: float = 200,
+    ) -> None:
+        self._hosts = hosts
+        self._now_ms = now_ms
+        self._tenant = tenant
+        self._fresh_ms = fresh_ms
+        self._reread_every_s = 1 / rereads_per_s
+        self._known: dict[str, _Entry] = {}
+        self._unknown: dict[str, _Entry] = {}
+        self._looking_up = 0
+        self._stale: dict[str, None] = {}
+        self._rereading: asyncio.Task[None] | None = None
+
+    async def host(self, authorization: str | None) -> int | Denied:
+        """The host that the Authorization header stands for, or why it stands for none. Raises nothing."""
+        if authorization is None or authorization[:7].lower() != "bearer ":
+            return MISSING
+        try:
+            token = wire.parse_token(authorization[7:].strip())
+        except ValueError:
+            return MALFORMED
+        entry = self._known.get(token.id) or self._unknown.get(token.id)
+        if entry is None or not self._fresh(entry):
+            if entry is not None and entry.row is not None:
+                self._reread_soon(token.id)
+            else:
+                found = await self._look_up(token.id)
+                if isinstance(found, Denied):
+                    return found
+                entry = found
+        return self._judge(token, entry.row)
+
+    def forget(self, token_id: str) -> None:
+        """The store is asked about this token again when it is next used."""
+        self._known.pop(token_id, None)
+        self._unknown.pop(token_id, None)
+
+    async def close(self) -> None:
+        if self._rereading is not None:
+            self._rereading.cancel()
+            await asyncio.gather(self._rereading, return_exceptions=True)
+
+    def _judge(self, token: wire.Token, row: TokenRow | None) -> int | Denied:
+        if row is None or token.tenant != self._tenant:
+            return WRONG
+        if not hmac.compare_digest(secret_sha256(token.secret), row.secret_sha256):
+            return WRONG
+        return row.host if row.revoked_at is None else REVOKED
+
+    def _fresh(self, entry: _Entry) -> bool:
+        return 0 <= self._now_ms() - entry.read_at < self._fresh_ms
+
+    async def _look_up(self, token_id: str) -> _Entry | Denied:
+        if self._looking_up >= LOOK_UPS_MAX:
+            return BUSY
+        self._looking_up += 1
+        try:
+            return await self._read(token_id)
+        except StoreError as error:
+            return Denied(503, "store", f"the token cannot be looked up: {error}")
+        finally:
+            self._looking_up -= 1
+
+    async def _read(self, token_id: str) -> _Entry:
+        entry = _Entry(await self._hosts.token(token_id), self._now_ms())
+        self.forget(token_id)
+        table, entries_max = (self._known, KNOWN_MAX) if entry.row else (self._unknown, UNKNOWN_MAX)
+        if len(table) >= entries_max:
+            del table[next(iter(table))]
+        table[token_id] = entry
+        return entry
+
+    def _reread_soon(self, token_id: str) -> None:
+        self._stale[token_id] = None
+        if self._rereading is None or self._rereading.done():
+            self._rereading = asyncio.create_task(self._reread(), name="tokens: reread")
+
+    async def _reread(self) -> None:
+        """Work off what is stale at a bounded pace, then end; the next stale token starts it again."""
+        while self._stale:
+            token_id = next(iter(self._stale))
+            del self._stale[token_id]
+            try:
+                await self._read(token_id)
+            except StoreError as error:
+                log.warning("tokens are used as they were known, since the store cannot be asked: %s", error)
+                await asyncio.sleep(self._fresh_ms / 1000)
+            await asyncio.sleep(self._reread_every_s)

@@ -1,0 +1,190 @@
+"""The agents' door: a push over HTTP becomes Arrivals, and what became of each of them goes back.
+
+Who it is comes before what it says, and how much before what: nothing a peer sends, be it broken or meant to hurt, may
+cost more than the wire allows. Whatever is not taken is answered with a reason, and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from agent import wire
+from collector.health import Component
+from collector.ingest.arrivals import NotStored, arrival, check_time
+from collector.ingest.body import BYTES_AT_WORK_MAX, NotTaken, Room, Share, decode, read, unpack
+from collector.ingest.layouts import Layout, Layouts
+from collector.ingest.tallies import Tallies
+from collector.store import StoreError
+from rules.model import Arrival
+
+__all__ = ["Ingest"]
+
+LATE_MS_MAX = 7 * 86_400_000
+RETRY_AFTER_S = (2, 10)
+UNWELL_FOR_MS = 60_000
+
+WHYS = (
+    *("token_missing", "token_malformed", "token_wrong", "token_revoked"),
+    *("host_busy", "busy", "store", "too_large", "too_slow", "gone", "not_http"),
+    *("encoding", "gzip", "not_json", "shape", "version", "time", "series_name"),
+)
+"""Every reason there is, so that each is in /metrics before it is first given."""
+
+Take = Callable[[list[Arrival]], Awaitable[list[wire.Result]]]
+
+
+class Denied(Protocol):
+    """Why a token opens nothing: the HTTP status, a code for machines, a sentence for people."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+class Tokens(Protocol):
+    async def host(self, authorization: str | None, /) -> int | Denied:
+        """The host that an Authorization header stands for, or why it stands for none."""
+        ...
+
+
+class Ingest:
+    """Takes pushes. `take` keeps arrivals and says what became of each, or raises StoreError: then all are put off.
+
+    The server must hand over bodies as they came (`auto_decompress` off), and end those that do not.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        take: Take,
+        *,
+        now_ms: Callable[[], int],
+        registry: CollectorRegistry,
+        late_ms_max: int = LATE_MS_MAX,
+        bytes_at_work_max: int = BYTES_AT_WORK_MAX,
+    ) -> None:
+        self._tokens = tokens
+        self._take = take
+        self._now_ms = now_ms
+        self._late_ms_max = late_ms_max
+        self._room = Room(bytes_at_work_max)
+        self._layouts = Layouts()
+        self._tallies = Tallies(WHYS, lambda: self._room.bytes)
+        registry.register(self._tallies)
+        self._taken_at: int | None = None
+        self._put_off: tuple[int, str] | None = None
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post(wire.PATH, self._push)]
+
+    def health(self) -> Component:
+        if self._put_off is not None and self._now_ms() - self._put_off[0] < UNWELL_FOR_MS:
+            return Component("ingest", "degraded", f"Pushes are put off: {self._put_off[1]}.")
+        if self._taken_at is None:
+            return Component("ingest", "ok", "No agent has pushed yet.")
+        ago_s = max(0, self._now_ms() - self._taken_at) // 1000
+        return Component("ingest", "ok", f"The last push was taken {ago_s} s ago.")
+
+    # --- one push ---
+
+    async def _push(self, request: web.Request) -> web.Response:
+        begun = time.perf_counter()
+        arrived_at = self._now_ms()
+        try:
+            host = await self._host(request)
+            share = self._room.enter(host)
+            try:
+                push = await self._read(request, share)
+                results = await self._keep(host, push, arrived_at)
+            finally:
+                share.end()
+        except NotTaken as refusal:
+            return self._refuse(refusal)
+        self._tallies.took(time.perf_counter() - begun)
+        return web.Response(body=wire.encode(wire.Results(results)), content_type="application/json")
+
+    async def _host(self, request: web.Request) -> int:
+        host = await self._tokens.host(request.headers.get("Authorization"))
+        if isinstance(host, int):
+            return host
+        raise NotTaken(host.status, host.code, host.message)
+
+    async def _read(self, request: web.Request, share: Share) -> wire.Push:
+        body = await read(request, share)
+        text = unpack(body, request.headers.get("Content-Encoding", ""))
+        share.hold(len(text))
+        push = decode(text)
+        self._tallies.pushes += 1
+        self._tallies.bytes += len(body)
+        return push
+
+    async def _keep(self, host: int, push: wire.Push, arrived_at: int) -> list[wire.Result]:
+        """What becomes of each batch, in the order sent."""
+        # A floor above what comes with it would give up that very batch.
+        floor = min(push.floor, min([batch.seq for batch in push.batches]))
+        arrivals: list[Arrival] = []
+        refused: dict[int, wire.Refused] = {}
+        for place, batch in enumerate(push.batches):
+            sent = tuple(batch.samples)
+            try:
+                check_time(batch, self._late_ms_max)
+                layout = self._layouts.known(host, sent) or await self._learn(host, sent)
+            except NotStored as why:
+                self._tallies.refuse(why.code)
+                refused[place] = wire.Refused(str(why))
+            else:
+                arrivals.append(arrival(host, push, batch, layout, floor, arrived_at))
+        taken = await self._store(arrivals, arrived_at) if arrivals else []
+        if not refused:
+            return taken
+        others = iter(taken)
+        return [refused[place] if place in refused else next(others) for place in range(len(push.batches))]
+
+    async def _learn(self, host: int, sent: tuple[str, ...]) -> Layout:
+        # Hundreds of new lists in one push take a while: others have their turn in between.
+        await asyncio.sleep(0)
+        try:
+            return self._layouts.learn(host, sent)
+        except ValueError as error:
+            raise NotStored("series_name", str(error)) from None
+
+    async def _store(self, arrivals: list[Arrival], arrived_at: int) -> list[wire.Result]:
+        try:
+            results = await self._take(arrivals)
+        except StoreError as error:
+            self._put_off = (arrived_at, str(error))
+            raise NotTaken(503, "store", f"this cannot be stored now: {error}") from None
+        self._put_off = None
+        self._taken_at = arrived_at
+        self._tallies.batches += len(arrivals)
+        self._tallies.samples += sum([len(one.layout) for one in arrivals])
+        return results
+
+    def _refuse(self, refusal: NotTaken) -> web.Response:
+        self._tallies.refuse(refusal.why)
+        response = web.Response(
+            status=refusal.status,
+            body=wire.encode(wire.Problem(refusal.why, refusal.message)),
+            content_type="application/json",
+        )
+        match refusal.status:
+            case 401:
+                response.headers["WWW-Authenticate"] = "Bearer"
+            case 415:
+                response.headers["Accept-Encoding"] = "gzip"
+            case 429 | 503:
+                least, most = RETRY_AFTER_S
+                response.headers["Retry-After"] = str(least + secrets.randbelow(most - least + 1))
+        if refusal.close:
+            response.force_close()
+        return response

@@ -1,0 +1,89 @@
+"""A batch as sent becomes an Arrival as judged: names checked, time corrected, values in one order."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from agent import wire
+from collector.ingest.layouts import Layout
+from rules.model import Arrival, CheckAnswer
+
+AHEAD_MS_MAX = 2_000
+"""An agent of ours never samples after it sends; so much is forgiven to a clock set back in between."""
+SKEW_MS_MAX = 2_000
+"""A larger difference between an agent's clock and ours is taken out of its times; a smaller one may be travel."""
+NOT_THE_AGENTS_TO_SET = frozenset({"parent", "tenant"})
+"""Labels that decide about more than the host itself."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class NotStored(Exception):
+    """This batch can never be stored, however often it is sent. `code` counts it; the text tells the agent why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def check_time(batch: wire.Batch, late_ms_max: int) -> None:
+    """NotStored when the batch was too old as it was sent, or its times are not of one clock."""
+    age_ms = batch.sent - batch.at
+    if age_ms < -AHEAD_MS_MAX:
+        raise NotStored("time", f"sampled {-age_ms} ms after it was sent: the two times are not of one clock")
+    if age_ms > late_ms_max:
+        most_s = late_ms_max // 1000
+        raise NotStored("time", f"{age_ms // 1000} s old when it was sent; at most {most_s} s are taken")
+
+
+def arrival(
+    host: int, push: wire.Push, batch: wire.Batch, layout: Layout, floor: int, arrived_at: int
+) -> Arrival:
+    """`arrived_at` is when the request came in, so that a body's slow travel is not taken for a wrong clock."""
+    skew_ms = arrived_at - batch.sent
+    flags: tuple[str, ...] = ("series",) if layout.excess else ()
+    at = batch.at
+    if not -SKEW_MS_MAX <= skew_ms <= SKEW_MS_MAX:
+        at += skew_ms
+        flags = ("clock", *flags)
+    values = np.fromiter(batch.samples.values(), np.float64, len(batch.samples))  # None becomes NaN
+    return Arrival(
+        host=host,
+        spool=push.spool,
+        seq=batch.seq,
+        floor=floor,
+        at=at,
+        arrived_at=arrived_at,
+        every_ms=batch.every_ms,
+        skew_ms=skew_ms,
+        layout=layout.kept,
+        values=values if layout.order is None else values[layout.order],
+        checks=[_check(check, at) for check in batch.checks],
+        facts=None if batch.facts is None else _facts(batch.facts),
+        labels=None if batch.labels is None else _labels(batch.labels),
+        flags=flags,
+    )
+
+
+def _check(check: wire.CheckState, at: int) -> CheckAnswer:
+    return CheckAnswer(_line(check.id), _line(check.kind), check.state, at, check.ms, _lines(check.detail))
+
+
+def _facts(facts: dict[str, str]) -> dict[str, str]:
+    return {_line(key): _lines(value) for key, value in facts.items()}
+
+
+def _labels(labels: dict[str, str]) -> dict[str, str]:
+    return {_line(key): _line(value) for key, value in labels.items() if key not in NOT_THE_AGENTS_TO_SET}
+
+
+def _line(text: str) -> str:
+    """With each control character replaced: these words go into logs, mails and terminals."""
+    return text if text.isprintable() else _CONTROL.sub("�", text)
+
+
+def _lines(text: str) -> str:
+    return text if text.isprintable() else _CONTROL_BUT_LINES.sub("�", text)

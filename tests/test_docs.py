@@ -12,6 +12,7 @@ import pytest
 
 import agent.checks
 import collector.channels
+import rules.kinds
 from agent.options import describe, discover
 
 ROOT = Path(__file__).parent.parent
@@ -20,10 +21,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 GROUPS = {"agent": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
 
 
-# The README's tables of kinds: between which marks, of which folder, and which options all its kinds have.
+# The tables of kinds: on which page, of which folder, and which options all its kinds have.
 KINDS = {
-    "checks": (agent.checks, agent.checks.CheckOptions),
-    "channels": (collector.channels, collector.channels.ChannelOptions),
+    "checks": ("README.md", agent.checks, agent.checks.CheckOptions),
+    "channels": ("README.md", collector.channels, collector.channels.ChannelOptions),
+    "rules": ("docs/rules.md", rules.kinds, rules.kinds.RuleOptions),
 }
 
 
@@ -79,10 +81,11 @@ def test_every_dependency_is_accounted_for() -> None:
 
 
 @pytest.mark.parametrize("mark", KINDS)
-def test_the_readme_names_every_kind_and_its_options(mark: str) -> None:
-    wanted = kinds_table(*KINDS[mark])
+def test_the_page_names_every_kind_and_its_options(mark: str) -> None:
+    page, package, common = KINDS[mark]
+    wanted = kinds_table(package, common)
     written = re.search(
-        f"<!-- {mark} -->\n(.*?)\n?<!-- /{mark} -->", (ROOT / "README.md").read_text(), flags=re.DOTALL
+        f"<!-- {mark} -->\n(.*?)\n?<!-- /{mark} -->", (ROOT / page).read_text(), flags=re.DOTALL
     )
     assert written is not None
-    assert written[1] == wanted, f"Write this between the marks:\n{wanted}"
+    assert written[1] == wanted, f"Write this between the marks in {page}:\n{wanted}"

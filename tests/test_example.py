@@ -36,8 +36,8 @@ def example(tmp_path: Path) -> Path:
 
 
 def test_the_agent_takes_it(example: Path) -> None:
-    loaded = agent.config.load(example, {})
-    assert kinds_of(loaded.checks) == set(discover(agent.checks))
+    config = agent.config.load(example, {})
+    assert kinds_of(config.checks) == set(discover(agent.checks))
 
 
 def test_the_collector_takes_it(example: Path) -> None:

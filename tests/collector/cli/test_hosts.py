@@ -1,0 +1,90 @@
+"""Enrolling hosts from a terminal, over a real store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+import agent.config
+from agent.wire import Token
+from collector.cli.hosts import agent_config, enrol, parse_labels, parse_name, table
+from collector.store import Store, StoreError
+from collector.stores.sqlite import open_store
+from rules.model import Host
+
+NOW = 1_800_000_000_000
+FIRST = (Token("main", "a" * 12, "x" * 40), b"1" * 32)
+SECOND = (Token("main", "b" * 12, "y" * 40), b"2" * 32)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncGenerator[Store, None]:
+    store = await open_store(tmp_path / "state", role="collector")
+    yield store
+    await store.close()
+
+
+@pytest.mark.parametrize("name", ["db-3", "db-3.example.org", "A1"])
+def test_names_of_hosts(name: str) -> None:
+    assert parse_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "-db", "db 3", "<b>", "db\n", "a" * 300])
+def test_what_is_no_name_of_a_host(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a host name; use letters"):
+        parse_name(name)
+
+
+def test_labels_are_read_from_arguments() -> None:
+    assert parse_labels(["role=db", "site=a=b"]) == {"role": "db", "site": "a=b"}
+    with pytest.raises(ValueError, match="is not a label; write NAME=VALUE"):
+        parse_labels(["role"])
+
+
+async def test_a_host_that_is_new_is_enrolled_with_its_labels_and_its_token(store: Store) -> None:
+    host = await enrol(store.hosts, "db-3", {"role": "db"}, FIRST, NOW)
+    token = await store.hosts.token("a" * 12)
+    assert (host.name, host.labels) == ("db-3", {"role": "db"})
+    assert token is not None
+    assert (token.host, token.secret_sha256) == (host.id, b"1" * 32)
+
+
+async def test_a_host_enrolled_again_keeps_its_id_and_gets_one_more_token(store: Store) -> None:
+    before = await enrol(store.hosts, "db-3", {}, FIRST, NOW)
+    after = await enrol(store.hosts, "db-3", {}, SECOND, NOW)
+    assert after.id == before.id
+    assert await store.hosts.token("a" * 12) is not None
+    assert await store.hosts.token("b" * 12) is not None
+
+
+async def test_labels_given_on_enrolling_again_are_refused_rather_than_ignored(store: Store) -> None:
+    await enrol(store.hosts, "db-3", {}, FIRST, NOW)
+    with pytest.raises(StoreError, match="host db-3 is enrolled already; its labels are not changed"):
+        await enrol(store.hosts, "db-3", {"role": "db"}, SECOND, NOW)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8420", "https://watch.example.org", "http://10.0.0.7:8420"]
+)
+def test_what_is_printed_is_a_config_the_agent_takes_as_it_is(tmp_path: Path, url: str) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text(agent_config(url, FIRST[0]))
+    config = agent.config.load(file, {})
+    assert config.collector == url
+    assert config.token is not None
+    assert config.token.reveal() == str(FIRST[0])
+
+
+def test_hosts_are_listed_one_a_line() -> None:
+    hosts = [Host(1, "db-3", {"role": "db"}, arrived_at=NOW - 7_000), Host(2, "cam")]
+    assert table(hosts, NOW).splitlines() == [
+        "HOST  SEEN     LABELS",
+        "db-3  7 s ago  role=db",
+        "cam   never",
+    ]
+
+
+def test_where_there_is_no_host_the_next_step_is_said() -> None:
+    assert table([], NOW) == "No host yet. Enrol one with: watchkeeper host add NAME"

@@ -54,6 +54,7 @@ class Draft:
         self.members: dict[int, list[int]] = {}
         self._keys: dict[str, int] = {}
         self._down: dict[int, int] = {}
+        self._behind: dict[str, list[str]] | None = None
         self._next_alert, self._next_incident = watch.next_alert, watch.next_incident
 
     # --- alerts ---
@@ -182,8 +183,10 @@ class Draft:
             last = max((alert.resolved_at or 0 for alert in alerts), default=self._now)
             incident = replace(incident, resolved_at=last)
         owed = notices.decide(incident, self._watch.channels) if newly_over or not over else []
-        story = self._story(incident, own, [alert for alert in alerts if alert.subject != incident.key])
-        written = [notices.write(story, channel, reason, self._watch.instance) for channel, reason in owed]
+        written: list[Notice] = []
+        if owed:
+            story = self._story(incident, own, [alert for alert in alerts if alert.subject != incident.key])
+            written = [notices.write(story, channel, reason, self._watch.instance) for channel, reason in owed]
         told = {notice.channel: notice.severity for notice in written if notice.reason != "resolved"}
         self.incidents[number] = replace(incident, told={**incident.told, **told})
         return written
@@ -199,17 +202,21 @@ class Draft:
         hosts = self._watch.hosts
         about = own[0].host if own else held[0].host if held else None
         name = hosts[about].host.name if about in hosts else ""
-        behind = []
-        if incident.key == f"host:{about}":
-            behind = sorted(
-                memory.host.name for memory in hosts.values() if memory.host.labels.get("parent") == name
-            )
         return notices.Story(
             incident=incident,
             host=name,
             alerts=own,
             held=held,
-            behind=behind,
+            behind=self._children().get(name, []) if incident.key == f"host:{about}" else [],
             names={alert.host: hosts[alert.host].host.name for alert in [*own, *held] if alert.host in hosts},
             now=self._now,
         )
+
+    def _children(self) -> dict[str, list[str]]:
+        """The names of the hosts that name each host as their parent; looked up once."""
+        if self._behind is None:
+            self._behind = {}
+            for memory in self._watch.hosts.values():
+                if parent := memory.host.labels.get("parent"):
+                    self._behind.setdefault(parent, []).append(memory.host.name)
+        return self._behind

@@ -184,16 +184,15 @@ class Recorder:
         )
 
     def _silent_summary(self, host: Host, rule: ArrivalRule, since: int) -> str:
-        now = self._outcome.judged_at
-        heard_at = words.clock(host.arrived_at or since, now)
-        lasted = words.duration(now - since)
+        now, heard_at = self._outcome.judged_at, host.arrived_at or since
         if not rule.options.summary:
-            return f"no word for {lasted}, last heard {heard_at}"
+            before = f", last heard {words.clock(heard_at, now)}" if heard_at < since else ""
+            return f"no word from this host{before}"
         given = {
             "value": words.number(round((now - since) / 1000)),
             "limit": words.number(rule.patience_ms(host.every_ms) / 1000),
-            "for": lasted,
-            "since": heard_at,
+            "for": words.duration(now - since),
+            "since": words.clock(heard_at, now),
             "series": "",
             "severity": rule.severity,
         }

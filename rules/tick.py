@@ -21,7 +21,7 @@ def tick(watch: Watch, now: int) -> Outcome:
     silent: list[Memory] = []
     for memory in watch.hosts.values():
         heard_at = memory.heard_at if memory.heard_at > listening else listening
-        if now - heard_at > memory.patience_ms and memory.ever_heard:
+        if now - heard_at > memory.patience_ms and len(memory.absence) < len(memory.absence_rules):
             silent.append(memory)
         if memory.absence or memory.track.missing:
             _clear_unbound(watch, memory, recorder, now)
@@ -36,9 +36,8 @@ def tick(watch: Watch, now: int) -> Outcome:
 
 def _call_silent(watch: Watch, silent: list[Memory], recorder: Recorder, listening: int, now: int) -> None:
     """Those that others are reached through come first, so that the others find their cause."""
-    fresh = [memory for memory in silent if len(memory.absence) < len(memory.absence_rules)]
-    chains = {memory.host.id: list(ancestors(watch, memory.host.id)) for memory in fresh}
-    for memory in sorted(fresh, key=lambda memory: len(chains[memory.host.id])):
+    chains = {memory.host.id: list(ancestors(watch, memory.host.id)) for memory in silent}
+    for memory in sorted(silent, key=lambda memory: len(chains[memory.host.id])):
         if _may_be_behind(watch, memory, chains[memory.host.id], recorder, listening, now):
             continue
         since = max(memory.heard_at, listening)
@@ -86,7 +85,7 @@ def _why(watch: Watch, rule: str) -> str:
 def _release(watch: Watch, recorder: Recorder, now: int) -> None:
     """Give alerts that were held back a voice of their own once their cause has been over for a while."""
     for incident in watch.incidents.values():
-        if incident.resolved_at is not None or "/" in incident.key:
+        if incident.resolved_at is not None or len(watch.members[incident.id]) < 2:
             continue
         alerts = [recorder.draft.alert(number) for number in watch.members[incident.id]]
         own = [alert for alert in alerts if alert.subject == incident.key]

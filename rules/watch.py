@@ -90,9 +90,10 @@ class Watch:
             memory = self.hosts.get(host)
             if memory is None:
                 continue
-            if state.alert is not None and state.alert not in self.alerts:
-                state = replace(state, alert=None)
-            self._put_state(memory, series, state)
+            if state.alert is None or state.alert in self.alerts:
+                self._put_state(memory, series, state)
+            elif series is not None:  # its alert is lost: the next bad sample opens another
+                self._put_state(memory, series, replace(state, state="pending", alert=None))
         stated = {state.alert for memory in self.hosts.values() for state in memory.states()}
         for alert in self.alerts.values():
             if alert.resolved_at is None and alert.id not in stated and alert.host in self.hosts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,8 +20,10 @@ _CHECK_SAYS = {0: "ok", 1: "a warning", 2: "bad"}
 
 
 def number(value: float) -> str:
-    """At most three significant digits behind the point of small numbers, whole numbers in full."""
-    if value == int(value) and abs(value) < 1e15:
+    """Whole numbers in full, others with as many digits as a person cares for."""
+    if not math.isfinite(value) or abs(value) >= 1e15:
+        return f"{value:.3g}"
+    if value == int(value):
         return str(int(value))
     digits = 1 if abs(value) >= 10 else 2
     return f"{value:.{digits}f}".rstrip("0").rstrip(".") if abs(value) >= 0.01 else f"{value:.2g}"
@@ -29,7 +32,7 @@ def number(value: float) -> str:
 def size(value: float) -> str:
     """3.2 GiB"""
     power = 0
-    while abs(value) >= 1024 and power < len(_BYTES) - 1:
+    while 1024 <= abs(value) < math.inf and power < len(_BYTES) - 1:
         value, power = value / 1024, power + 1
     return f"{number(round(value, 2))} {_BYTES[power]}"
 

@@ -1,0 +1,200 @@
+"""What one batch does: taken once, its host's record brought up to date, its checks and rules answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rules.judge import SPOOLS_MAX, judge
+from rules.model import Arrival, CheckAnswer, Host
+from rules.seen import GAPS_MAX, TooManyGaps
+from tests.rules.house import EVERY_MS, T0, House, limit, silence
+
+CPU = limit("cpu", "cpu_used_pct", above=90.0)
+
+
+def arrival(**given: Any) -> Arrival:
+    made = {
+        "host": 1, "spool": "a" * 32, "seq": 0, "floor": 0, "at": T0, "arrived_at": T0, "every_ms": EVERY_MS,
+        "skew_ms": 0, "layout": ("cpu_used_pct",), "values": np.array([10.0]), **given,
+    }  # fmt: skip
+    return Arrival(**made)
+
+
+def check(state: str = "ok", detail: str = "", name: str = "web", at: int = T0) -> CheckAnswer:
+    return CheckAnswer(name, "http", state, at, 12.0, detail)  # type: ignore[arg-type]
+
+
+# --- taken once -------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_sent_again_changes_nothing() -> None:
+    house = House([CPU])
+    house.arrive(arrival(values=np.array([99.0])))
+    again = house.arrive(arrival(values=np.array([99.0])))
+    assert again.repeat
+    assert again.empty
+    assert again.arrival is None
+
+
+def test_the_same_number_of_another_spool_is_another_batch() -> None:
+    house = House([CPU])
+    house.arrive(arrival())
+    assert not house.arrive(arrival(spool="b" * 32, at=T0 + 1)).repeat
+
+
+def test_the_floor_closes_the_gaps_below_it() -> None:
+    house = House([CPU])
+    outcome = house.arrive(arrival(seq=100, floor=100))
+    assert outcome.seen is not None
+    assert (outcome.seen.below, outcome.seen.ranges) == (101, [])
+
+
+def test_a_batch_that_would_open_too_many_gaps_is_put_off() -> None:
+    house = House([CPU], check_purity=False)
+    for place in range(GAPS_MAX):
+        house.arrive(arrival(seq=2 + place * 2, at=T0 + place))
+    with pytest.raises(TooManyGaps):
+        judge(house.watch, arrival(seq=10**6), T0)
+
+
+def test_a_host_with_endless_spools_is_put_off() -> None:
+    house = House([CPU], check_purity=False)
+    for number in range(SPOOLS_MAX):
+        house.arrive(arrival(spool=f"{number:032x}", at=T0 + number))
+    with pytest.raises(TooManyGaps, match="h1 has sent under 1000 spool ids"):
+        judge(house.watch, arrival(spool="f" * 32), T0)
+
+
+# --- the host ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_hosts_record_follows_its_newest_batch() -> None:
+    house = House([CPU])
+    told = arrival(every_ms=5_000, skew_ms=42, flags=("clock",), arrived_at=T0 + 7, facts={"os": "Debian"})
+    host = house.arrive(told).host
+    assert host is not None
+    assert (host.arrived_at, host.last_at, host.every_ms, host.skew_ms) == (T0 + 7, T0, 5_000, 42)
+    assert (host.flags, host.facts) == (("clock",), {"os": "Debian"})
+
+
+def test_a_late_batch_shows_only_that_the_host_is_there() -> None:
+    house = House([CPU])
+    house.arrive(arrival())
+    outcome = house.arrive(arrival(seq=1, at=T0 - 60_000, arrived_at=T0 + 9, every_ms=1_000, flags=("clock",)))
+    assert outcome.late
+    host = house.watch.hosts[1].host
+    assert (host.arrived_at, host.last_at, host.every_ms, host.flags) == (T0 + 9, T0, EVERY_MS, ())
+
+
+def test_facts_of_an_older_batch_do_not_replace_newer_ones() -> None:
+    house = House([CPU])
+    house.arrive(arrival(facts={"os": "new"}))
+    house.arrive(arrival(seq=1, at=T0 - 60_000, facts={"os": "old"}))
+    assert house.watch.hosts[1].host.facts == {"os": "new"}
+
+
+def test_facts_that_came_only_in_a_late_batch_are_taken() -> None:
+    house = House([CPU])
+    house.arrive(arrival())
+    house.arrive(arrival(seq=1, at=T0 - 60_000, facts={"os": "Debian"}))
+    assert house.watch.hosts[1].host.facts == {"os": "Debian"}
+
+
+@pytest.mark.parametrize(
+    ("given", "told", "labels", "own", "sentence"),
+    [
+        ({}, {"role": "web"}, {"role": "web"}, ("role",), "an agent may say what its host is"),
+        ({"role": "db"}, {"role": "web"}, {"role": "db"}, (), "what was set at enrolment stands over its word"),
+        ({}, {"parent": "x", "tenant": "y"}, {}, (), "what it belongs to is not for it to say"),
+        ({"parent": "gw"}, {"site": "a"}, {"parent": "gw", "site": "a"}, ("site",), "both kinds live side by side"),
+    ],
+)
+def test_labels(
+    given: dict[str, str], told: dict[str, str], labels: dict[str, str], own: tuple[str, ...], sentence: str
+) -> None:
+    house = House([CPU], hosts=[Host(1, "h1", given)])
+    house.arrive(arrival(labels=told))
+    host = house.watch.hosts[1].host
+    assert (host.labels, host.own_labels) == (labels, own), sentence
+
+
+def test_an_agent_can_take_back_its_own_labels_only() -> None:
+    house = House([CPU], hosts=[Host(1, "h1", {"site": "a"})])
+    house.arrive(arrival(labels={"role": "web"}))
+    house.arrive(arrival(seq=1, at=T0 + 1, labels={}))
+    assert house.watch.hosts[1].host.labels == {"site": "a"}
+
+
+def test_a_label_binds_rules_at_once_and_taking_it_away_ends_what_they_said() -> None:
+    house = House([limit("cpu", "cpu_used_pct", above=90.0, where={"role": "web"})])
+    bad = np.array([99.0])
+    house.arrive(arrival(values=bad))
+    assert house.stands("cpu") == "ok"
+    house.arrive(arrival(seq=1, at=T0 + 1, labels={"role": "web"}, values=bad))
+    assert house.stands("cpu") == "firing"
+    house.arrive(arrival(seq=2, at=T0 + 2, labels={"role": "db"}, values=bad))
+    assert house.stands("cpu") == "ok"
+    assert house.transitions[-1].why == "the rule no longer applies to it"
+    assert house.told[-1] == ("mail", "resolved", "warning")
+
+
+def test_a_rule_can_name_a_host() -> None:
+    hosts = [Host(1, "h1"), Host(2, "h2")]
+    house = House([limit("cpu", "cpu_used_pct", above=90.0, where={"host": "h2"})], hosts=hosts)
+    for host in (1, 2):
+        house.arrive(arrival(host=host, values=np.array([99.0])))
+    assert (house.stands("cpu", 1), house.stands("cpu", 2)) == ("ok", "firing")
+
+
+# --- checks and series ------------------------------------------------------------------------------------------------
+
+
+def test_only_answers_that_changed_are_kept_again() -> None:
+    house = House([CPU])
+    assert [answer.id for answer in house.batch(0, {}, checks=[check(), check(name="db")]).checks] == ["web", "db"]
+    assert house.batch(10, {}, checks=[check(at=T0 + 10_000), check("bad", "refused", "db")]).checks == [
+        check("bad", "refused", "db")
+    ]
+    assert house.batch(20, {}, checks=[check(detail="slow")]).checks == [check(detail="slow")]
+
+
+def test_a_late_batch_says_nothing_about_how_checks_stand_now() -> None:
+    house = House([CPU])
+    house.batch(60, {}, checks=[check()])
+    assert house.batch(0, {}, arrived_s=61, checks=[check("bad")]).checks == []
+
+
+def test_a_layout_that_changes_keeps_what_rules_said() -> None:
+    house = House([limit("disk", "disk_used_pct", above=90.0, for_s=20)])
+    root, var = 'disk_used_pct{mount="/"}', 'disk_used_pct{mount="/var"}'
+    house.batch(0, {root: 10, var: 95})
+    house.batch(10, {"load1": 1, root: 10, var: 95})
+    house.batch(20, {var: 95})
+    assert house.steps == ["disk ok>pending", "disk pending>firing"]
+    assert house.open_alerts[0].subject == f"host:1/series:{var}"
+
+
+def test_each_series_is_judged_by_itself() -> None:
+    house = House([limit("disk", "disk_used_pct", above=90.0)])
+    house.batch(0, {'disk_used_pct{mount="/"}': 95, 'disk_used_pct{mount="/var"}': 96})
+    assert len(house.open_alerts) == len(house.open_incidents) == 2
+
+
+def test_a_batch_ends_the_silence_of_its_host_even_a_late_one() -> None:
+    for at_s in (0, 200):
+        house = House([silence()])
+        house.batch(100, {"load1": 1})
+        house.tick(131)
+        assert house.stands("absent") == "firing"
+        house.batch(at_s, {"load1": 1}, arrived_s=200)
+        assert house.stands("absent") == "ok"
+        assert house.told == [("mail", "first", "critical"), ("mail", "resolved", "critical")]
+
+
+def test_an_infinite_value_is_a_number_like_any_other() -> None:
+    house = House([CPU])
+    house.batch(0, {"cpu_used_pct": float("inf")})
+    assert house.stands("cpu") == "firing"

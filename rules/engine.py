@@ -195,11 +195,15 @@ class Plan:
 def series_of(name: str) -> Series:
     try:
         return Series.parse(name)
-    except ValueError:  # the door refuses such names; whatever came in by another way is still judged by its name
+    except (
+        ValueError
+    ):  # the door refuses such names; whatever came in by another way is still judged by its name
         return Series(name, name.partition("{")[0])
 
 
-def _within(values: npt.NDArray[np.float64], low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> bool:
+def _within(
+    values: npt.NDArray[np.float64], low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]
+) -> bool:
     return bool(((values >= low) & (values <= high)).all())
 
 

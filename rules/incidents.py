@@ -186,7 +186,9 @@ class Draft:
         written: list[Notice] = []
         if owed:
             story = self._story(incident, own, [alert for alert in alerts if alert.subject != incident.key])
-            written = [notices.write(story, channel, reason, self._watch.instance) for channel, reason in owed]
+            written = [
+                notices.write(story, channel, reason, self._watch.instance) for channel, reason in owed
+            ]
         told = {notice.channel: notice.severity for notice in written if notice.reason != "resolved"}
         self.incidents[number] = replace(incident, told={**incident.told, **told})
         return written

@@ -65,7 +65,9 @@ def _seen(memory: Memory, arrival: Arrival) -> Seen | None:
     if before is None:
         if len(memory.seen) >= SPOOLS_MAX:
             name = memory.host.name
-            raise TooManyGaps(f"host {name} has sent under {SPOOLS_MAX} spool ids; retire it and enrol it anew")
+            raise TooManyGaps(
+                f"host {name} has sent under {SPOOLS_MAX} spool ids; retire it and enrol it anew"
+            )
         seen = Seen(arrival.host, arrival.spool)
     else:
         seen = Seen(before.host, before.spool, before.below, list(before.ranges))

@@ -81,7 +81,9 @@ class Series(Struct, frozen=True):
         """ValueError when it is not written as a series is; the order of labels does not matter here."""
         whole = _SERIES.fullmatch(name)
         if whole is None:
-            raise ValueError(f'{name[:80]!r} is not a series; write cpu_used_pct or disk_used_pct{{mount="/"}}')
+            raise ValueError(
+                f'{name[:80]!r} is not a series; write cpu_used_pct or disk_used_pct{{mount="/"}}'
+            )
         labels = {
             key: _ESCAPED.sub(lambda escape: "\n" if escape[1] == "n" else escape[1], value)
             for key, value in _PAIR.findall(whole[2] or "")
@@ -272,8 +274,10 @@ class Outcome(Struct):
 
     @property
     def empty(self) -> bool:
-        return self.arrival is None and self.seen is None and not (
-            self.states or self.transitions or self.alerts or self.incidents or self.notices
+        return (
+            self.arrival is None
+            and self.seen is None
+            and not (self.states or self.transitions or self.alerts or self.incidents or self.notices)
         )
 
 
@@ -282,5 +286,3 @@ class ChannelView(Struct, frozen=True):
 
     name: str
     from_severity: Severity = "warning"
-
-

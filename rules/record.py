@@ -109,7 +109,9 @@ class Recorder:
             runbook=rule.options.runbook,
         )
 
-    def _series_summary(self, memory: Memory, rule: BatchRule, name: str, state: RuleState, lasted_ms: int) -> str:
+    def _series_summary(
+        self, memory: Memory, rule: BatchRule, name: str, state: RuleState, lasted_ms: int
+    ) -> str:
         series, severity = series_of(name), state.severity
         limit = rule.limit(severity) if severity else None
         detail = self._detail(memory, series.labels.get("check"))
@@ -130,7 +132,9 @@ class Recorder:
         """What the check itself said, if the series is a check's."""
         if check is None:
             return ""
-        newest = next((answer for answer in self._outcome.checks if answer.id == check), memory.checks.get(check))
+        newest = next(
+            (answer for answer in self._outcome.checks if answer.id == check), memory.checks.get(check)
+        )
         return newest.detail if newest else ""
 
     # --- silence ---

@@ -126,7 +126,9 @@ def _settle(memory: Memory, track: Track, replayed: Sequence[Change], recorder: 
             continue
         step = last.get(key)
         at = step.at if step else memory.host.last_at or 0
-        change = Change(memory.host.id, *key, before, after, at, step.value if step else None, step.why if step else "")
+        change = Change(
+            memory.host.id, *key, before, after, at, step.value if step else None, step.why if step else ""
+        )
         recorder.state(change, fired_at.get(key, at))
 
 

@@ -24,7 +24,9 @@ class Watch:
     is set by whoever calls `tick` after a time in which it did not listen: silence is counted from there.
     """
 
-    def __init__(self, instance: str, rules: Iterable[Rule], channels: Iterable[ChannelView], started_at: int) -> None:
+    def __init__(
+        self, instance: str, rules: Iterable[Rule], channels: Iterable[ChannelView], started_at: int
+    ) -> None:
         self.instance = instance
         self.started_at = self.awake_since = started_at
         self.hosts: dict[int, Memory] = {}
@@ -115,7 +117,8 @@ class Watch:
         enabled = [rule for rule in rules if rule.enabled]
         self.rules: dict[str, Rule] = {rule.name: rule for rule in enabled}
         if len(self.rules) < len(enabled):
-            raise ValueError("two rules have the same name; each needs a name of its own")
+            twice = next(rule.name for rule in enabled if self.rules[rule.name] is not rule)
+            raise ValueError(f"two rules are called {twice!r}; each needs a name of its own")
         self.channels = tuple(channels)
         self.plans = Plans(enabled)
 

@@ -115,7 +115,6 @@ class Rule(BaseRule):
     def limit(self, severity: Severity) -> float | None:
         return self._limits.get(severity)
 
-
     def _interval(self, low: float, high: float) -> tuple[float, float]:
         return (low, high) if self._sign > 0 else (-high, -low)
 

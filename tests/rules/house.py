@@ -95,7 +95,9 @@ class House:
             every_ms=every_ms,
             skew_ms=0,
             layout=tuple(values),
-            values=np.array([np.nan if value is None else value for value in values.values()], dtype=np.float64),
+            values=np.array(
+                [np.nan if value is None else value for value in values.values()], dtype=np.float64
+            ),
             checks=list(checks),
         )
         for name, value in more.items():
@@ -205,5 +207,9 @@ def remembered(
 ) -> Watch:
     rest = rest or Rest(list(hosts), [], [], [], [], 1, 1)
     return Watch.from_remembered(
-        instance="0123456789ab", rules=rules, channels=channels, started_at=T0 + round(1000 * started_s), **asdict(rest)
+        instance="0123456789ab",
+        rules=rules,
+        channels=channels,
+        started_at=T0 + round(1000 * started_s),
+        **asdict(rest),
     )

@@ -37,12 +37,27 @@ def run(values: list[Any], *, times_s: list[float] | None = None, **options: Any
         ([81], 0, ["ok>firing"], "without a for it fires at the first bad sample"),
         ([81], 20, ["ok>pending"], "with one it waits"),
         ([81, 81, 81], 20, ["ok>pending", "pending>firing"], "and fires when it has lasted that long"),
-        ([81, 81, 10, 81, 81], 20, ["ok>pending", "pending>ok", "ok>pending"], "a good sample begins it anew"),
+        (
+            [81, 81, 10, 81, 81],
+            20,
+            ["ok>pending", "pending>ok", "ok>pending"],
+            "a good sample begins it anew",
+        ),
         ([81, 79, 81], 20, ["ok>pending", "pending>firing"], "trembling at the limit does not"),
         ([81, 79, 79, 79], 20, ["ok>pending"], "but it fires on a sample that is really bad"),
-        ([81, 79, 81, 77, 10], 0, ["ok>firing", "firing>ok"], "once firing, only a value well inside ends it"),
+        (
+            [81, 79, 81, 77, 10],
+            0,
+            ["ok>firing", "firing>ok"],
+            "once firing, only a value well inside ends it",
+        ),
         ([81, NO], 20, ["ok>pending", "pending>unknown"], "no answer is unknown"),
-        ([81, NO, 81], 20, ["ok>pending", "pending>unknown", "unknown>firing"], "one missing answer breaks no for"),
+        (
+            [81, NO, 81],
+            20,
+            ["ok>pending", "pending>unknown", "unknown>firing"],
+            "one missing answer breaks no for",
+        ),
         (
             [81, NO, NO, NO, NO, 81],
             20,
@@ -51,7 +66,12 @@ def run(values: list[Any], *, times_s: list[float] | None = None, **options: Any
         ),
         ([NO, 10], 0, ["ok>unknown", "unknown>ok"], "unknown ends with an answer"),
         ([81, NO, 10], 0, ["ok>firing", "firing>unknown", "unknown>ok"], "an answer that is fine resolves"),
-        ([81, NO, 81], 0, ["ok>firing", "firing>unknown", "unknown>firing"], "one that is not goes on firing"),
+        (
+            [81, NO, 81],
+            0,
+            ["ok>firing", "firing>unknown", "unknown>firing"],
+            "one that is not goes on firing",
+        ),
         ([81, 96], 0, ["ok>firing", "firing>firing"], "graver is a step of its own"),
         ([96, 93, 90], 0, ["ok>firing", "firing>firing"], "and so is milder, well below the graver limit"),
     ],
@@ -95,7 +115,12 @@ def test_a_hole_in_the_samples_begins_for_anew() -> None:
         ([10, "gone", "gone", "gone", "gone"], "ok", [], "a series that was fine may go without a word"),
         ([85, "gone", 85], "firing", ["ok>firing"], "a short gap is nothing"),
         ([85, "gone", "gone"], "firing", ["ok>firing"], "two missing samples are nothing yet"),
-        ([85, "gone", "gone", "gone"], "unknown", ["ok>firing", "firing>unknown"], "the third makes it unknown"),
+        (
+            [85, "gone", "gone", "gone"],
+            "unknown",
+            ["ok>firing", "firing>unknown"],
+            "the third makes it unknown",
+        ),
         (
             [85, "gone", "gone", "gone", 85],
             "firing",
@@ -111,7 +136,9 @@ def test_a_hole_in_the_samples_begins_for_anew() -> None:
         ([NO, *["gone"] * 90], "ok", ["ok>unknown", "unknown>ok"], "and neither is what was only unknown"),
     ],
 )
-def test_a_series_that_is_not_reported(values: list[Any], stands: str, steps: list[str], sentence: str) -> None:
+def test_a_series_that_is_not_reported(
+    values: list[Any], stands: str, steps: list[str], sentence: str
+) -> None:
     house = run(values)
     assert house.stands("cpu") == stands, sentence
     assert [step.removeprefix("cpu ") for step in house.steps] == steps, sentence
@@ -131,7 +158,9 @@ def test_only_time_in_which_the_host_was_heard_counts_as_missing() -> None:
 # --- the short cut ----------------------------------------------------------------------------------------------------
 
 numbers = st.one_of(
-    st.sampled_from([0.0, 1.0, 75.9, 76.0, 76.1, 79.9, 80.0, 80.1, 90.2, 90.25, 90.3, 95.0, 95.1, 100.0, math.nan]),
+    st.sampled_from(
+        [0.0, 1.0, 75.9, 76.0, 76.1, 79.9, 80.0, 80.1, 90.2, 90.25, 90.3, 95.0, 95.1, 100.0, math.nan]
+    ),
     st.floats(min_value=-10, max_value=110, allow_nan=False),
 )
 rules = st.builds(

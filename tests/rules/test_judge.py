@@ -83,7 +83,9 @@ def test_the_hosts_record_follows_its_newest_batch() -> None:
 def test_a_late_batch_shows_only_that_the_host_is_there() -> None:
     house = House([CPU])
     house.arrive(arrival())
-    outcome = house.arrive(arrival(seq=1, at=T0 - 60_000, arrived_at=T0 + 9, every_ms=1_000, flags=("clock",)))
+    outcome = house.arrive(
+        arrival(seq=1, at=T0 - 60_000, arrived_at=T0 + 9, every_ms=1_000, flags=("clock",))
+    )
     assert outcome.late
     host = house.watch.hosts[1].host
     assert (host.arrived_at, host.last_at, host.every_ms, host.flags) == (T0 + 9, T0, EVERY_MS, ())
@@ -107,9 +109,21 @@ def test_facts_that_came_only_in_a_late_batch_are_taken() -> None:
     ("given", "told", "labels", "own", "sentence"),
     [
         ({}, {"role": "web"}, {"role": "web"}, ("role",), "an agent may say what its host is"),
-        ({"role": "db"}, {"role": "web"}, {"role": "db"}, (), "what was set at enrolment stands over its word"),
+        (
+            {"role": "db"},
+            {"role": "web"},
+            {"role": "db"},
+            (),
+            "what was set at enrolment stands over its word",
+        ),
         ({}, {"parent": "x", "tenant": "y"}, {}, (), "what it belongs to is not for it to say"),
-        ({"parent": "gw"}, {"site": "a"}, {"parent": "gw", "site": "a"}, ("site",), "both kinds live side by side"),
+        (
+            {"parent": "gw"},
+            {"site": "a"},
+            {"parent": "gw", "site": "a"},
+            ("site",),
+            "both kinds live side by side",
+        ),
     ],
 )
 def test_labels(
@@ -154,7 +168,10 @@ def test_a_rule_can_name_a_host() -> None:
 
 def test_only_answers_that_changed_are_kept_again() -> None:
     house = House([CPU])
-    assert [answer.id for answer in house.batch(0, {}, checks=[check(), check(name="db")]).checks] == ["web", "db"]
+    assert [answer.id for answer in house.batch(0, {}, checks=[check(), check(name="db")]).checks] == [
+        "web",
+        "db",
+    ]
     assert house.batch(10, {}, checks=[check(at=T0 + 10_000), check("bad", "refused", "db")]).checks == [
         check("bad", "refused", "db")
     ]

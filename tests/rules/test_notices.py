@@ -16,7 +16,13 @@ MAIL, PAGER, ALL = ChannelView("mail"), ChannelView("pager", "critical"), Channe
 @pytest.mark.parametrize(
     ("severity", "told", "over", "owed", "sentence"),
     [
-        ("warning", {}, False, ["mail first", "all first"], "a new incident: first, to those who want this much"),
+        (
+            "warning",
+            {},
+            False,
+            ["mail first", "all first"],
+            "a new incident: first, to those who want this much",
+        ),
         ("info", {}, False, ["all first"], "an info is for those who asked for infos"),
         ("critical", {}, False, ["mail first", "pager first", "all first"], "a grave one is for all"),
         ("warning", {"mail": "warning", "all": "warning"}, False, [], "nothing new: not a word"),
@@ -28,8 +34,20 @@ MAIL, PAGER, ALL = ChannelView("mail"), ChannelView("pager", "critical"), Channe
             "graver: escalated for those who know, first for those it reaches only now",
         ),
         ("warning", {"mail": "critical", "all": "critical"}, False, [], "milder: not a word"),
-        ("critical", {"mail": "critical", "all": "critical"}, False, ["pager first"], "graver again: nobody twice"),
-        ("warning", {"mail": "warning", "all": "info"}, True, ["mail resolved", "all resolved"], "over: who was told"),
+        (
+            "critical",
+            {"mail": "critical", "all": "critical"},
+            False,
+            ["pager first"],
+            "graver again: nobody twice",
+        ),
+        (
+            "warning",
+            {"mail": "warning", "all": "info"},
+            True,
+            ["mail resolved", "all resolved"],
+            "over: who was told",
+        ),
         ("critical", {}, True, [], "over, and nobody ever knew"),
         ("warning", {"gone": "warning"}, True, [], "a channel that is no more is told nothing"),
     ],
@@ -79,7 +97,9 @@ def test_a_check_is_told_with_what_it_said() -> None:
     house = House([limit("check", "check_state", above={"warning": 0.0, "critical": 1.0})])
     name = 'check_state{check="web",kind="http"}'
     house.batch(0, {name: 2}, checks=[CheckAnswer("web", "http", "bad", T0, 3.0, "connection refused")])
-    assert house.notices[0].title == "CRITICAL h1: check web (http) is bad: connection refused (since 02:00 UTC)"
+    assert (
+        house.notices[0].title == "CRITICAL h1: check web (http) is bad: connection refused (since 02:00 UTC)"
+    )
 
 
 def test_a_summary_of_ones_own_is_used_and_the_host_is_not_named_twice() -> None:

@@ -20,7 +20,9 @@ RULES = [
 ]
 
 
-def deliver(house: House, samples: list[tuple[float, dict[str, Any]]], order: list[int], start_s: float) -> None:
+def deliver(
+    house: House, samples: list[tuple[float, dict[str, Any]]], order: list[int], start_s: float
+) -> None:
     """Hand in samples in some order, one a second; sample times are `start_s` and before or after."""
     for place, index in enumerate(order):
         at_s, values = samples[index]
@@ -78,7 +80,9 @@ def test_any_order_ends_where_the_right_order_ends(
     assert not repairs_due(shuffled.watch, T0 + 40_000_000)
     for outcome in shuffled.outcomes:
         if outcome.repaired is not None:
-            over = [alert for alert in outcome.alerts if alert.resolved_at and alert.fired_at == outcome.judged_at]
+            over = [
+                alert for alert in outcome.alerts if alert.resolved_at and alert.fired_at == outcome.judged_at
+            ]
             assert not over
             assert all(step.late for step in outcome.transitions)
     no_first_without_a_resolved_between(shuffled)
@@ -109,7 +113,9 @@ def test_a_late_batch_wakes_nobody_about_what_is_over() -> None:
     house.repair(700)
     assert house.notices == []
     assert house.watch.alerts == {}
-    assert [(step.at - T0, step.after, step.late) for step in house.transitions if step.rule == "cpu-now"] == [
+    assert [
+        (step.at - T0, step.after, step.late) for step in house.transitions if step.rule == "cpu-now"
+    ] == [
         (100_000, "firing", True),
         (300_000, "ok", True),
     ]

@@ -58,7 +58,10 @@ def test_nobody_is_blamed_for_time_in_which_the_collector_was_away() -> None:
     again.tick(3630)
     assert again.stands("absent") == "ok"
     again.tick(3631)
-    assert again.notices[0].title == "CRITICAL h1: no word from this host, last heard 02:00 UTC (since 03:00 UTC)"
+    assert (
+        again.notices[0].title
+        == "CRITICAL h1: no word from this host, last heard 02:00 UTC (since 03:00 UTC)"
+    )
 
 
 def test_nobody_is_blamed_for_time_in_which_the_collector_slept() -> None:

@@ -87,5 +87,7 @@ def test_a_breach(series: str, value: float | None, limit: float, detail: str, s
 def test_a_summary_is_filled_in() -> None:
     host = Host(1, "db-3", {"role": "db", "mount": "the host's"})
     series = Series.parse('disk_used_pct{mount="/var"}')
-    filled = words.fill("{{host}} ({{ role }}): {{mount}} at {{value}} {{nonsense}}", host, {"value": "96"}, series)
+    filled = words.fill(
+        "{{host}} ({{ role }}): {{mount}} at {{value}} {{nonsense}}", host, {"value": "96"}, series
+    )
     assert filled == "db-3 (db): /var at 96 {{nonsense}}"

@@ -17,15 +17,33 @@ BOTH = {"warning": 80.0, "critical": 95.0}
     ("options", "value", "passed", "clings", "sentence"),
     [
         ({"above": BOTH}, 50, None, None, "far inside: ok"),
-        ({"above": BOTH}, 80, None, "warning", "at the limit is not beyond it, but an alert is not over either"),
+        (
+            {"above": BOTH},
+            80,
+            None,
+            "warning",
+            "at the limit is not beyond it, but an alert is not over either",
+        ),
         ({"above": BOTH}, 80.1, "warning", "warning", "just beyond the mildest limit"),
         ({"above": BOTH}, 76, None, None, "5 % inside the limit it is left"),
         ({"above": BOTH}, 76.1, None, "warning", "a little less inside it is not"),
         ({"above": BOTH}, 96, "critical", "critical", "beyond both"),
-        ({"above": BOTH}, 93, "warning", "critical", "back below the graver one, but not far enough to be milder"),
+        (
+            {"above": BOTH},
+            93,
+            "warning",
+            "critical",
+            "back below the graver one, but not far enough to be milder",
+        ),
         ({"above": BOTH}, 90, "warning", "warning", "far enough below the graver one"),
         ({"above": 90.0}, 91, "warning", "warning", "a single number warns unless told otherwise"),
-        ({"above": 90.0, "severity": "critical"}, 91, "critical", "critical", "... or is as grave as it is told"),
+        (
+            {"above": 90.0, "severity": "critical"},
+            91,
+            "critical",
+            "critical",
+            "... or is as grave as it is told",
+        ),
         ({"above": BOTH, "clear": 60}, 61, None, "warning", "clear says where the mildest limit is left"),
         ({"above": BOTH, "clear": 60}, 60, None, None, "reaching it is enough"),
         ({"below": {"warning": 20.0, "critical": 5.0}}, 30, None, None, "below: what is greater is fine"),
@@ -98,7 +116,9 @@ def test_it_binds_to_the_series_it_names(metric: str, series: str, binds: bool) 
         ({"role": "web", "site": "x"}, {"role": "web"}, False),
     ],
 )
-def test_it_concerns_hosts_by_their_labels(where: dict[str, object], labels: dict[str, str], concerned: bool) -> None:
+def test_it_concerns_hosts_by_their_labels(
+    where: dict[str, object], labels: dict[str, str], concerned: bool
+) -> None:
     assert limit("r", "load1", above=1.0, where=where).concerns(labels) is concerned
 
 

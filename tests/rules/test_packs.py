@@ -1,0 +1,94 @@
+"""The rules worth having on day one: silent on a healthy host, loud where they must be.
+
+`data/host-trace.csv.gz` was recorded on a small machine, a row a second: idle, compiling, then under load.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.config import read_rules
+from rules import packs
+from rules.engine import Rule
+from tests.rules.house import House
+
+PACKS = Path(packs.__path__[0])
+TRACE = Path(__file__).parent.parent / "data" / "host-trace.csv.gz"
+NAMES = ("agents", "critical", "hosts", "services")
+
+
+def load(*names: str) -> list[Rule]:
+    return [rule for name in names for rule in read_rules(PACKS / f"{name}.yaml")]
+
+
+def test_every_pack_is_known_to_these_tests() -> None:
+    assert tuple(sorted(path.stem for path in PACKS.glob("*.yaml"))) == NAMES
+
+
+def test_no_two_rules_of_the_packs_have_the_same_name() -> None:
+    names = [rule.name for rule in load(*NAMES)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("every_ms", "sentence"), [(1_000, "as it was recorded"), (10_000, "played ten times slower")]
+)
+def test_a_recorded_host_wakes_nobody(every_ms: int, sentence: str) -> None:
+    with gzip.open(TRACE, "rt", newline="") as file:
+        series, *rows = csv.reader(file, delimiter=";")
+    house = House(load(*NAMES), check_purity=False)
+    for place, row in enumerate(rows):
+        values: dict[str, float | None] = dict(zip(series, map(float, row), strict=True))
+        at_s = place * every_ms / 1000
+        house.batch(at_s, {**values, 'check_state{check="cpu",kind="cpu"}': 0}, every_ms=every_ms)
+        house.tick(at_s)
+    assert len(rows) > 2_500
+    assert house.notices == [], sentence
+
+
+def hold(values: dict[str, float | None], minutes: int) -> House:
+    house = House(load("hosts", "services", "critical"), check_purity=False)
+    for minute in range(minutes * 2 + 1):
+        house.batch(minute * 30, {"load1": 1, **values}, every_ms=30_000)
+    return house
+
+
+CHECK = 'check_state{check="web",kind="http"}'
+DISK = 'disk_used_pct{mount="/"}'
+
+
+@pytest.mark.parametrize(
+    ("values", "minutes", "told"),
+    [
+        ({"cpu_used_pct": 85}, 10, []),
+        ({"cpu_used_pct": 85}, 15, ["warning"]),
+        ({"cpu_used_pct": 97}, 15, ["critical"]),
+        ({"cpu_used_pct": 91}, 60, ["warning", "critical"]),
+        ({"memory_used_pct": 85}, 10, ["warning"]),
+        ({"memory_used_pct": 91}, 30, ["warning", "critical"]),
+        ({DISK: 86}, 120, ["warning"]),
+        ({DISK: 91}, 60, ["warning", "critical"]),
+        ({DISK: 96}, 5, ["critical"]),
+        ({CHECK: 2}, 4, []),
+        ({CHECK: 2}, 5, ["critical"]),
+        ({CHECK: 1}, 5, ["warning"]),
+        ({CHECK: None}, 60, []),
+        ({'http_total_ms{check="web"}': 1_500}, 5, ["warning"]),
+        ({'http_total_ms{check="web"}': 5_500}, 5, ["critical"]),
+    ],
+)
+def test_the_limits_and_times_of_the_packs(values: dict[str, Any], minutes: int, told: list[str]) -> None:
+    assert [severity for _, _, severity in hold(values, minutes).told] == told
+
+
+def test_a_host_is_missed_after_three_intervals() -> None:
+    house = hold({}, 1)
+    house.tick(60 + 90)
+    assert house.told == []
+    house.tick(60 + 91)
+    assert house.told == [("mail", "first", "critical")]

@@ -43,7 +43,7 @@ def ancestors(watch: Watch, host: int) -> Iterator[int]:
 class Draft:
     """What one outcome does to alerts and incidents, written upon a Watch that is only read.
 
-    Open, change and close alerts, then `settle` once: it brings the incidents up to date and says which
+    Add, change and close alerts, then `settle` once: it brings the incidents up to date and says which
     notices are owed. `alerts` and `incidents` hold the new versions of what was touched.
     """
 
@@ -59,7 +59,7 @@ class Draft:
 
     # --- alerts ---
 
-    def open(self, alert: Alert) -> int:
+    def add(self, alert: Alert) -> int:
         """Take in a new alert, whose id and incident are chosen here; returns the id."""
         number = self._next_alert
         self._next_alert += 1

@@ -78,7 +78,7 @@ class Recorder:
         began = min(after.levels.values(), default=after.since)
         if number is None:
             alert = self._about_series(change, after, began, fired_at)
-            return replace(after, alert=self.draft.open(alert))
+            return replace(after, alert=self.draft.add(alert))
         alert = self.draft.alert(number)
         if after.state == "firing" and after.severity != alert.severity:
             new = self._about_series(change, after, alert.since, change.at)
@@ -157,7 +157,7 @@ class Recorder:
             limit=rule.patience_ms(host.every_ms) / 1000,
             runbook=rule.options.runbook,
         )
-        number = self.draft.open(alert)
+        number = self.draft.add(alert)
         levels = {rule.severity: since}
         after = RuleState(rule.name, host.subject, "firing", since, rule.severity, silence_s, number, levels)
         self._silence(None, after, now, "")

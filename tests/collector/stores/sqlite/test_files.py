@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from collector.store import StoreError
-from collector.stores.sqlite import open_store
+from collector.stores.sqlite import open_store, schema
 from collector.stores.sqlite.schema import APPLICATION_ID
 from rules.model import Outcome
 from tests.collector.stores.builders import NOW, batch, enrolled, transition
@@ -143,6 +143,18 @@ async def test_a_start_that_was_cut_short_is_made_good_by_the_next(tmp_path: Pat
     store = await open_store(tmp_path, role="collector")
     await enrolled(store)
     await store.close()
+
+
+async def test_a_schema_that_could_not_be_made_whole_is_not_there_at_all(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "GROUND_FLOOR", (*schema.GROUND_FLOOR, "no such statement"))
+        with pytest.raises(StoreError, match="fault in the program"):
+            await open_store(tmp_path, role="collector")
+    with connected(file) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+    await (await open_store(tmp_path, role="collector")).close()
 
 
 async def test_the_header_says_whose_file_it_is_and_that_it_gives_pages_back(

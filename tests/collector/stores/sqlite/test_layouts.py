@@ -66,7 +66,11 @@ async def test_a_list_in_steady_use_is_never_dropped(tmp_path: Path) -> None:
     for tick in range(40):
         await store.commit([batch(host.id, NOW + tick * step, {"x": float(tick)})])
         await store.forget_before(NOW + (tick - 2) * step, 1_000)
-    assert (await store.samples.series(host.id, "x", 0, 2**62)).values.tolist() == [37.0, 38.0, 39.0]
+    await store.commit([batch(host.id, NOW + 40 * step, {"other": 0.0})])
+    await store.forget_before(NOW + 38 * step, 1_000)
+    await store.close()
+    store = await opened(tmp_path)
+    assert (await store.samples.series(host.id, "x", 0, 2**62)).values.tolist() == [38.0, 39.0]
     await store.close()
 
 

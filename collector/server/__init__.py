@@ -25,7 +25,8 @@ from collector.server.listening import ServerError, listeners, room_for
 __all__ = ["Limits", "Server", "ServerError"]
 
 ACCEPTS_AT_ONCE = 64
-ACCEPT_AGAIN_S = 1.0
+ACCEPT_AGAIN_S = 0.2
+COMPLAIN_EVERY_S = 60.0
 TURNING_AWAY_MAX = 64
 TURN_AWAY_S = 1.0
 TURN_AWAY_BYTES = 64 * 1024
@@ -58,6 +59,7 @@ class Server:
         self._listeners: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._turning_away = 0
+        self._complain_from = 0.0
 
     async def start(self) -> None:
         """Listen and serve. ServerError says why it cannot; nothing is left open then."""
@@ -121,8 +123,11 @@ class Server:
 
     def _accept_later(self, listener: socket.socket, error: OSError) -> None:
         """Without a free file descriptor the listener stays readable: looking again at once would spin."""
-        log.error("No connection can be accepted for %.0f s: %s.", ACCEPT_AGAIN_S, error)
         loop = asyncio.get_running_loop()
+        self._gate.metrics.turned_away["files"].inc()
+        if loop.time() >= self._complain_from:
+            self._complain_from = loop.time() + COMPLAIN_EVERY_S
+            log.error("Connections have to wait, as none can be accepted: %s.", error.strerror or error)
         loop.remove_reader(listener)
         loop.call_later(ACCEPT_AGAIN_S, self._accept_again, listener)
 

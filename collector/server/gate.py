@@ -32,7 +32,9 @@ class Limits(Struct, frozen=True, kw_only=True):
 class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.open = Gauge("watchkeeper_http_connections", "Connections that are open", registry=registry)
-        self.turned_away = _by_why(registry, "turned_away", "Connections refused", ("full", "network"))
+        self.turned_away = _by_why(
+            registry, "turned_away", "Connections refused", ("full", "network", "files")
+        )
         self.cut = _by_why(registry, "cut", "Connections ended by a limit", ("head", "body", "stall", "tls"))
         self.refused = _by_why(
             registry, "refused", "Requests refused at the gate", ("not_http", "not_loopback")

@@ -8,7 +8,8 @@ import logging
 import resource
 import socket
 
-BACKLOG = 1_024
+BACKLOG = 4_096
+"""A whole fleet connects anew when the collector was away; the kernel may hold this to less (somaxconn)."""
 FILES_BESIDE_CONNECTIONS = 256
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import gzip
 import json
 import sys
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import uvloop
@@ -189,9 +189,6 @@ async def closed(reader: asyncio.StreamReader) -> bytes:
             return await reader.read()
         except ConnectionResetError:
             return b""
-
-
-Build = Callable[[Door], Awaitable[web.Application]]
 
 
 @contextlib.asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -297,6 +298,34 @@ async def test_hundreds_too_many_cost_no_more_than_a_few() -> None:
     await asyncio.sleep(0)
 
 
+async def test_without_a_free_file_descriptor_who_comes_waits_and_is_served_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with open_door() as door:
+        loop = asyncio.get_running_loop()
+        peers = [socket.socket() for _ in range(8)]
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(peer.fileno() for peer in peers) + 4, hard))
+        try:
+            for peer in peers:
+                peer.setblocking(False)
+                await loop.sock_connect(peer, ("127.0.0.1", door.port))
+            async with asyncio.timeout(5):
+                while not door.count("http_turned_away_total", why="files"):
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.5)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        (record,) = caplog.records
+        assert "Too many open files" in record.getMessage()
+        for peer in peers:
+            await loop.sock_sendall(peer, b"GET /health HTTP/1.1\r\nHost: door\r\n\r\n")
+        for peer in peers[-4:]:
+            assert (await loop.sock_recv(peer, 1_000)).startswith(b"HTTP/1.1 200")
+        for peer in peers:
+            peer.close()
+
+
 def test_one_network_may_not_take_all_places_and_loopback_may() -> None:
     gate = Gate(Limits(connections_max=10), CollectorRegistry(), loopback_only=False)
     assert [gate.enter("192.0.2.1") for _ in range(6)] == [True] * 5 + [False]
@@ -504,7 +533,7 @@ async def tls_door(authority: trustme.CA) -> AsyncIterator[Door]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     limits = Limits(head_timeout_s=0.3, connections_max=4, linger_s=0.1, stop_timeout_s=1)
-    async with open_door(limits, tls=context) as door:
+    async with open_door(limits, ROUTES, tls=context) as door:
         yield door
 
 
@@ -523,6 +552,16 @@ async def test_pushes_come_in_over_tls_beside_a_handshake_that_never_ends(
         assert await closed(silent) == b""
     await until(tls_door, "http_connections", 0)
     assert tls_door.count("http_cut_total", why="tls") == 1
+
+
+async def test_a_large_answer_comes_over_tls_whole(tls_door: Door, authority: trustme.CA) -> None:
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    reader, writer = await asyncio.open_connection("localhost", tls_door.port, ssl=trusting)
+    writer.write(b"GET /large HTTP/1.1\r\nHost: door\r\n\r\n")
+    assert len((await read_answer(reader)).body) == LARGE
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_handshakes_count_as_connections_and_one_too_many_is_closed(tls_door: Door) -> None:

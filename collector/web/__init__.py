@@ -1,0 +1,1 @@
+"""The pages that people look at: rendered on the server, complete without JavaScript, live with it."""

@@ -1,0 +1,67 @@
+"""The style sheet, the script and the icon: read once, named by what they hold, so that browsers may keep them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+
+from aiohttp import web
+from msgspec import Struct
+
+FOLDER = Path(__file__).parent / "static"
+PREFIX = "/static/"
+_KINDS = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml; charset=utf-8",
+}
+
+
+class Asset(Struct, frozen=True):
+    """A file as it is served; `url` changes whenever its content does."""
+
+    url: str
+    content: bytes
+    zipped: bytes
+    kind: str
+    etag: str
+
+
+class Assets:
+    def __init__(self, folder: Path = FOLDER) -> None:
+        files = sorted(path for path in folder.iterdir() if path.suffix in _KINDS)
+        self._by_name = {path.name: _read(path) for path in files}
+        self._by_url = {asset.url: asset for asset in self._by_name.values()}
+
+    def url(self, name: str) -> str:
+        return self._by_name[name].url
+
+    async def serve(self, request: web.Request) -> web.Response:
+        asset = self._by_url.get(request.path)
+        if asset is None:
+            raise web.HTTPNotFound
+        headers = {
+            "Cache-Control": "public, max-age=31536000, immutable",
+            "ETag": asset.etag,
+            "Vary": "Accept-Encoding",
+            "X-Content-Type-Options": "nosniff",
+        }
+        if asset.etag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+        headers["Content-Type"] = asset.kind
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            return web.Response(body=asset.zipped, headers={**headers, "Content-Encoding": "gzip"})
+        return web.Response(body=asset.content, headers=headers)
+
+
+def _read(path: Path) -> Asset:
+    content = path.read_bytes()
+    digest = hashlib.blake2b(content, digest_size=8).hexdigest()
+    return Asset(
+        f"{PREFIX}{path.stem}-{digest}{path.suffix}",
+        content,
+        gzip.compress(content, mtime=0),
+        _KINDS[path.suffix],
+        f'"{digest}"',
+    )

@@ -1,0 +1,271 @@
+"""Series drawn as SVG: geometry only, in numbers and short texts; the template puts it on the page.
+
+The plot is a box of 1000 by 160 that the page stretches to its width; what is written beside it is not stretched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from collector.store import Points
+from collector.web.catalog import Plan
+from collector.web.scales import Axis, time_ticks, value_axis
+from collector.web.thinning import Line, bucket_ms_for, in_buckets, thin
+from collector.web.words import MINUTE_MS, NOTHING, Times, iso, say_duration, say_value
+from rules.model import Alert
+
+WIDTH, HEIGHT = 1000, 160
+LABEL_HEIGHT = 14
+LABEL_LETTERS_MAX = 14
+TABLE_ROWS_MAX = 72
+_FROM_ZERO = {"%", "B", "B/s", "ms", "s", "/s"}
+
+
+class Trace(Struct, frozen=True):
+    """One line: `line` and `band` are SVG paths, `slot` its colour, `label_y` where its name stands at the right."""
+
+    name: str
+    label: str
+    short: str
+    slot: int
+    line: str
+    band: str
+    newest: str
+    label_y: float
+
+
+class Limit(Struct, frozen=True):
+    y: float
+    text: str
+    severity: str
+
+
+class Onset(Struct, frozen=True):
+    """When an alert that is open began, on the time axis."""
+
+    x: float
+    severity: str
+    text: str
+
+
+class TableRow(Struct, frozen=True):
+    at: str
+    at_iso: str
+    x: float
+    cells: list[str]
+
+
+class Chart(Struct, frozen=True):
+    title: str
+    traces: list[Trace]
+    silent: list[str]
+    y_ticks: list[tuple[float, str]]
+    x_ticks: list[tuple[float, str]]
+    limits: list[Limit]
+    onsets: list[Onset]
+    summary: str
+    thinned: str
+    rows: list[TableRow]
+    rows_each: str
+    names: list[str]
+
+
+def draw(
+    plan: Plan,
+    points: Mapping[str, Points],
+    span: tuple[int, int],
+    every_ms: int,
+    alerts: Sequence[Alert],
+    times: Times,
+) -> Chart:
+    """`points` by series name; `alerts` are the host's open ones, of which those about these series are shown."""
+    start, end = span
+    lines = {name: thin(points[name], end - start, every_ms) for name, _ in plan.series}
+    drawn = {name: line for name, line in lines.items() if len(line.at)}
+    about = [alert for alert in alerts if alert.subject.partition("/series:")[2] in lines]
+    axis = _axis(plan.unit, list(drawn.values()), about)
+    limits = _limits(plan.unit, about, axis)
+    bucket_ms = max((line.bucket_ms for line in drawn.values()), default=0)
+    rows, each_ms = _table(plan, {name: points[name] for name in drawn}, span, times)
+    return Chart(
+        plan.title,
+        _traces(plan, drawn, span, axis, [limit.y for limit in limits]),
+        [label for name, label in plan.series if name not in drawn],
+        [(_y(axis, value), text) for value, text in axis.ticks],
+        [((at - start) * 100 / (end - start), text) for at, text in time_ticks(start, end, times)],
+        limits,
+        _onsets(about, span, times),
+        _summary(plan, drawn),
+        say_duration(bucket_ms) if bucket_ms else "",
+        rows,
+        say_duration(each_ms) if each_ms else "",
+        [name for name, _ in plan.series],
+    )
+
+
+# --- the plot ---------------------------------------------------------------------------------------------------------
+
+
+def _axis(unit: str, lines: Sequence[Line], about: Sequence[Alert]) -> Axis:
+    marks = [alert.limit for alert in about if alert.limit is not None]
+    lowest = min([float(line.low.min()) for line in lines] + marks, default=0.0)
+    highest = max([float(line.high.max()) for line in lines] + marks, default=1.0)
+    return value_axis(unit, lowest, highest, from_zero=unit in _FROM_ZERO or lowest < highest / 2)
+
+
+def _y(axis: Axis, value: float) -> float:
+    return round(HEIGHT * (1 - axis.part(value)), 1)
+
+
+def _traces(
+    plan: Plan, drawn: Mapping[str, Line], span: tuple[int, int], axis: Axis, taken: Sequence[float]
+) -> list[Trace]:
+    ends = {name: _y(axis, float(line.mean[-1])) for name, line in drawn.items()}
+    places = spread(list(ends.values()), taken)
+    label_ys = dict(zip(ends, places, strict=True))
+    return [
+        Trace(
+            name,
+            label,
+            label if len(label) <= LABEL_LETTERS_MAX else f"{label[: LABEL_LETTERS_MAX - 1]}…",
+            slot,
+            _line_path(drawn[name], span, axis),
+            _band_path(drawn[name], span, axis) if drawn[name].thinned else "",
+            say_value(plan.unit, float(drawn[name].mean[-1])),
+            label_ys[name],
+        )
+        for slot, (name, label) in enumerate(plan.series, start=1)
+        if name in drawn
+    ]
+
+
+def _coordinates(line: Line, span: tuple[int, int]) -> list[float]:
+    start, end = span
+    return np.round((line.at - start) * (WIDTH / (end - start)), 1).tolist()  # type: ignore[no-any-return]
+
+
+def _heights(values: np.ndarray[tuple[int], np.dtype[np.float64]], axis: Axis) -> list[float]:
+    return np.round(HEIGHT * (1 - (values - axis.low) / (axis.high - axis.low)), 1).tolist()  # type: ignore[no-any-return]
+
+
+def _line_path(line: Line, span: tuple[int, int], axis: Axis) -> str:
+    """A gap in the data is a gap in the line; a point alone between two gaps is a dot."""
+    xs, ys = _coordinates(line, span), _heights(line.mean, axis)
+    pieces = []
+    for first, last in runs(line):
+        pieces.append("M" + " ".join(map("{:g},{:g}".format, xs[first:last], ys[first:last])))
+        if last - first == 1:
+            pieces.append("h.1")
+    return "".join(pieces)
+
+
+def _band_path(line: Line, span: tuple[int, int], axis: Axis) -> str:
+    xs, lows, highs = _coordinates(line, span), _heights(line.low, axis), _heights(line.high, axis)
+    pieces = []
+    for first, last in runs(line):
+        there = map("{:g},{:g}".format, xs[first:last], highs[first:last])
+        back = map("{:g},{:g}".format, reversed(xs[first:last]), reversed(lows[first:last]))
+        pieces.append(f"M{' '.join(there)} {' '.join(back)}Z")
+    return "".join(pieces)
+
+
+def runs(line: Line) -> list[tuple[int, int]]:
+    """(first, after the last) of each stretch without a gap."""
+    firsts = np.flatnonzero(line.begins).tolist()
+    return list(zip(firsts, [*firsts[1:], len(line.at)], strict=True))
+
+
+def spread(wanted: Sequence[float], taken: Sequence[float] = ()) -> list[float]:
+    """Heights near those wanted at which labels do not cover each other, nor what is written at `taken`."""
+    order = sorted(range(len(wanted)), key=lambda place: wanted[place])
+    placed: list[float] = []
+    fixed = sorted(taken)
+    for place in order:
+        y = max(wanted[place], placed[-1] + LABEL_HEIGHT if placed else 0.0)
+        for other in fixed:
+            if abs(y - other) < LABEL_HEIGHT:
+                y = other + LABEL_HEIGHT
+        placed.append(y)
+    floor = float(HEIGHT)
+    for at in reversed(range(len(placed))):
+        placed[at] = min(placed[at], floor)
+        floor = placed[at] - LABEL_HEIGHT
+    found = [0.0] * len(wanted)
+    for place, y in zip(order, placed, strict=True):
+        found[place] = round(y, 1)
+    return found
+
+
+# --- what is marked in it ---------------------------------------------------------------------------------------------
+
+
+def _limits(unit: str, about: Sequence[Alert], axis: Axis) -> list[Limit]:
+    seen = {alert.limit: alert for alert in about if alert.limit is not None}
+    return [
+        Limit(_y(axis, limit), f"limit {say_value(unit, limit)}", alert.severity)
+        for limit, alert in sorted(seen.items())
+    ]
+
+
+def _onsets(about: Sequence[Alert], span: tuple[int, int], times: Times) -> list[Onset]:
+    start, end = span
+    return [
+        Onset(
+            (alert.since - start) * 100 / (end - start),
+            alert.severity,
+            f"{alert.summary}, since {times.clock(alert.since)}",
+        )
+        for alert in about
+        if start <= alert.since < end
+    ]
+
+
+def _summary(plan: Plan, drawn: Mapping[str, Line]) -> str:
+    """The chart in a sentence, for whoever cannot see it."""
+    if not drawn:
+        return f"{plan.title}: no values in this time."
+    parts = []
+    for name, label in plan.series:
+        if name in drawn:
+            line = drawn[name]
+            ends = (float(line.mean[-1]), float(line.low.min()), float(line.high.max()))
+            newest, lowest, highest = (say_value(plan.unit, value) for value in ends)
+            parts.append(f"{label} now {newest}, between {lowest} and {highest}")
+    return f"{plan.title}: {'; '.join(parts)}."
+
+
+# --- the same values as a table ---------------------------------------------------------------------------------------
+
+
+def _table(
+    plan: Plan, points: Mapping[str, Points], span: tuple[int, int], times: Times
+) -> tuple[list[TableRow], int]:
+    """The newest first, and how long each row's time is."""
+    start, end = span
+    each_ms = bucket_ms_for(end - start, TABLE_ROWS_MAX)
+    cells: dict[int, dict[str, str]] = {}
+    for name, series in points.items():
+        line = in_buckets(series, each_ms)
+        columns = (line.at, line.low, line.mean, line.high)
+        for middle, low, mean, high in zip(*(column.tolist() for column in columns), strict=True):
+            cells.setdefault(middle, {})[name] = _say_cell(plan.unit, low, mean, high)
+    rows = [
+        TableRow(
+            times.second(middle - each_ms // 2)
+            if each_ms < MINUTE_MS
+            else times.clock(middle - each_ms // 2),
+            iso(middle - each_ms // 2),
+            round((min(max(middle, start), end) - start) * 100 / (end - start), 2),
+            [found.get(name, NOTHING) for name in points],
+        )
+        for middle, found in sorted(cells.items(), reverse=True)
+    ]
+    return rows, each_ms
+
+
+def _say_cell(unit: str, low: float, mean: float, high: float) -> str:
+    text, lowest, highest = (say_value(unit, value) for value in (mean, low, high))
+    return text if lowest == highest else f"{text} ({lowest} to {highest})"

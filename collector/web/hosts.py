@@ -1,0 +1,186 @@
+"""What a host's page says: what it is, how its checks stand, what is wrong with it, and which charts to draw.
+
+Pure: rows of the store and the time in, words for the template out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote, urlencode
+
+from msgspec import Struct
+
+from collector.store import Latest
+from collector.web.fleet import Mark, Shape, is_silent, mark_of
+from collector.web.incidents import AlertRow, When, alert_rows, when
+from collector.web.words import DAY_MS, HOUR_MS, NBSP, Times, say_count, say_duration, say_value, unit_of
+from rules.model import Alert, CheckAnswer, Host
+
+RANGES: dict[str, int] = {"1h": HOUR_MS, "6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS}
+RANGE = "1h"
+_RANGE_WORDS = {"1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days"}
+_CHECK_MARKS: dict[str, tuple[Shape, str]] = {
+    "ok": ("up", "ok"),
+    "warn": ("warning", "warning"),
+    "bad": ("critical", "bad"),
+    "unknown": ("unknown", "no answer"),
+}
+_TOLD_ELSEWHERE = {"hostname", "os", "kernel", "arch", "cores", "memory_bytes", "booted_at", "agent_version"}
+
+
+class CheckRow(Struct, frozen=True):
+    id: str
+    kind: str
+    mark: Mark
+    detail: str
+    took: str
+    since: When
+    lasted: str
+
+
+class Choice(Struct, frozen=True):
+    """A link among several of which one is chosen."""
+
+    text: str
+    url: str
+    chosen: bool
+
+
+class SeriesRow(Struct, frozen=True):
+    name: str
+    newest: str
+    chart_url: str
+    csv_url: str
+
+
+class HostPage(Struct, frozen=True):
+    id: int
+    name: str
+    mark: Mark
+    stale: bool
+    machine: list[str]
+    watching: list[str]
+    odd: list[str]
+    labels: list[tuple[str, str]]
+    checks: list[CheckRow]
+    alerts: list[AlertRow]
+    ranges: list[Choice]
+    metric: str
+    series: list[SeriesRow]
+
+
+def host_page(
+    latest: Latest,
+    checks: Sequence[CheckAnswer],
+    alerts: Sequence[Alert],
+    acknowledged: set[int],
+    asked: tuple[str, str],
+    times: Times,
+) -> HostPage:
+    """`alerts` are the host's open ones; `asked` is the range and the one metric to draw, if any."""
+    host = latest.host
+    span, metric = asked
+    return HostPage(
+        host.id,
+        host.name,
+        mark_of(host, alerts, acknowledged, times.now),
+        is_silent(host, times.now),
+        _machine(host.facts, times),
+        _watching(host, times),
+        _odd(host),
+        sorted(host.labels.items()),
+        [
+            _check(check, times)
+            for check in sorted(checks, key=lambda check: (_CHECK_ORDER[check.state], check.id))
+        ],
+        alert_rows(alerts, {host.id: host}, times),
+        [Choice(words, _url(host.id, name, metric), name == span) for name, words in _RANGE_WORDS.items()],
+        metric,
+        [_series(host.id, name, value, span) for name, value in sorted(latest.values.items())],
+    )
+
+
+_CHECK_ORDER = {"bad": 0, "warn": 1, "unknown": 2, "ok": 3}
+
+
+def _check(check: CheckAnswer, times: Times) -> CheckRow:
+    shape, word = _CHECK_MARKS[check.state]
+    return CheckRow(
+        check.id,
+        check.kind if check.kind != check.id else "",
+        Mark(shape, word),
+        check.detail,
+        say_value("ms", check.ms) if check.ms is not None else "",
+        when(check.at, times),
+        say_duration(times.now - check.at),
+    )
+
+
+# --- two lines of facts -----------------------------------------------------------------------------------------------
+
+
+def _machine(facts: Mapping[str, str], times: Times) -> list[str]:
+    """What it is: the system, the kernel, cores and memory, then whatever else it told of itself."""
+    parts = [facts.get("os", ""), " ".join(filter(None, (facts.get("kernel"), facts.get("arch"))))]
+    if facts.get("cores", "").isdecimal():
+        parts.append(say_count(int(facts["cores"][:9]), "core"))
+    if facts.get("memory_bytes", "").isdecimal():
+        parts.append(f"{say_value('B', float(facts['memory_bytes'][:18]))} of memory")
+    if facts.get("booted_at"):
+        parts.append(f"booted {facts['booted_at'][:16].replace('T', ' ')}")
+    parts += [f"{key} {value}" for key, value in sorted(facts.items()) if key not in _TOLD_ELSEWHERE]
+    return [part for part in parts if part]
+
+
+def _watching(host: Host, times: Times) -> list[str]:
+    """How it is watched: when heard, how often, since when, by which agent."""
+    heard = "never heard" if host.arrived_at is None else f"heard {times.ago(host.arrived_at)}"
+    parts = [
+        heard,
+        f"every {say_value('ms', float(host.every_ms))}",
+        f"enrolled {times.clock(host.enrolled_at)}",
+    ]
+    if host.facts.get("agent_version"):
+        parts.append(f"agent {host.facts['agent_version']}")
+    if host.facts.get("hostname", host.name) != host.name:
+        parts.append(f"calls itself {host.facts['hostname']}")
+    return parts
+
+
+def _odd(host: Host) -> list[str]:
+    found = []
+    if "clock" in host.flags:
+        way = "ahead" if host.skew_ms < 0 else "behind"
+        found.append(
+            f"Its clock is {say_duration(abs(host.skew_ms))} {way} of the collector's. Its times are corrected here; "
+            "set its clock right all the same."
+        )
+    if "series" in host.flags:
+        found.append(
+            "It sends more series than are kept; the excess is left out. Ask less of it in its agent.yaml."
+        )
+    return found
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+
+def _url(host: int, span: str, metric: str) -> str:
+    asked = {"range": span} | ({"metric": metric} if metric else {})
+    return f"/hosts/{host}?{urlencode(asked)}"
+
+
+def csv_url(host: int, names: Sequence[str], span: str) -> str:
+    asked = [("name", name) for name in names] + [("range", span)]
+    return f"/hosts/{host}/series.csv?{urlencode(asked, quote_via=quote)}"
+
+
+def _series(host: int, name: str, value: float, span: str) -> SeriesRow:
+    metric = name.partition("{")[0]
+    return SeriesRow(
+        name, say_value(unit_of(metric), value), _url(host, span, metric), csv_url(host, [name], span)
+    )
+
+
+def said_range(span: str) -> str:
+    return f"the last {_RANGE_WORDS[span].replace(' ', NBSP)}"

@@ -1,0 +1,163 @@
+"""Live events: every page that is open hears within a second that something was stored, and asks for itself anew.
+
+What is sent says which hosts and whether incidents changed, no more: so an event costs the same however much there is
+to show, and a page shows nothing that could not be asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from rules.model import Outcome
+
+EVERY_S = 1.0
+HEARTBEAT_S = 15.0
+LISTENERS_MAX = 200
+HOSTS_NAMED_MAX = 100
+RETRY_MS = 3_000
+HERE = b"event: here\ndata: {}\n\n"
+"""A sign of life that the page can see, unlike a comment: without one it says that it lost touch."""
+
+
+class News(Struct):
+    """What changed since the last event: these hosts (None: more than are named), and incidents or not."""
+
+    hosts: set[int] | None = None
+    incidents: bool = False
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            host = outcome.host.id if outcome.host else outcome.arrival.host if outcome.arrival else None
+            if host is not None and self.hosts is not None:
+                self.hosts.add(host)
+            self.incidents = self.incidents or bool(outcome.incidents or outcome.alerts or outcome.notices)
+        if self.hosts is not None and len(self.hosts) > HOSTS_NAMED_MAX:
+            self.hosts = None
+
+    def merge(self, other: News) -> None:
+        self.hosts = None if self.hosts is None or other.hosts is None else self.hosts | other.hosts
+        self.incidents = self.incidents or other.incidents
+        if self.hosts is not None and len(self.hosts) > HOSTS_NAMED_MAX:
+            self.hosts = None
+
+    def event(self) -> bytes:
+        hosts = None if self.hosts is None else sorted(self.hosts)
+        data = msgspec.json.encode({"hosts": hosts, "incidents": self.incidents})
+        return b"event: changed\ndata: " + data + b"\n\n"
+
+
+class _Listener:
+    """What one open page has not been told yet. A slow one gets one event for all that it missed."""
+
+    def __init__(self) -> None:
+        self._news: News | None = None
+        self._woken = asyncio.Event()
+
+    def tell(self, news: News) -> None:
+        if self._news is None:
+            self._news = News(None if news.hosts is None else set(news.hosts), news.incidents)
+        else:
+            self._news.merge(news)
+        self._woken.set()
+
+    def end(self) -> None:
+        self._woken.set()
+
+    async def next(self, timeout_s: float) -> News | None:
+        """The news, or None when there were none for so long or the feed ends."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._woken.wait()
+        except TimeoutError:
+            return None
+        self._woken.clear()
+        news, self._news = self._news, None
+        return news
+
+
+class Feed:
+    """Takes what was committed and tells the listeners: the first news at once, further ones a second later."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        listeners_max: int = LISTENERS_MAX,
+        every_s: float = EVERY_S,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
+        self._listeners: set[_Listener] = set()
+        self._listeners_max, self._every_s, self._heartbeat_s = listeners_max, every_s, heartbeat_s
+        self._news: News | None = None
+        self._pause: asyncio.TimerHandle | None = None
+        self._closed = False
+        gauge = Gauge("watchkeeper_live_listeners", "Pages that are open and listen", registry=registry)
+        gauge.set_function(lambda: len(self._listeners))
+        self._turned_away = Counter(
+            "watchkeeper_live_turned_away", "Pages not let in to listen, as too many do", registry=registry
+        )
+
+    def publish(self, outcomes: Sequence[Outcome]) -> None:
+        """Called after each commit: cheap, and nothing at all when nobody listens."""
+        if not self._listeners:
+            return
+        if self._news is None:
+            self._news = News(set())
+        self._news.add(outcomes)
+        if self._pause is None:
+            self._tell()
+
+    def close(self) -> None:
+        """End every stream, and let nobody in any more."""
+        self._closed = True
+        if self._pause is not None:
+            self._pause.cancel()
+        for listener in self._listeners:
+            listener.end()
+
+    def _tell(self) -> None:
+        self._pause = None
+        if self._news is None:
+            return
+        news, self._news = self._news, None
+        for listener in self._listeners:
+            listener.tell(news)
+        self._pause = asyncio.get_running_loop().call_later(self._every_s, self._tell)
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """The answer to GET /api/monitoring/events."""
+        if self._closed or len(self._listeners) >= self._listeners_max:
+            self._turned_away.inc()
+            return web.Response(
+                status=503,
+                text="As many pages listen as are let in; this one asks from time to time instead.\n",
+                headers={"Retry-After": "15", "Cache-Control": "no-store"},
+            )
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",  # a proxy that gathers answers would keep the events to itself
+                "X-Content-Type-Options": "nosniff",
+            }
+        )
+        listener = _Listener()
+        self._listeners.add(listener)
+        try:
+            await response.prepare(request)
+            await response.write(b"retry: %d\n\n" % RETRY_MS)
+            while not self._closed:
+                news = await listener.next(self._heartbeat_s)
+                if not self._closed:
+                    await response.write(news.event() if news else HERE)
+        except ConnectionError:
+            pass  # the page was closed
+        finally:
+            self._listeners.discard(listener)
+        return response

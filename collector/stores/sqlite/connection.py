@@ -8,6 +8,8 @@ from pathlib import Path
 
 from collector.store import StoreError
 
+APPLICATION_ID = 0x574B5052
+"""Stands in the file's header and says whose it is: "WKPR"."""
 BUSY_TIMEOUT_S = 5.0
 WRITER_CACHE_KIB = 16 * 1024
 READER_CACHE_KIB = 4 * 1024
@@ -40,9 +42,13 @@ UNFIT = LASTING | {
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
-    """A connection that may write: what it has committed is on disk. The file must be there. Raises sqlite3.Error."""
+    """A connection that may write: what it has committed is on disk. The file must be there, and be ours or empty.
+
+    Raises sqlite3.Error and StoreError; a file that is not ours is left as it was.
+    """
     connection = _connect(path, "rw", WRITER_CACHE_KIB)
     try:
+        _see_whose(connection, path)
         # Has an effect in an empty file only, and must come before anything is written to it.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _use_wal(connection, path)
@@ -72,6 +78,15 @@ def _connect(path: Path, mode: str, cache_kib: int) -> sqlite3.Connection:
     connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
+
+
+def _see_whose(connection: sqlite3.Connection, path: Path) -> None:
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and application_id != APPLICATION_ID:
+        raise StoreError(
+            f"{path} is another program's database; move it away, or name another folder", passing=False
+        )
 
 
 def _use_wal(connection: sqlite3.Connection, path: Path) -> None:

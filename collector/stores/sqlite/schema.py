@@ -11,10 +11,9 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from collector.store import StoreError
+from collector.stores.sqlite.connection import APPLICATION_ID
 from collector.stores.sqlite.folder import Folder
 
-APPLICATION_ID = 0x574B5052
-"""Stands in the file's header and says whose it is: "WKPR"."""
 SMALL_TABLES = ("hosts", "heard", "tokens", "seen", "checks", "rule_states", "incidents")
 """What must be sound before a collector starts: read in milliseconds, however many samples there are."""
 
@@ -285,14 +284,7 @@ def prepare_beside_a_collector(connection: sqlite3.Connection, folder: Folder) -
 
 
 def _pending(connection: sqlite3.Connection, folder: Folder) -> bool:
-    """Whether migrations are to be made. StoreError when the file is another program's or a newer version's."""
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables and application_id != APPLICATION_ID:
-        raise StoreError(
-            f"{folder.database} is another program's database; move it away, or name another folder",
-            passing=False,
-        )
+    """Whether migrations are to be made. StoreError when a newer version has made some that we do not know."""
     ours = {step.__name__ for step in STEPS}
     applied = {migration.name for migration in MIGRATIONS.applied(_database(connection))}
     if unknown := applied - ours:

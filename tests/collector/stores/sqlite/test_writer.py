@@ -22,6 +22,7 @@ def file(tmp_path: Path) -> Path:
     file = tmp_path / "test.db"
     file.touch()
     connection = connect_writer(file)
+    connection.execute(f"PRAGMA application_id = {connections.APPLICATION_ID}")
     connection.execute("CREATE TABLE kept (number INTEGER PRIMARY KEY, bytes BLOB) STRICT")
     connection.close()
     return file

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from rules.engine import HOLDS, NEW_ALERT, Key, Sample, Track, matters
 from rules.memory import Memory, binding_labels
-from rules.model import Change, Outcome
+from rules.model import Change, Outcome, RuleState
 from rules.record import Recorder
 from rules.watch import Watch
 
@@ -70,11 +70,11 @@ def repair(watch: Watch, host: int, rows: Sequence[Row], now: int) -> Outcome:
         return outcome
     track, outcome.replayed = _replay(watch, memory, rows, begin)
     recorder = Recorder(watch, outcome, late=True)
+    opened = _settle(memory, track, outcome.replayed, recorder)
     known = {_mark(change) for change in memory.undo}
     for change in outcome.replayed:
         if matters(change) and _mark(change) not in known:
-            recorder.transition(change)
-    _settle(memory, track, outcome.replayed, recorder)
+            recorder.transition(_numbered(change, opened))
     _correct_ends(memory, outcome.replayed, recorder)
     return recorder.finish()
 
@@ -109,27 +109,52 @@ def _mark(change: Change) -> tuple[object, ...]:
     return (change.rule, change.series, change.at, after and after.state, after and after.severity)
 
 
-def _settle(memory: Memory, track: Track, replayed: Sequence[Change], recorder: Recorder) -> None:
-    """Bring each rule from where it stands to where it would stand had all come in order."""
+def _settle(
+    memory: Memory, track: Track, replayed: Sequence[Change], recorder: Recorder
+) -> dict[Key, tuple[int, int]]:
+    """Bring each rule from where it stands to where it would stand had all come in order.
+
+    Returns, for each rule whose alert began in the replay and still stands, when it fired and the alert's number.
+    """
     last: dict[Key, Change] = {}
     fired_at: dict[Key, int] = {}
     for change in replayed:
         key = (change.rule, change.series)
         last[key] = change
-        if change.after and change.after.alert == NEW_ALERT and not (change.before and change.before.alert):
+        if _fires(change):
             fired_at[key] = change.at
+    opened: dict[Key, tuple[int, int]] = {}
     for key in [*track.states, *(key for key in memory.track.states if key not in track.states)]:
         before, after = memory.track.states.get(key), track.states.get(key)
         if before and after and after.alert is not None and before.alert is not None:
             after = replace(after, alert=before.alert)
-        if before == after:
-            continue
-        step = last.get(key)
-        at = step.at if step else memory.host.last_at or 0
-        change = Change(
-            memory.host.id, *key, before, after, at, step.value if step else None, step.why if step else ""
-        )
-        recorder.state(change, fired_at.get(key, at))
+        if before != after:
+            after = recorder.state(_leap(memory, key, after, last.get(key)), fired_at.get(key, 0)).after
+        if after and after.alert is not None and key in fired_at:
+            opened[key] = fired_at[key], after.alert
+    return opened
+
+
+def _fires(change: Change) -> bool:
+    """Whether this step of the replay opens an alert."""
+    was = change.before.alert if change.before else None
+    return was is None and change.after is not None and change.after.alert == NEW_ALERT
+
+
+def _leap(memory: Memory, key: Key, after: RuleState | None, last: Change | None) -> Change:
+    """From where a rule stands to where the replay ends, dated and explained as the last step of the replay."""
+    before = memory.track.states.get(key)
+    if last is None:
+        return Change(memory.host.id, *key, before, after, memory.host.last_at or 0)
+    return Change(memory.host.id, *key, before, after, last.at, last.value, last.why)
+
+
+def _numbered(change: Change, opened: dict[Key, tuple[int, int]]) -> Change:
+    """A step of the replay with the number of the alert it belongs to, if that came to stand."""
+    fired_at, number = opened.get((change.rule, change.series), (0, NEW_ALERT))
+    if number == NEW_ALERT or change.at < fired_at or change.after is None or change.after.alert is None:
+        return change
+    return replace(change, after=replace(change.after, alert=number))
 
 
 def _correct_ends(memory: Memory, replayed: Sequence[Change], recorder: Recorder) -> None:

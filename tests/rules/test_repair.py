@@ -133,6 +133,10 @@ def test_what_is_still_bad_opens_dated_from_the_first_bad_sample() -> None:
     assert (alert.since, alert.fired_at) == (T0 + 100_000, T0 + 130_000)
     assert house.told == [("mail", "first", "warning")]
     assert house.notices[0].started_at == T0 + 100_000
+    assert [(step.after, step.alert) for step in house.transitions if step.late] == [
+        ("pending", None),
+        ("firing", alert.id),
+    ]
 
 
 def test_an_open_alert_gets_its_earlier_beginning_and_nobody_is_told_again() -> None:

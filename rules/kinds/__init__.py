@@ -22,7 +22,7 @@ class RuleOptions(Struct, kw_only=True, frozen=True):
     where: the hosts it is about, by label; `host` is the host's name. Absent means every host
     for: how long it must be bad without a break before it counts
     severity: how grave it is, where the limit is a single number
-    summary: what to say, with {{host}} {{value}} {{limit}} {{for}} {{since}} {{series}} {{severity}} {{detail}} or labels
+    summary: the words, with {{host}} {{value}} {{limit}} {{for}} {{since}} {{series}} {{severity}} {{detail}} or labels
     runbook: where to read what to do about it
     """
 

@@ -208,8 +208,12 @@ class Notices(Protocol):
         """StoreError unless it is being sent. Saying again what was said changes nothing, here and below."""
         ...
 
-    async def put_off(self, notice: str, now: int, answer: str, next_try_at: int) -> None:
-        """It waits until `next_try_at`, be it that the try was in vain or that none was made. StoreError when done."""
+    async def put_off(
+        self, notice: str, now: int, answer: str, next_try_at: int, *, perhaps_again: bool = False
+    ) -> None:
+        """It waits until `next_try_at`, be it that the try was in vain or that none was made. StoreError when done.
+
+        `perhaps_again`: nobody knows whether the try got through; once noted, it stays noted."""
         ...
 
     async def failed(self, notice: str, now: int, answer: str) -> None:

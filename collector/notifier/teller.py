@@ -7,6 +7,7 @@ import contextlib
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Literal, TypeVar
 
 from msgspec import Struct
@@ -77,7 +78,6 @@ class Teller:
         self._stopping = False
         self._hand: dict[str, NoticeRow] = {}
         self._owed: dict[str, int] = {}
-        self._unsure: set[str] = set()
         self._rest_until = 0
         self._sent_at: int | None = None
         self._failed_at: int | None = None
@@ -164,9 +164,8 @@ class Teller:
 
     async def _try(self, row: NoticeRow) -> Sent | Failed:
         limit_s = self._channel.timeout_s + GRACE_S
-        again = row.perhaps_again or row.notice.id in self._unsure
         try:
-            message = Message(row.notice, self._desk.link(row.notice.incident), again)
+            message = Message(row.notice, self._desk.link(row.notice.incident), row.perhaps_again)
             async with asyncio.timeout(limit_s):
                 return await self._channel.send(message)
         except TimeoutError:
@@ -185,7 +184,6 @@ class Teller:
         await self._persistently(lambda: record(notice.id, now, answer))
         desk.metrics.notices.labels(self._name, notice.reason, outcome).inc()
         self._owed.pop(notice.id, None)
-        self._unsure.discard(notice.id)
         if outcome == "failed":
             log.error(
                 "Channel %s: notice %s (%s) was not sent: %s", self._name, notice.id, notice.title, answer
@@ -200,11 +198,12 @@ class Teller:
     async def _put_off(self, notice: Notice, failed: Failed, pause_ms: int) -> None:
         desk, now = self._desk, self._desk.now_ms()
         desk.metrics.tries.labels(self._name, "put_off").inc()
-        if failed.unsure and len(self._unsure) < OWED_MAX:
-            self._unsure.add(notice.id)
         if failed.retry_after_s is not None:  # asked of us all, not of this notice
             self._rest_until = now + pause_ms
-        await self._persistently(lambda: desk.notices.put_off(notice.id, now, failed.answer, now + pause_ms))
+        write = partial(
+            desk.notices.put_off, notice.id, now, failed.answer, now + pause_ms, perhaps_again=failed.unsure
+        )
+        await self._persistently(write)
 
     def _report(self, notice: Notice, answer: str) -> None:
         """A failure is logged once until it changes its words: every try would fill the log of a bad night."""

@@ -485,12 +485,12 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._notices, name)
 
-        async def call(*values: Any) -> Any:
+        async def call(*values: Any, **named: Any) -> Any:
             if not self._faults.get(name):
-                return await method(*values)
+                return await method(*values, **named)
             self._faults[name] -= 1
             if self._kept:
-                await method(*values)
+                await method(*values, **named)
             raise StoreError("the disk is full", passing=self._passing)
 
         return call

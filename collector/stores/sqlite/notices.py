@@ -36,7 +36,7 @@ SENT = """
     UPDATE notices SET delivery = 'sent', sent_at = ?1, answer = ?2 WHERE id = ?3 AND delivery = 'sending'
 """
 PUT_OFF = """
-    UPDATE notices SET delivery = 'waiting', next_try_at = ?4, answer = ?2,
+    UPDATE notices SET delivery = 'waiting', next_try_at = ?4, answer = ?2, perhaps_again = max(perhaps_again, ?5),
         tried_at = iif(delivery = 'sending', ?1, tried_at)
     WHERE id = ?3 AND delivery IN ('waiting', 'sending')
 """
@@ -67,8 +67,10 @@ class SqliteNotices:
     async def sent(self, notice: str, now: int, answer: str) -> None:
         await self._settle(notice, "sent", SENT, now, answer, notice)
 
-    async def put_off(self, notice: str, now: int, answer: str, next_try_at: int) -> None:
-        await self._settle(notice, "waiting", PUT_OFF, now, answer, notice, next_try_at)
+    async def put_off(
+        self, notice: str, now: int, answer: str, next_try_at: int, *, perhaps_again: bool = False
+    ) -> None:
+        await self._settle(notice, "waiting", PUT_OFF, now, answer, notice, next_try_at, perhaps_again)
 
     async def failed(self, notice: str, now: int, answer: str) -> None:
         await self._settle(notice, "failed", FAILED, now, answer, notice)

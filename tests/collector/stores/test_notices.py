@@ -44,6 +44,18 @@ async def test_a_notice_that_was_put_off_is_due_again_when_its_time_has_come(sto
     assert (row.tries, row.tried_at, row.answer) == (2, NOW + 60, "421 later")
 
 
+async def test_a_try_that_may_have_got_through_stays_noted(store: Store) -> None:
+    await owe(store, notice("n1"))
+    assert not (await only(store)).perhaps_again
+    for perhaps_again in (True, False):
+        await store.notices.sending("n1", NOW)
+        await store.notices.put_off("n1", NOW, "no answer", NOW, perhaps_again=perhaps_again)
+        assert (await only(store)).perhaps_again
+    await store.notices.sending("n1", NOW)
+    await store.notices.sent("n1", NOW, "ok")
+    assert (await only(store)).perhaps_again
+
+
 async def test_a_later_notice_waits_for_the_earlier_one_of_its_channel_and_incident(store: Store) -> None:
     await owe(
         store,

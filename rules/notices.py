@@ -95,13 +95,15 @@ def _text(story: Story) -> str:
         lasted = words.duration(incident.resolved_at - story.started_at)
         lines.append(f"All over since {words.moment(incident.resolved_at)}, after {lasted}.")
     if story.held:
-        lines += ["", "Held back because of it:"]
+        lines += ["", "Probably because of it, so not told separately:"]
         lines += [f"- {_held(alert, story)}" for alert in story.held[:NAMED_MAX]]
         lines += _more(len(story.held))
-    if story.behind and incident.resolved_at is None:
-        more = len(story.behind) - NAMED_MAX
-        named = ", ".join(story.behind[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
-        lines += ["", f"Reached through it: {named}. Their alerts are held back while it is down."]
+    listed = {story.names.get(alert.host) for alert in story.held}
+    behind = [name for name in story.behind if name not in listed]
+    if behind and incident.resolved_at is None:
+        more = len(behind) - NAMED_MAX
+        named = ", ".join(behind[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
+        lines += ["", f"Reached through it, and not told separately while it is down: {named}."]
     runbooks = dict.fromkeys(alert.runbook for alert in story.alerts if alert.runbook)
     lines += ["", *(f"Runbook: {runbook}" for runbook in runbooks)] if runbooks else []
     return "\n".join(lines)

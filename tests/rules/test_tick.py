@@ -102,7 +102,7 @@ def test_a_dead_gateway_is_one_message_that_lists_what_it_took_down() -> None:
     assert house.told == [("mail", "first", "critical")]
     (notice,) = house.notices
     assert notice.title == "CRITICAL gw: no word from this host (since 02:00 UTC)"
-    assert "Reached through it: db." in notice.text
+    assert "Reached through it, and not told separately while it is down: db." in notice.text
     (incident,) = house.open_incidents
     assert len(house.watch.members[incident.id]) == 3
 
@@ -126,7 +126,7 @@ def test_when_all_come_back_there_is_one_resolve() -> None:
     pass_time(house, 4, 60)
     pass_time(house, 60, 200, alive=(1, 2, 3))
     assert house.told == [("mail", "first", "critical"), ("mail", "resolved", "critical")]
-    assert "Held back because of it:" in house.notices[1].text
+    assert "Probably because of it, so not told separately:" in house.notices[1].text
     assert "over by now" in house.notices[1].text
     assert house.open_incidents == []
 

@@ -131,9 +131,16 @@ class Collector:
 
     def _application(self, ingest: Ingest) -> web.Application:
         health = Health(
-            [self._store_health, ingest.health, self._evaluator.health, self._notifier.health],
+            [
+                self._server_health,
+                ingest.health,
+                self._evaluator.health,
+                self._store_health,
+                self._notifier.health,
+            ],
             self._registry,
             not_ready=lambda: self._not_ready,
+            hosts_by_state=self._evaluator.hosts_by_state,
         )
         app = web.Application()
         app.add_routes([*ingest.routes(), *health.routes(), *self._pages.routes()])
@@ -143,6 +150,9 @@ class Collector:
         if any(outcome.notices for outcome in outcomes):
             self._notifier.wake()
         self._pages.publish(outcomes)
+
+    def _server_health(self) -> Component:
+        return self._server.health()
 
     async def _store_health(self) -> Component:
         health = await self.store.health()

@@ -36,6 +36,9 @@ PAUSE_MS = 5_000
 REREAD_S = (0.2, 5.0)
 """How soon a store that failed is asked again, and how seldom at most."""
 
+Queued = tuple[Outcome, asyncio.Future[None] | None]
+"""What is to be committed, and who waits for it."""
+
 
 class Evaluator:
     """Judges arrivals and ticks, commits what follows, and tells `on_commit` of each group that is on disk."""
@@ -55,7 +58,7 @@ class Evaluator:
         self._rules, self._channels = tuple(rules), tuple(channels)
         self._now_ms, self._monotonic = now_ms, monotonic
         self._on_commit = on_commit
-        self._queue: deque[tuple[Outcome, asyncio.Future[None] | None]] = deque()
+        self._queue: deque[Queued] = deque()
         self._queued = asyncio.Event()
         self._watch: Watch | None = None
         self._trouble = "the store is not read yet"
@@ -91,6 +94,14 @@ class Evaluator:
         return Component(
             "evaluator", "ok", f"Judging {len(self._watch.hosts)} hosts by {len(self._rules)} rules."
         )
+
+    def hosts_by_state(self) -> dict[str, int]:
+        """How many hosts are heard, silent (a rule says so), and never heard yet; none while not judging."""
+        if self._watch is None:
+            return {}
+        heard = sum(memory.ever_heard for memory in self._watch.hosts.values())
+        silent = len(self._watch.down)
+        return {"heard": heard - silent, "silent": silent, "never_heard": len(self._watch.hosts) - heard}
 
     @property
     def watch(self) -> Watch:
@@ -194,14 +205,10 @@ class Evaluator:
                 self._queued.clear()
             try:
                 await self._commit(group)
-            except Exception as error:
-                if not isinstance(error, StoreError):
-                    log.exception(
-                        "Committing failed in a way nobody foresaw; the judge's memory is read anew."
-                    )
-                await self._recover(group, error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the writer must go on
+                await self._after_failure(group, error)
 
-    async def _commit(self, group: list[tuple[Outcome, asyncio.Future[None] | None]]) -> None:
+    async def _commit(self, group: list[Queued]) -> None:
         outcomes = [outcome for outcome, _ in group if not outcome.empty]
         if outcomes:
             with self._metrics.commit_seconds.time():
@@ -219,9 +226,23 @@ class Evaluator:
             log.exception("Telling of a commit failed; the commit itself stands.")
             self._metrics.errors.inc()
 
-    async def _recover(
-        self, group: list[tuple[Outcome, asyncio.Future[None] | None]], error: Exception
-    ) -> None:
+    async def _after_failure(self, group: list[Queued], error: Exception) -> None:
+        """A group that contradicts what is stored is tried one by one: a bad batch shall hold up none before it."""
+        contradiction = isinstance(error, StoreError) and not error.passing
+        if len(group) == 1 or not contradiction:
+            if not isinstance(error, StoreError):
+                log.error("A commit failed in a way nobody foresaw.", exc_info=error)
+            await self._recover(group, error)
+            return
+        for place, entry in enumerate(group):
+            try:
+                await self._commit([entry])
+            except Exception as again:  # noqa: BLE001 - whatever it is, the writer must go on
+                await self._after_failure([entry], again)
+                _settle(group[place + 1 :], StoreError(f"not stored: {again}"))
+                return
+
+    async def _recover(self, group: list[Queued], error: Exception) -> None:
         log.error("A commit failed, agents are told to send again: %s", error)
         self._metrics.errors.inc()
         self._watch, self._trouble = None, str(error)
@@ -277,7 +298,7 @@ class _Metrics:
         )
 
 
-def _settle(group: Sequence[tuple[Outcome, asyncio.Future[None] | None]], error: StoreError | None) -> None:
+def _settle(group: Sequence[Queued], error: StoreError | None) -> None:
     for _, committed in group:
         if committed is None or committed.done():
             continue

@@ -1,4 +1,4 @@
-"""The evaluator over the real store: nothing is answered before it is on disk, and nothing is lost when a disk fails."""
+"""The evaluator over the real store: nothing is answered before it is on disk, and a failing disk loses nothing."""
 
 from __future__ import annotations
 
@@ -194,7 +194,9 @@ async def settle(house: House) -> None:
     await house.evaluator.stop()
 
 
-async def test_a_breach_that_was_over_before_we_heard_of_it_wakes_nobody_and_is_on_record(house: House) -> None:
+async def test_a_breach_that_was_over_before_we_heard_of_it_wakes_nobody_and_is_on_record(
+    house: House,
+) -> None:
     house.evaluator.replace_rules([CPU], [OPS])
     await house.push(0)
     await house.push(9)
@@ -206,7 +208,9 @@ async def test_a_breach_that_was_over_before_we_heard_of_it_wakes_nobody_and_is_
     assert late_transitions(house) == [("pending", "firing"), ("firing", "ok")]
 
 
-async def test_a_breach_that_goes_on_is_dated_from_its_first_sample_however_late_that_came(house: House) -> None:
+async def test_a_breach_that_goes_on_is_dated_from_its_first_sample_however_late_that_came(
+    house: House,
+) -> None:
     house.evaluator.replace_rules([CPU], [OPS])
     await house.push(0)
     await house.push(6, cpu=95)
@@ -233,11 +237,15 @@ def late_transitions(house: House) -> list[tuple[str, str]]:
 # --- a store that fails -----------------------------------------------------------------------------------------------
 
 
-async def test_what_a_failing_store_did_not_take_may_be_sent_again_and_then_is_there_once(house: House) -> None:
+async def test_what_a_failing_store_did_not_take_may_be_sent_again_and_then_is_there_once(
+    house: House,
+) -> None:
     await house.push(1)
     with contextlib.closing(sqlite3.connect(database(house), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        pushes = await asyncio.gather(*(house.push(seq, cpu=95) for seq in (2, 3, 4, 5)), return_exceptions=True)
+        pushes = await asyncio.gather(
+            *(house.push(seq, cpu=95) for seq in (2, 3, 4, 5)), return_exceptions=True
+        )
         other.execute("ROLLBACK")
     assert all(isinstance(answer, StoreError) for answer in pushes)
     assert house.evaluator.health().state == "bad"
@@ -248,3 +256,19 @@ async def test_what_a_failing_store_did_not_take_may_be_sent_again_and_then_is_t
         assert await house.push(seq, cpu=95) == "ok"
     assert await house.stored() == [1, 2, 3, 4, 5]
     assert await house.reasons() == ["first"]
+
+
+async def test_a_batch_that_contradicts_the_store_holds_up_none_before_it_and_is_put_off(
+    house: House,
+) -> None:
+    house.evaluator.watch.add_host(Host(987, "ghost"))
+    ghost = house.evaluator.take([arrival(987, NOW, seq=1)])
+    answers = await asyncio.gather(house.push(1), house.push(2), ghost, house.push(3), return_exceptions=True)
+    assert answers[:2] == ["ok", "ok"]
+    assert isinstance(answers[2], StoreError)
+    assert isinstance(answers[3], StoreError)
+    async with asyncio.timeout(10):
+        while house.evaluator.health().state == "bad":
+            await asyncio.sleep(0.05)
+    assert await house.push(3) == "ok"
+    assert await house.stored() == [1, 2, 3]

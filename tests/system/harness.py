@@ -28,6 +28,7 @@ import yaml
 from tests.receivers import SLACK_PATH, Received
 
 T = TypeVar("T")
+P = TypeVar("P", bound="Program")
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 30.0
@@ -35,7 +36,9 @@ PATIENCE_S = 30.0
 LOG_LETTERS_MAX = 8_000
 
 
-def wait_until(what: str, question: Callable[[], T], timeout_s: float = PATIENCE_S, every_s: float = 0.05) -> T:
+def wait_until(
+    what: str, question: Callable[[], T], timeout_s: float = PATIENCE_S, every_s: float = 0.05
+) -> T:
     """Ask until the answer is true and return it; an AssertionError says what was waited for in vain."""
     deadline_s = time.monotonic() + timeout_s
     while True:
@@ -43,7 +46,9 @@ def wait_until(what: str, question: Callable[[], T], timeout_s: float = PATIENCE
         if answer:
             return answer
         if time.monotonic() > deadline_s:
-            raise AssertionError(f"waited {timeout_s:g} s in vain for: {what}; the last answer was {answer!r}")
+            raise AssertionError(
+                f"waited {timeout_s:g} s in vain for: {what}; the last answer was {answer!r}"
+            )
         time.sleep(every_s)
 
 
@@ -183,7 +188,9 @@ class Collector(Program):
         }
         self.config.write_text(yaml.safe_dump({"collector": self._settings}))
         (folder / "rules.d").mkdir()
-        (folder / "rules.d" / "test.yaml").write_text(yaml.safe_dump({"rules": [dict(rule) for rule in rules]}))
+        (folder / "rules.d" / "test.yaml").write_text(
+            yaml.safe_dump({"rules": [dict(rule) for rule in rules]})
+        )
         command = [sys.executable, "-m", "collector", "serve", "--config", str(self.config)]
         super().__init__("collector", command, folder / "collector.log", prefix=prefix)
         self._prefix = prefix
@@ -248,6 +255,11 @@ class Collector(Program):
         """(before, after, late) of the transitions about such a subject, in the order of their recording."""
         rows = self.ask("SELECT * FROM transitions WHERE subject LIKE ? ORDER BY id", subject_like)
         return [(row["before"], row["after"], bool(row["late"])) for row in rows]
+
+
+def sees_well(collector: Collector, check: str) -> bool:
+    """Whether the last word about this check of any host is good."""
+    return [row["state"] for row in collector.ask("SELECT state FROM checks WHERE id = ?", check)] == ["ok"]
 
 
 def get(url: str) -> tuple[int, str]:
@@ -315,13 +327,13 @@ class Service:
 
 
 class _AllIsWell(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the name http.server calls
+    def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as it is called there
+    def log_message(self, format: str, *args: Any) -> None:
         pass
 
 
@@ -331,8 +343,16 @@ class _AllIsWell(http.server.BaseHTTPRequestHandler):
 class FarSide(Program):
     """A mail server and a Slack that people read, in a process of its own; `received` is what they got."""
 
-    def __init__(self, folder: Path, *, host: str = "127.0.0.1", prefix: Sequence[str] = (), name: str = "far-side") -> None:
-        self.smtp_port, self.http_port = free_port(), free_port()
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "far-side",
+        host: str = "127.0.0.1",
+        ports: tuple[int, int] | None = None,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        self.smtp_port, self.http_port = ports or (free_port(), free_port())
         self.host = host
         self._record = folder / f"{name}.jsonl"
         command = [sys.executable, "-m", "tests.receivers", "--record", str(self._record), "--host", host]
@@ -409,7 +429,7 @@ class Stage:
         service.start()
         return service
 
-    def keep(self, program: Any) -> Any:
+    def keep(self, program: P) -> P:
         self._programs.append(program)
         return program
 

@@ -1,4 +1,4 @@
-"""Hosts that are not there, pushing over HTTP as agents do, who know exactly what they sent and what was acknowledged."""
+"""Hosts that are not there, pushing over HTTP as agents do. They know what they sent and what was acknowledged."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from agent import wire
@@ -27,7 +28,13 @@ SPELL = 25
 PAUSE_S = 0.01
 AGAIN_S = 0.03
 
-RULE = {"name": "queue-long", "metric": METRIC, "above": LIMIT, "severity": "critical", "summary": "{{host}}: {{value}}"}
+RULE = {
+    "name": "queue-long",
+    "metric": METRIC,
+    "above": LIMIT,
+    "severity": "critical",
+    "summary": "{{host}}: {{value}}",
+}
 
 
 class Known(Struct, frozen=True):
@@ -115,7 +122,9 @@ class Host:
 
 def samples_of(batch: Known) -> dict[str, float | None]:
     """What a batch says can be told from its number."""
-    return {METRIC: BAD if batch.bad else CALM} | {f"known_{i:02}": float(batch.seq * 100 + i) for i in range(SERIES)}
+    samples: dict[str, float | None] = {f"known_{i:02}": float(batch.seq * 100 + i) for i in range(SERIES)}
+    samples[METRIC] = BAD if batch.bad else CALM
+    return samples
 
 
 class Load:
@@ -128,7 +137,9 @@ class Load:
 
     def start(self, port: int) -> None:
         self._enough.clear()
-        self._threads = [threading.Thread(target=host.work, args=(port, self._enough), daemon=True) for host in self.hosts]
+        self._threads = [
+            threading.Thread(target=host.work, args=(port, self._enough), daemon=True) for host in self.hosts
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -145,6 +156,9 @@ class Load:
     @property
     def acknowledged(self) -> int:
         return sum(len(host.known) for host in self.hosts)
+
+    def has_acknowledged(self, batches: int) -> bool:
+        return self.acknowledged >= batches
 
 
 def enrol_hosts(state: Path, count: int) -> list[Host]:
@@ -174,10 +188,12 @@ def check_file(collector: Collector, hosts: Sequence[Host], *, all_acknowledged:
     Without `all_acknowledged` there may be more: what was kept just before a crash, and not answered any more.
     """
     assert collector.ask_one("PRAGMA integrity_check") == "ok"
-    layouts = {row["id"]: wire_names(row["names"]) for row in collector.ask("SELECT id, names FROM layouts")}
+    layouts = {row["id"]: names_of(row["names"]) for row in collector.ask("SELECT id, names FROM layouts")}
     for host in hosts:
         assert host.faults == []
-        rows = collector.ask("SELECT at, layout, samples FROM batches WHERE host = ? ORDER BY at", host.number)
+        rows = collector.ask(
+            "SELECT at, layout, samples FROM batches WHERE host = ? ORDER BY at", host.number
+        )
         stored = [row["at"] for row in rows]
         assert len(stored) == len(set(stored)), f"{host.name} has batches twice"
         known = sorted(host.known, key=lambda batch: batch.at)
@@ -185,7 +201,10 @@ def check_file(collector: Collector, hosts: Sequence[Host], *, all_acknowledged:
         assert not missing, f"{host.name} lacks {len(missing)} acknowledged batches"
         if all_acknowledged:
             assert len(stored) == len(known)
-        values = {row["at"]: dict(zip(layouts[row["layout"]], unpacked(row["samples"]), strict=True)) for row in rows}
+        values = {
+            row["at"]: dict(zip(layouts[row["layout"]], unpacked(row["samples"]), strict=True))
+            for row in rows
+        }
         for batch in known:
             assert values[batch.at] == samples_of(batch)
         check_transitions(collector, host, known)
@@ -213,9 +232,7 @@ def expected_transitions(known: Sequence[Known]) -> list[tuple[int, str, str]]:
     return found
 
 
-def wire_names(text: str) -> list[str]:
-    import msgspec
-
+def names_of(text: str) -> list[str]:
     return msgspec.json.decode(text, type=list[str])
 
 

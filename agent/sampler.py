@@ -28,6 +28,7 @@ DETAIL_CHARS_MAX = 1_000
 """As much as the wire takes."""
 LEFT_OUT = "not sent:"
 STATE_VALUES = {"ok": 0.0, "warn": 1.0, "bad": 2.0, "unknown": None}
+SERIES = {"check_state": "How a check stands: 0 ok, 1 warning, 2 bad; no value: it gave no answer."}
 
 
 class Tick(Struct):

@@ -11,6 +11,8 @@ import msgspec
 import pytest
 
 import agent.checks
+import agent.loop
+import agent.sampler
 import collector.channels
 import rules.kinds
 from agent.options import describe, discover
@@ -38,6 +40,44 @@ def kinds_table(package: ModuleType, common: type[msgspec.Struct]) -> str:
         keys = [f"**`{option.key}`**" if option.default is None else f"`{option.key}`" for option in own]
         rows.append(f"| `{kind.name}` | {kind.help} | {', '.join(keys)} |")
     return "\n".join(rows)
+
+
+UNITS = {
+    "_bytes_per_s": "bytes/s",
+    "_per_s": "1/s",
+    "_pct": "%",
+    "_bytes": "bytes",
+    "_ms": "ms",
+    "_s": "s",
+    "_days": "days",
+    "_c": "°C",
+    "_watts": "W",
+}
+
+
+def unit(metric: str) -> str:
+    """The unit that the name of a series ends in; empty for what is counted, or is yes or no."""
+    return next((word for suffix, word in UNITS.items() if metric.endswith(suffix)), "")
+
+
+def series_table() -> str:
+    """Return the catalogue of all series as Markdown, made from what the kinds and the agent declare."""
+    declared = {f"`{kind.name}`": kind.module.SERIES for kind in discover(agent.checks).values()}
+    declared |= {"every check": agent.sampler.SERIES, "the agent itself": agent.loop.SERIES}
+    rows = ["| series | unit | what it means | from |", "|---|---|---|---|"]
+    for origin, series in declared.items():
+        rows += [
+            f"| `{metric}` | {unit(metric)} | {meaning} | {origin} |" for metric, meaning in series.items()
+        ]
+    return "\n".join(rows)
+
+
+def between_marks(page: str, mark: str) -> str:
+    written = re.search(
+        f"<!-- {mark} -->\n(.*?)\n?<!-- /{mark} -->", (ROOT / page).read_text(), flags=re.DOTALL
+    )
+    assert written is not None
+    return written[1]
 
 
 def package_name(requirement: str) -> str:
@@ -84,8 +124,10 @@ def test_every_dependency_is_accounted_for() -> None:
 def test_the_page_names_every_kind_and_its_options(mark: str) -> None:
     page, package, common = KINDS[mark]
     wanted = kinds_table(package, common)
-    written = re.search(
-        f"<!-- {mark} -->\n(.*?)\n?<!-- /{mark} -->", (ROOT / page).read_text(), flags=re.DOTALL
-    )
-    assert written is not None
-    assert written[1] == wanted, f"Write this between the marks in {page}:\n{wanted}"
+    assert between_marks(page, mark) == wanted, f"Write this between the marks in {page}:\n{wanted}"
+
+
+def test_the_page_of_series_names_every_one_of_them() -> None:
+    wanted = series_table()
+    page = "docs/series.md"
+    assert between_marks(page, "series") == wanted, f"Write this between the marks in {page}:\n{wanted}"

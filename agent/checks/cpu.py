@@ -18,7 +18,12 @@ FIRST_LOOK_S = 0.1
 """How long the first look lasts, which has no tick before it to compare with. The kernel counts in steps of 10 ms."""
 MODES = ("user", "nice", "system", "iowait", "irq", "softirq", "steal", "idle")
 """What adds up to all time. `guest` is left out: it is a part of `user`."""
-SERIES = {mode: series_name("cpu_mode_pct", {"mode": mode}) for mode in MODES[:-2]} | {
+SERIES = {
+    "cpu_used_pct": "How much of the processors' time was not idle, waiting for disks left out, steal included.",
+    "cpu_mode_pct": "How much of the processors' time went to each mode, such as user, system and iowait.",
+    "cpu_steal_pct": "How much of the processors' time the hypervisor gave to others.",
+}
+MODE_SERIES = {mode: series_name("cpu_mode_pct", {"mode": mode}) for mode in MODES[:-2]} | {
     "steal": "cpu_steal_pct"
 }
 
@@ -51,7 +56,7 @@ def percentages(before: dict[str, float], now: dict[str, float]) -> dict[str, fl
         return {}
     used = max(0.0, total - spent["idle"] - spent["iowait"])
     samples: dict[str, float | None] = {"cpu_used_pct": 100 * used / total}
-    return samples | {name: 100 * spent[mode] / total for mode, name in SERIES.items()}
+    return samples | {name: 100 * spent[mode] / total for mode, name in MODE_SERIES.items()}
 
 
 def _seconds() -> dict[str, float]:

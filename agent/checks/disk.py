@@ -25,6 +25,14 @@ ALWAYS_FULL = {"squashfs", "iso9660", "udf", "erofs", "cramfs", "romfs"}
 """Images that were made full and never change."""
 NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "virtiofs"}
 NOT_OURS = ("/etc/*", "/snap/*", "/var/lib/docker/*", "/var/lib/containers/*", "/var/lib/kubelet/*")
+SERIES = {
+    "disk_used_pct": "How full a mounted disk is, of what users who are not root could ever use, as df has it.",
+    "disk_used_bytes": "How much of a mounted disk is used.",
+    "disk_free_bytes": "How much room a mounted disk has left for users who are not root.",
+    "disk_total_bytes": "How large a mounted disk is.",
+    "disk_inodes_used_pct": "How many of a mounted disk's inodes are used: how many more files it can hold.",
+    "disk_readonly": "1 when a disk is mounted read-only, else 0.",
+}
 NO_VALUES: dict[str, float | None] = {
     "disk_used_pct": None,
     "disk_used_bytes": None,

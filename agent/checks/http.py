@@ -31,6 +31,10 @@ CHUNK_BYTES = 64 * 1024
 PORTS = {"http": 80, "https": 443}
 SAFE = "/%:@!$&'()*+,;=~?[]"
 """What stays as it is in a path or query; all else that is not a letter or digit is escaped."""
+SERIES = {
+    "http_status": "The status that a web address answered with, after redirects.",
+    "http_total_ms": "How long a web address took to answer: name, connection, TLS, redirects, all of the answer.",
+}
 NOT_IN_AN_ADDRESS = re.compile(r"[\x00-\x20\x7f]")
 
 

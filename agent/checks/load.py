@@ -7,6 +7,13 @@ from typing import ClassVar
 
 from agent.checks import CheckOptions, Measured
 
+SERIES = {
+    "load1": "How many processes ran, waited to run or waited for disks, on average over 1 minute.",
+    "load5": "How many processes ran, waited to run or waited for disks, on average over 5 minutes.",
+    "load15": "How many processes ran, waited to run or waited for disks, on average over 15 minutes.",
+    "load1_per_core": "load1 divided by the number of processors: above 1 there is more to do than can be done.",
+}
+
 
 class Options(CheckOptions, kw_only=True, frozen=True):
     """No more than what every check can be told."""

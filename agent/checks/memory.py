@@ -12,6 +12,15 @@ import psutil
 
 from agent.checks import CheckOptions, Measured
 
+SERIES = {
+    "memory_used_pct": "How much of the memory is used; cache that the kernel would give back counts as free.",
+    "memory_used_bytes": "How much memory is used; cache that the kernel would give back counts as free.",
+    "memory_available_bytes": "How much memory programs could still have without swapping.",
+    "memory_total_bytes": "How much memory there is.",
+    "swap_used_pct": "How much of the swap is used.",
+    "swap_used_bytes": "How much swap is used.",
+}
+
 
 class Options(CheckOptions, kw_only=True, frozen=True):
     """No more than what every check can be told."""

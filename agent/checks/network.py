@@ -18,6 +18,13 @@ from agent.wire import series_name
 SYS_NET = Path("/sys/class/net")
 VIRTUAL = "lo veth* docker* br-* virbr* vnet* lxc* lxd* cni* cali* cilium* flannel* podman* ifb* dummy*"
 IFF_UP = 0x1
+SERIES = {
+    "net_up": "1 when a network interface is up, else 0.",
+    "net_rx_bytes_per_s": "How much a network interface received.",
+    "net_tx_bytes_per_s": "How much a network interface sent.",
+    "net_errors_per_s": "How many packets a network interface received or sent broken.",
+    "net_drops_per_s": "How many packets a network interface let fall, in either direction.",
+}
 
 
 class Options(CheckOptions, kw_only=True, frozen=True):

@@ -12,6 +12,13 @@ from agent.checks import CheckOptions, Measured
 
 FOLDER = Path("/proc/pressure")
 SERIES = {
+    "pressure_cpu_some_pct": "How much of the time at least one process stood still for want of CPU.",
+    "pressure_memory_some_pct": "How much of the time at least one process stood still for want of memory.",
+    "pressure_memory_full_pct": "How much of the time all processes stood still for want of memory.",
+    "pressure_io_some_pct": "How much of the time at least one process stood still waiting for disks.",
+    "pressure_io_full_pct": "How much of the time all processes stood still waiting for disks.",
+}
+SHARES = {
     "cpu": {"some": "pressure_cpu_some_pct"},
     "memory": {"some": "pressure_memory_some_pct", "full": "pressure_memory_full_pct"},
     "io": {"some": "pressure_io_some_pct", "full": "pressure_io_full_pct"},
@@ -31,7 +38,7 @@ class Check:
     def measure(self, at_s: float) -> Measured:
         samples: dict[str, float | None] = {}
         try:
-            for resource, series in SERIES.items():
+            for resource, series in SHARES.items():
                 averages = ten_second_averages((self._folder / resource).read_text())
                 samples |= {name: averages[share] for share, name in series.items() if share in averages}
         except OSError as error:

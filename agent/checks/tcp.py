@@ -15,6 +15,9 @@ from agent.dial import Deadline, Line, NoAnswer, beginning, connect, resolve
 from agent.wire import series_name
 
 BANNER_BYTES_MAX = 16 * 1024
+SERIES = {
+    "tcp_connect_ms": "How long a TCP port took to take a connection, the look-up of the name left out."
+}
 
 
 class Options(CheckOptions, kw_only=True, frozen=True):

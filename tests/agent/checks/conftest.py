@@ -1,4 +1,7 @@
-"""Real servers, as bad as they come: each test says what its server does with a connection."""
+"""Real servers, as bad as they come: each test says what its server does with a connection.
+
+And whatever a check brings in any test here, its kind must have declared.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,36 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
+from agent import checks
+from agent.checks import Measured
+from agent.options import Kind, discover
+from tests.agent.checks.declared import undeclared
+
+KINDS = discover(checks)
 Handler = Callable[[socket.socket], None]
 Serve = Callable[..., int]
+
+
+@pytest.fixture(autouse=True)
+def every_series_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in KINDS.values():
+        monkeypatch.setattr(kind.module.Check, "measure", measuring(kind))
+
+
+def measuring(kind: Kind) -> Callable[[Any, float], Measured]:
+    original = kind.module.Check.measure
+
+    def measure(check: Any, at_s: float) -> Measured:
+        found: Measured = original(check, at_s)
+        assert undeclared(kind, found.samples) == []
+        return found
+
+    return measure
 
 
 @pytest.fixture

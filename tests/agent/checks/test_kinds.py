@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from agent import checks
+from agent import checks, loop, once, sampler
 from agent.checks import Measured, chosen
+from agent.clock import system_clock
+from agent.config import read
 from agent.options import Kind, KindSet, convert, describe, discover, parse_yaml
+from agent.wire import parse_series
+from tests.agent.checks.declared import undeclared
 
 KINDS = discover(checks)
 
@@ -16,6 +23,30 @@ def test_a_kind_says_what_it_tells_and_explains_every_option(kind: Kind) -> None
     assert 20 < len(kind.help) < 110
     assert issubclass(kind.options, checks.CheckOptions)
     assert [line.key for line in describe(kind.options) if not line.help] == []
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_kind_says_in_a_sentence_what_each_of_its_series_means(kind: Kind) -> None:
+    assert kind.module.SERIES
+    for metric, meaning in kind.module.SERIES.items():
+        assert metric == "*" or parse_series(metric.removesuffix("*")) == (metric.removesuffix("*"), {})
+        assert re.fullmatch(r"[A-Z0-9a-z].{10,118}\.", meaning), metric
+
+
+def test_no_two_kinds_bring_series_of_the_same_name() -> None:
+    declared = [metric for kind in KINDS.values() for metric in kind.module.SERIES if metric != "*"]
+    assert sorted(declared) == sorted(set(declared))
+
+
+def test_whatever_is_seen_on_this_host_is_declared(tmp_path: Path) -> None:
+    (tmp_path / "agent.yaml").write_text("agent: {}")
+    plan = read(tmp_path / "agent.yaml", {}).checks
+    seen = once.look(plan, {}, 10_000, system_clock())
+    found = {id: undeclared(KINDS[id], names) for id, names in seen.series.items()}
+    assert found == {check.id: [] for check in plan}
+    brought = {name for names in seen.series.values() for name in names}
+    rest = {parse_series(name)[0] for name in seen.batch.samples if name not in brought}
+    assert rest <= {*sampler.SERIES, *loop.SERIES}
 
 
 @pytest.mark.parametrize(

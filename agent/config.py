@@ -85,8 +85,10 @@ class Loaded(Struct, frozen=True):
     def error(self, key: str, problem: str) -> ConfigError:
         """A mistake in a key of the section."""
         entries = self.section.entries()
-        written = entries.get(f"{key}_file") if key not in entries else None
-        return (written or self.section.get(key)).error(problem)
+        written = entries.get(key) or entries.get(f"{key}_file")
+        if written is not None:
+            return written.error(problem)
+        return ConfigError(self.section.file, self.section.line, f"{self.section.path}.{key}", problem)
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> AgentConfig:

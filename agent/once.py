@@ -60,12 +60,17 @@ def text(seen: Seen) -> str:
     groups = [(_heading(check), seen.series.get(check.id, [])) for check in batch.checks]
     taken = {name for _, names in groups for name in names}
     rest = [name for name in batch.samples if name not in taken and not name.startswith("check_state{")]
-    lines = [*_pairs(batch.facts or {}), *_pairs({f"label {k}": v for k, v in (batch.labels or {}).items()})]
+    facts = {key: _fact(key, value) for key, value in (batch.facts or {}).items()}
+    lines = list(_pairs(facts | {f"label {key}": value for key, value in (batch.labels or {}).items()}))
     for heading, names in [*groups, ("the agent itself", rest)]:
         lines += ["", heading]
         known = [name for name in names if name in batch.samples]
         lines += _pairs({f"  {name}": human(name, batch.samples[name]) for name in known}, right=True)
     return "\n".join(lines)
+
+
+def _fact(key: str, value: str) -> str:
+    return human(key, float(value)) if key.endswith("_bytes") else value
 
 
 def _heading(check: CheckState) -> str:

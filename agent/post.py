@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import time
 import zlib
+from collections.abc import Iterable
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from socket import IPPROTO_TCP, TCP_NODELAY, socket
@@ -18,8 +19,8 @@ from agent.tls import Trust
 
 ANSWER_BYTES_MAX = 1024 * 1024
 CHUNK_BYTES = 16 * 1024
-GZIP_LEVEL = 6
-"""A push of 200 batches is a third smaller than with level 1 and costs a millisecond more; one batch is the same."""
+GZIP_LEVEL = 1
+"""Level 6 takes three times the CPU to make a push of 200 batches 12 % smaller, and one of a single batch 2 %."""
 
 
 class Answer(Struct, frozen=True):
@@ -53,13 +54,12 @@ class Post:
     def place(self) -> str:
         return f"{self._host}:{self._port}"
 
-    def post(self, body: bytes, limit_s: float) -> Answer:
+    def post(self, parts: Iterable[bytes], limit_s: float) -> Answer:
         """Send a body and return the answer, whatever it says. NoAnswer, with a sentence, if there is none in time."""
         deadline = Deadline(limit_s)
         headers = dict(self._headers)
-        if len(body) > wire.GZIP_FROM_BYTES:
-            packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-            body = packer.compress(body) + packer.flush()
+        body, packed = pack(parts)
+        if packed:
             headers["Content-Encoding"] = "gzip"
         headers["Content-Length"] = str(len(body))
         try:
@@ -115,6 +115,18 @@ class Post:
             self.close()
         location = response.headers.get("Location", "")
         return Answer(response.status, data, took_ms, retry_after_s(response.headers), location[:200])
+
+
+def pack(parts: Iterable[bytes]) -> tuple[bytes, bool]:
+    """The parts as one body, and whether it is packed."""
+    plain = b""
+    rest = iter(parts)
+    for part in rest:
+        plain += part
+        if len(plain) > wire.GZIP_FROM_BYTES:
+            packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+            return b"".join([packer.compress(plain), *map(packer.compress, rest), packer.flush()]), True
+    return plain, False
 
 
 def retry_after_s(headers: Message) -> float | None:

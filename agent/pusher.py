@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import msgspec
@@ -27,8 +27,8 @@ from agent.spool import Held, Spool
 log = logging.getLogger(__name__)
 
 REQUEST_S_MAX = 10.0
-BACKLOG_BYTES_MAX = 1024 * 1024
-"""Of JSON in one request; what is built of it in memory is a few times as much."""
+BACKLOG_BYTES_MAX = 512 * 1024
+"""Of JSON in one request, some 120 batches of 70 series; what is built of it in memory is a few times as much."""
 AFTER_ERROR_S = 5.0
 
 State = Literal["new", "connected", "away", "denied", "misled"]
@@ -108,7 +108,7 @@ class Pusher:
         self._monotonic = monotonic
         self._pace = Pace(every_ms / 1000, uniform)
         self._since_s = monotonic()
-        self._put_off = -1
+        self._answered = -1  # the newest that an answer came for; what is older is backlog
         self._catching_up = 0
         self._last_limit_s: float | None = None
         self._news = threading.Event()
@@ -153,7 +153,7 @@ class Pusher:
         now = self._clock()
         self._spool.keep(now)
         newest = self._spool.newest()
-        present = newest if newest and newest.seq > self._put_off else None
+        present = newest if newest and newest.seq > self._answered else None
         backlog = self._spool.batches > (1 if present else 0)
         turn = self._pace.turn(self._monotonic(), present=present is not None, backlog=backlog)
         if turn.kind == "wait":
@@ -177,7 +177,7 @@ class Pusher:
         began_s = self._monotonic()
         retry_after_s = None
         try:
-            answer = self._post.post(self._body(held, now), limit_s)
+            answer = self._post.post(self._parts(held, now), limit_s)
             retry_after_s = answer.retry_after_s
             verdict = judge(answer, len(held))
             rtt_ms = answer.took_ms if verdict.kind in ("taken", "too much") else None
@@ -196,19 +196,18 @@ class Pusher:
             lasting = verdict.kind in ("denied", "misled")
             self._pace.failed(now_s, backlog=backlog, lasting=lasting, retry_after_s=retry_after_s)
 
-    def _body(self, held: list[Held], now: Moment) -> bytes:
+    def _parts(self, held: list[Held], now: Moment) -> Iterator[bytes]:
         batches = ((h.seq, min(dated(h.then, now), now.wall_ms), now.wall_ms, h.tail) for h in held)
-        return wire.push_body(self._spool.id, now.boot_id, self._spool.floor, batches)
+        return wire.push_parts(self._spool.id, now.boot_id, self._spool.floor, batches)
 
     def _sort(self, held: list[Held], results: list[wire.Result]) -> bool:
         """Do what the answer says of each batch; False if it says `again` to all of them."""
         now = self._clock()
+        self._answered = max(self._answered, held[-1].seq)
         self._spool.done([h.seq for h, result in zip(held, results, strict=True) if result == "ok"])
         for batch, result in zip(held, results, strict=True):
             if isinstance(result, wire.Refused):
                 self._spool.refuse(batch, now, result.refused)
-            elif result == "again":
-                self._put_off = max(self._put_off, batch.seq)
         if self._catching_up and not self._spool.batches:
             log.info("caught up: nothing is left in the spool")
             self._catching_up = 0
@@ -218,6 +217,7 @@ class Pusher:
         if len(held) > 1:
             self._pace.was_too_much(len(held))
         else:
+            self._answered = max(self._answered, held[0].seq)
             self._spool.refuse(held[0], self._clock(), verdict.words)
             self._pace.rest(now_s)
 
@@ -229,7 +229,7 @@ class Pusher:
             return
         held = self._spool.batches
         if state == "connected":
-            self._catching_up = held if self.state != "new" and held > 1 else 0
+            self._catching_up = held if held > 1 else 0
             after = f" again after {now_s - self._since_s:.0f} s" if self.state != "new" else ""
             left = f"; {held} batches to catch up" if self._catching_up else ""
             log.info("connected to the collector at %s%s%s", self._post.place, after, left)

@@ -8,7 +8,7 @@ within a version (tests keep a golden file of each).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -107,11 +107,24 @@ def tail(batch: Batch) -> bytes:
     return text[text.index(b',"every_ms":') :]
 
 
-def push_body(spool: str, boot_id: str, floor: int, batches: Iterable[tuple[int, int, int, bytes]]) -> bytes:
-    """The JSON of a Push, from (seq, at, sent, tail) of each batch: what was kept is not taken apart again."""
-    joined = b",".join(b'{"seq":%d,"at":%d,"sent":%d%b' % batch for batch in batches)
+def push_parts(
+    spool: str, boot_id: str, floor: int, batches: Iterable[tuple[int, int, int, bytes]]
+) -> Iterator[bytes]:
+    """The JSON of a Push in parts, from (seq, at, sent, tail) of each batch: what was kept is not taken apart again,
+    and a large push need not be in memory as a whole."""
     head = encode({"v": VERSION, "spool": spool, "boot_id": boot_id, "floor": floor})
-    return b'%b,"batches":[%b]}' % (head[:-1], joined)
+    yield head[:-1] + b',"batches":['
+    comma = b""
+    for seq, at, sent, text in batches:
+        yield b'%b{"seq":%d,"at":%d,"sent":%d' % (comma, seq, at, sent)
+        yield text
+        comma = b","
+    yield b"]}"
+
+
+def push_body(spool: str, boot_id: str, floor: int, batches: Iterable[tuple[int, int, int, bytes]]) -> bytes:
+    """The same in one piece."""
+    return b"".join(push_parts(spool, boot_id, floor, batches))
 
 
 # --- series names: Prometheus' alphabet and escaping, labels sorted ---------------------------------------------------

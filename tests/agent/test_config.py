@@ -1,0 +1,249 @@
+"""What the agent can be told, and how it answers a mistake: one line with file, line, path and what is allowed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from agent import config
+from agent.config import AgentConfig, load, need_token, read
+from agent.options import ConfigError, describe
+from tests.agent.receiver import TOKEN
+
+HOST_CHECKS = ["cpu", "disk", "load", "memory", "network", "pressure"]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "agent.yaml"
+
+
+def written(file: Path, text: str) -> Path:
+    file.write_text(dedent(text))
+    return file
+
+
+def mistake(path: Path | None, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(path, environ or {})
+    text = str(caught.value)
+    assert "\n" not in text
+    return text.removeprefix(f"{path}:") if path else text
+
+
+def test_without_a_file_every_default_applies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "nowhere" / "agent.yaml")
+    loaded = read(None, {})
+    assert loaded.config == AgentConfig()
+    assert [check.id for check in loaded.checks] == HOST_CHECKS
+    assert loaded.config.collector == "http://127.0.0.1:8420"
+    assert loaded.config.state == Path("/var/lib/watchkeeper/agent")
+    assert (loaded.config.every_ms, loaded.config.spool_bytes_max) == (10_000, 64 * 1024 * 1024)
+    assert loaded.config.spool_age_ms == 7 * 86_400_000
+
+
+def test_the_default_file_is_read_when_it_is_there(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    monkeypatch.setattr(config, "DEFAULT_FILE", written(file, "agent: {every: 30s}"))
+    assert load(None, {}).every_ms == 30_000
+
+
+def test_a_file_that_was_named_must_be_there(file: Path) -> None:
+    assert mistake(file) == " cannot be read: no such file or directory"
+
+
+def test_every_setting_as_a_person_writes_it(file: Path) -> None:
+    (file.parent / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    text = f"""
+        collector:
+          listen: 127.0.0.1:1
+        agent:
+          collector: https://watch.example.org/base
+          token: {TOKEN}
+          every: 1m30s
+          state: /srv/agent
+          labels: {{role: db, rack: 7}}
+          spool_max: 1GiB
+          spool_age: 2d
+          ca: ca.pem
+          checks:
+            - kind: http
+              id: shop
+              url: https://shop.example.org
+    """
+    loaded = read(written(file, text), {})
+    assert loaded.config.every_ms == 90_000
+    assert loaded.config.labels == {"role": "db", "rack": "7"}
+    assert (loaded.config.spool_bytes_max, loaded.config.spool_age_ms) == (1024**3, 2 * 86_400_000)
+    assert loaded.config.ca == file.parent / "ca.pem"
+    assert need_token(loaded).reveal() == TOKEN
+    assert [check.id for check in loaded.checks] == [*HOST_CHECKS, "shop"]
+
+
+def test_every_setting_has_its_words() -> None:
+    assert [line.key for line in describe(AgentConfig) if not line.help] == []
+
+
+def test_the_environment_is_laid_over_the_file(file: Path) -> None:
+    environ = {
+        "WATCHKEEPER_AGENT__EVERY": "5s",
+        "WATCHKEEPER_AGENT__LABELS__ROLE": "web",
+        "WATCHKEEPER_COLLECTOR__LISTEN": "not ours",
+        "PATH": "/bin",
+    }
+    settings = load(written(file, "agent: {every: 30s, spool_max: 1MiB, labels: {site: x}}"), environ)
+    assert (settings.every_ms, settings.spool_bytes_max) == (5_000, 1024 * 1024)
+    assert settings.labels == {"site": "x", "role": "web"}
+
+
+def test_relative_paths_start_at_the_file(file: Path) -> None:
+    (file.parent / "token").write_text(TOKEN + "\n")
+    loaded = read(written(file, "agent: {state: var, token_file: token}"), {})
+    assert loaded.config.state == file.parent / "var"
+    assert need_token(loaded).reveal() == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("agent: {evry: 5s}", '1: agent.evry: unknown key; did you mean "every"?'),
+        ("agent:\n  every: 5", "2: agent.every: 5 has no unit; write 5s"),
+        ("agent:\n  every: 50ms", '2: agent.every: "50ms" is out of range; allowed: at least 100ms'),
+        ("agent:\n  spool_max: 1KiB", '2: agent.spool_max: "1KiB" is out of range; allowed: at least 1MiB'),
+        ("agent:\n  spool_age: forever", '2: agent.spool_age: "forever" is not a duration'),
+        ("agnt: {}", '1: agnt: unknown key; did you mean "agent"?'),
+        ("agent:\n  token: secret", "2: agent.token: not an agent token; one looks like wk_agent_"),
+        ("agent:\n  token_file: missing", "2: agent.token_file: "),
+        (
+            "agent:\n  collector: watch.example.org",
+            '2: agent.collector: "watch.example.org" is not the address',
+        ),
+        ("agent:\n  collector: ftp://x", '2: agent.collector: "ftp://x" is not the address'),
+        ("agent:\n  collector: http://x:99999", '2: agent.collector: "http://x:99999" is not the address'),
+        ("agent:\n  collector: 'http://a:b@x'", "2: agent.collector: "),
+        ("agent:\n  collector: 'http://x/?a=b'", "2: agent.collector: "),
+        ('agent:\n  collector: "http://x/\\r\\nHost: y"', "2: agent.collector: "),
+        ("agent:\n  ca: missing.pem", "2: agent.ca: "),
+        ("agent:\n  ca: agent.yaml", "2: agent.ca: "),
+        ("agent:\n  allow_plaintext: off", "2: agent.allow_plaintext: expected true or false"),
+        (
+            "agent:\n  checks:\n    - kind: cpux",
+            '3: agent.checks[0].kind: unknown kind "cpux"; did you mean "cpu"?',
+        ),
+        ("agent:\n  checks:\n    - id: x", "3: agent.checks[0].kind: required, but missing; allowed: cpu, "),
+        ("agent:\n  checks:\n    - {kind: cpu, speed: 1}", "3: agent.checks[0].speed: unknown key; "),
+        ("agent:\n  checks: [{kind: http}]", "2: agent.checks[0].url: required, but missing"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_where_and_what(file: Path, text: str, said: str) -> None:
+    assert mistake(written(file, text)).startswith(said)
+
+
+def test_a_mistake_in_the_environment_names_the_variable(file: Path) -> None:
+    said = mistake(written(file, ""), {"WATCHKEEPER_AGENT__EVERY": "soon"})
+    assert said.startswith('WATCHKEEPER_AGENT__EVERY: agent.every: "soon" is not a duration')
+
+
+def test_the_secret_of_a_bad_token_is_in_no_message(file: Path) -> None:
+    said = mistake(written(file, "agent: {token: wk_agent_default_x_verysecretindeed}"))
+    assert "verysecret" not in said
+
+
+# --- the token on the network ---
+
+
+@pytest.mark.parametrize(
+    ("address", "fine"),
+    [
+        ("https://watch.example.org", True),
+        ("http://127.0.0.1:8420", True),
+        ("http://127.8.9.1", True),
+        ("http://localhost:8420", True),
+        ("http://[::1]:8420", True),
+        ("http://watch.example.org", False),
+        ("http://10.0.0.1:8420", False),
+        ("http://127.0.0.1.example.org", False),
+        ("http://localhost.example.org", False),
+        ("http://[fe80::1]", False),
+    ],
+)
+def test_a_token_crosses_a_network_only_encrypted(file: Path, address: str, fine: bool) -> None:
+    written(file, f"agent:\n  collector: '{address}'\n  token: {TOKEN}\n")
+    if fine:
+        assert load(file, {}).collector == address
+    else:
+        assert re.match(
+            r"2: agent\.collector: over plain http anyone on the way to \S+ can read the token; use https://, "
+            "or set allow_plaintext: true",
+            mistake(file).strip(),
+        )
+    assert load(file, {"WATCHKEEPER_AGENT__ALLOW_PLAINTEXT": "true"}).collector == address
+
+
+def test_pushing_needs_a_token_and_looking_does_not(file: Path) -> None:
+    loaded = read(written(file, "agent:\n  every: 5s\n"), {})
+    with pytest.raises(
+        ConfigError, match=r"agent\.token: required for pushing, but missing; `watchkeeper host add"
+    ):
+        need_token(loaded)
+
+
+# --- checks ---
+
+
+def planned(file: Path, checks: str) -> list[tuple[str, str]]:
+    return [
+        (check.id, check.kind.name) for check in read(written(file, f"agent:\n  checks: {checks}"), {}).checks
+    ]
+
+
+def test_a_kind_that_is_named_does_not_run_by_default_besides(file: Path) -> None:
+    plan = planned(file, "[{kind: disk, id: data}, {kind: disk, id: logs}]")
+    assert [name for name in plan if name[1] == "disk"] == [("data", "disk"), ("logs", "disk")]
+    assert len(plan) == len(HOST_CHECKS) + 1
+
+
+def test_a_check_of_the_host_can_be_taken_out(file: Path) -> None:
+    assert ("pressure", "pressure") not in planned(file, "[{kind: pressure, enabled: false}]")
+
+
+def test_a_check_that_is_not_enabled_does_not_run_and_its_id_is_free(file: Path) -> None:
+    plan = planned(file, "[{kind: tcp, host: a, port: 1, enabled: false}, {kind: tcp, host: b, port: 1}]")
+    assert [name for name in plan if name[1] == "tcp"] == [("tcp", "tcp")]
+
+
+def test_options_know_the_id_that_was_left_out(file: Path) -> None:
+    loaded = read(written(file, "agent: {checks: [{kind: http, url: 'http://x/'}]}"), {})
+    assert loaded.checks[-1].options.id == "http"
+
+
+@pytest.mark.parametrize(
+    ("checks", "said"),
+    [
+        (
+            "[{kind: http, url: 'http://x/'},\n    {kind: http, url: 'http://y/'}]",
+            '3: agent.checks[1]: the id "http" is that of agent.checks[0] too; give one of them an id of its own',
+        ),
+        (
+            "[{kind: tcp, host: a, port: 1, id: cpu}]",
+            '2: agent.checks[0]: the id "cpu" is that of the cpu check that runs by default too; '
+            "give one of them an id of its own",
+        ),
+    ],
+)
+def test_two_checks_cannot_share_an_id(file: Path, checks: str, said: str) -> None:
+    assert mistake(written(file, f"agent:\n  checks: {checks}")) == said
+
+
+def test_there_is_a_limit_to_the_number_of_checks(file: Path) -> None:
+    many = ", ".join(f"{{kind: tcp, host: a, port: 1, id: c{n}}}" for n in range(495))
+    said = mistake(written(file, f"agent:\n  checks: [{many}]"))
+    assert said == "2: agent.checks: 501 checks; at most 500 are allowed"
+
+
+def test_every_planned_check_can_be_built(file: Path) -> None:
+    text = "[{kind: http, url: 'http://x/'}, {kind: tcp, host: a, port: 1}]"
+    loaded = read(written(file, f"agent:\n  checks: {text}"), {})
+    assert all(hasattr(check.build(), "measure") for check in loaded.checks)

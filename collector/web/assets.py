@@ -9,6 +9,8 @@ from pathlib import Path
 from aiohttp import web
 from msgspec import Struct
 
+from collector.web.answers import Missing, takes_gzip
+
 FOLDER = Path(__file__).parent / "static"
 PREFIX = "/static/"
 _KINDS = {
@@ -40,7 +42,7 @@ class Assets:
     async def serve(self, request: web.Request) -> web.Response:
         asset = self._by_url.get(request.path)
         if asset is None:
-            raise web.HTTPNotFound
+            raise Missing("Another version of Watchkeeper may have had it; load the page anew.")
         headers = {
             "Cache-Control": "public, max-age=31536000, immutable",
             "ETag": asset.etag,
@@ -50,7 +52,7 @@ class Assets:
         if asset.etag in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers=headers)
         headers["Content-Type"] = asset.kind
-        if "gzip" in request.headers.get("Accept-Encoding", ""):
+        if takes_gzip(request):
             return web.Response(body=asset.zipped, headers={**headers, "Content-Encoding": "gzip"})
         return web.Response(body=asset.content, headers=headers)
 

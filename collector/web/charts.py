@@ -13,6 +13,7 @@ from msgspec import Struct
 from collector.store import Points
 from collector.web.catalog import Plan
 from collector.web.scales import Axis, time_ticks, value_axis
+from collector.web.standing import series_of
 from collector.web.thinning import Line, bucket_ms_for, in_buckets, thin
 from collector.web.words import MINUTE_MS, NOTHING, Times, iso, say_duration, say_value
 from rules.model import Alert
@@ -39,6 +40,7 @@ class Trace(Struct, frozen=True):
 
 class Limit(Struct, frozen=True):
     y: float
+    label_y: float
     text: str
     severity: str
 
@@ -85,18 +87,24 @@ def draw(
     start, end = span
     lines = {name: thin(points[name], end - start, every_ms) for name, _ in plan.series}
     drawn = {name: line for name, line in lines.items() if len(line.at)}
-    about = [alert for alert in alerts if alert.subject.partition("/series:")[2] in lines]
+    about = [alert for alert in alerts if series_of(alert.subject) in lines]
     axis = _axis(plan.unit, list(drawn.values()), about)
-    limits = _limits(plan.unit, about, axis)
+    ends = {name: _y(axis, float(line.mean[-1])) for name, line in drawn.items()}
+    limits = sorted({alert.limit: alert.severity for alert in about if alert.limit is not None}.items())
+    limit_ys = [_y(axis, limit) for limit, _ in limits]
+    places = spread([*ends.values(), *limit_ys])
     bucket_ms = max((line.bucket_ms for line in drawn.values()), default=0)
     rows, each_ms = _table(plan, {name: points[name] for name in drawn}, span, times)
     return Chart(
         plan.title,
-        _traces(plan, drawn, span, axis, [limit.y for limit in limits]),
+        _traces(plan, drawn, span, axis, dict(zip(ends, places, strict=False))),
         [label for name, label in plan.series if name not in drawn],
         [(_y(axis, value), text) for value, text in axis.ticks],
         [((at - start) * 100 / (end - start), text) for at, text in time_ticks(start, end, times)],
-        limits,
+        [
+            Limit(y, label_y, f"limit {say_value(plan.unit, limit)}", severity)
+            for (limit, severity), y, label_y in zip(limits, limit_ys, places[len(ends) :], strict=True)
+        ],
         _onsets(about, span, times),
         _summary(plan, drawn),
         say_duration(bucket_ms) if bucket_ms else "",
@@ -121,16 +129,13 @@ def _y(axis: Axis, value: float) -> float:
 
 
 def _traces(
-    plan: Plan, drawn: Mapping[str, Line], span: tuple[int, int], axis: Axis, taken: Sequence[float]
+    plan: Plan, drawn: Mapping[str, Line], span: tuple[int, int], axis: Axis, label_ys: Mapping[str, float]
 ) -> list[Trace]:
-    ends = {name: _y(axis, float(line.mean[-1])) for name, line in drawn.items()}
-    places = spread(list(ends.values()), taken)
-    label_ys = dict(zip(ends, places, strict=True))
     return [
         Trace(
             name,
             label,
-            label if len(label) <= LABEL_LETTERS_MAX else f"{label[: LABEL_LETTERS_MAX - 1]}…",
+            "" if label == plan.title else _short(label),
             slot,
             _line_path(drawn[name], span, axis),
             _band_path(drawn[name], span, axis) if drawn[name].thinned else "",
@@ -140,6 +145,10 @@ def _traces(
         for slot, (name, label) in enumerate(plan.series, start=1)
         if name in drawn
     ]
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LABEL_LETTERS_MAX else f"{label[: LABEL_LETTERS_MAX - 1]}…"
 
 
 def _coordinates(line: Line, span: tuple[int, int]) -> list[float]:
@@ -178,36 +187,20 @@ def runs(line: Line) -> list[tuple[int, int]]:
     return list(zip(firsts, [*firsts[1:], len(line.at)], strict=True))
 
 
-def spread(wanted: Sequence[float], taken: Sequence[float] = ()) -> list[float]:
-    """Heights near those wanted at which labels do not cover each other, nor what is written at `taken`."""
+def spread(wanted: Sequence[float]) -> list[float]:
+    """Heights near those wanted at which labels do not cover each other: pushed down, and up again at the floor."""
     order = sorted(range(len(wanted)), key=lambda place: wanted[place])
     placed: list[float] = []
-    fixed = sorted(taken)
     for place in order:
-        y = max(wanted[place], placed[-1] + LABEL_HEIGHT if placed else 0.0)
-        for other in fixed:
-            if abs(y - other) < LABEL_HEIGHT:
-                y = other + LABEL_HEIGHT
-        placed.append(y)
+        placed.append(max(wanted[place], placed[-1] + LABEL_HEIGHT if placed else 0.0))
     floor = float(HEIGHT)
     for at in reversed(range(len(placed))):
         placed[at] = min(placed[at], floor)
         floor = placed[at] - LABEL_HEIGHT
-    found = [0.0] * len(wanted)
-    for place, y in zip(order, placed, strict=True):
-        found[place] = round(y, 1)
-    return found
+    return [round(y, 1) for _, y in sorted(zip(order, placed, strict=True))]
 
 
 # --- what is marked in it ---------------------------------------------------------------------------------------------
-
-
-def _limits(unit: str, about: Sequence[Alert], axis: Axis) -> list[Limit]:
-    seen = {alert.limit: alert for alert in about if alert.limit is not None}
-    return [
-        Limit(_y(axis, limit), f"limit {say_value(unit, limit)}", alert.severity)
-        for limit, alert in sorted(seen.items())
-    ]
 
 
 def _onsets(about: Sequence[Alert], span: tuple[int, int], times: Times) -> list[Onset]:

@@ -11,8 +11,8 @@ from urllib.parse import quote, urlencode
 from msgspec import Struct
 
 from collector.store import Latest
-from collector.web.fleet import Mark, Shape, is_silent, mark_of
 from collector.web.incidents import AlertRow, When, alert_rows, when
+from collector.web.standing import Mark, Shape, is_silent, mark_of
 from collector.web.words import DAY_MS, HOUR_MS, NBSP, Times, say_count, say_duration, say_value, unit_of
 from rules.model import Alert, CheckAnswer, Host
 

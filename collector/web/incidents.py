@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from collector.store import NoticeRow
-from collector.web.fleet import SHAPES, Mark, Shape, bare_title, host_of
+from collector.web.standing import SHAPES, Mark, Shape, bare_title, host_of, series_of
 from collector.web.words import NBSP, NOTHING, Times, iso, say_count, say_duration, say_value, unit_of
 from rules import words
 from rules.model import RANK, Alert, Host, Incident, Notice, Reason, Series, Transition
@@ -224,9 +224,8 @@ def timeline(
 
 def subject_words(subject: str, hosts: Mapping[int, Host]) -> str:
     """`db-3, disk /var` for host:3/series:disk_used_pct{mount="/var"}."""
-    host = host_of(subject, hosts)
-    name = host.name if host else subject.partition("/")[0]
-    series = subject.partition("/series:")[2]
+    name = _name(subject, hosts)
+    series = series_of(subject)
     if not series:
         return name
     try:
@@ -235,9 +234,14 @@ def subject_words(subject: str, hosts: Mapping[int, Host]) -> str:
         return f"{name}, {series}"
 
 
+def _name(subject: str, hosts: Mapping[int, Host]) -> str:
+    host = host_of(subject, hosts)
+    return host.name if host else subject.partition("/")[0]
+
+
 def _began(alert: Alert, hosts: Mapping[int, Host], times: Times) -> Event:
     about = subject_words(alert.subject, hosts)
-    if "/series:" not in alert.subject:
+    if not series_of(alert.subject):
         text = f"{about}: heard for the last time."
     else:
         text = f"{about}: first beyond its limit; it has to last before anybody is told."
@@ -252,8 +256,9 @@ def _turned(
     shape = "pending"
     if change.after == "firing":
         shape = change.severity or "warning"
-        saying = f" {alert.summary}." if alert and alert.severity == change.severity else ""
-        text = f"{about}: {change.severity or 'bad'}.{saying}"
+        known = alert is not None and alert.severity == change.severity
+        text = f"{_name(change.subject, hosts)}: {alert.summary}" if alert and known else about
+        text += f" ({change.severity or 'bad'})."
     elif change.after == "ok":
         shape, text = "ok", f"{about}: well again."
     elif change.after == "unknown":
@@ -272,7 +277,7 @@ def _turned(
 
 def _reading(change: Transition) -> str:
     parts = []
-    series = change.subject.partition("/series:")[2]
+    series = series_of(change.subject)
     if series and change.value is not None and not series.startswith("check_state"):
         parts.append(f"value {say_value(unit_of(series.partition('{')[0]), change.value)}")
     return ", ".join(parts + ([change.why] if change.why else []) + [f"rule {change.rule}"])

@@ -8,7 +8,6 @@ import io
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from http.cookies import CookieError
 
 import jinja2
 import numpy as np
@@ -26,6 +25,7 @@ from collector.web.fleet import Question, overview
 from collector.web.hosts import RANGE, RANGES, csv_url, host_page, said_range
 from collector.web.incidents import alert_rows, incident_row, notice_line, timeline
 from collector.web.live import Feed
+from collector.web.standing import acknowledged_of
 from collector.web.words import Times, iso, say_count, zone_named
 from rules.model import Host, Outcome
 
@@ -135,8 +135,7 @@ class Pages:
         if latest is None:
             raise Missing(f"There is no host with the number {number}.")
         own = [alert for alert in alerts if alert.host == number]
-        acknowledged = {incident.id for incident in incidents if incident.acknowledged_at is not None}
-        page = host_page(latest, checks, own, acknowledged, (span, metric), times)
+        page = host_page(latest, checks, own, acknowledged_of(incidents), (span, metric), times)
         end = times.now
         limits = (end - RANGES[span], end)
         chosen = plans(latest.values, metric)
@@ -259,7 +258,14 @@ class Pages:
                 return self._trouble(request, 400, "That question is not clear", str(unclear))
             except StoreError as error:
                 log.warning("The page %s could not be shown: %s", name, error)
-                return self._trouble(request, 503, "The store cannot be read now", f"{error}.")
+                return self._trouble(request, 503, "The store cannot be read now", f"It says: {error}.")
+            except web.HTTPException:
+                raise
+            except Exception:
+                log.exception("The page %s failed in a way nobody foresaw.", name)
+                return self._trouble(
+                    request, 500, "This page failed", "That is a fault of Watchkeeper; its log says more."
+                )
             finally:
                 seconds.observe(time.perf_counter() - began)
 
@@ -297,10 +303,7 @@ async def _missing(request: web.Request) -> web.Response:
 
 def _zone(request: web.Request) -> str:
     """The reader's time zone, as their browser told it; pages without JavaScript are in UTC."""
-    try:
-        return request.cookies.get(ZONE_COOKIE, "UTC").replace("%2F", "/")
-    except CookieError:
-        return "UTC"
+    return request.cookies.get(ZONE_COOKIE, "UTC")
 
 
 def _text(request: web.Request, name: str, letters_max: int = TEXT_LETTERS_MAX) -> str:

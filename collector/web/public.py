@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from collector.store import Latest
-from collector.web.fleet import is_silent
+from collector.web.standing import is_silent
 from rules.model import Alert, Incident
 
 PublicState = Literal["good", "degraded", "bad", "unknown"]

@@ -32,7 +32,7 @@ def value_axis(unit: str, lowest: float, highest: float, *, from_zero: bool) -> 
     """An axis that holds all values from lowest to highest. They must be finite."""
     if from_zero and lowest >= 0:
         if unit == "%" and _SHARES_FULL_FROM <= highest <= 100:
-            return Axis(0, 100, [(value, f"{value}{NBSP}%") for value in (0, 25, 50, 75, 100)])
+            return Axis(0, 100, [(value, _say_tick(value, unit)) for value in (0, 25, 50, 75, 100)])
         lowest = 0.0
     factor, name = scale_of(unit, max(abs(lowest), abs(highest)))
     low, high = lowest / factor, highest / factor

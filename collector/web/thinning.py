@@ -9,7 +9,7 @@ from msgspec import Struct
 from collector.store import Points
 
 POINTS_MAX = 600
-"""As many are drawn one by one; more than that are put into buckets."""
+"""As many fit into the range of a chart one by one; where they lie closer they are put into buckets."""
 GAP_INTERVALS = 2.5
 
 Floats = npt.NDArray[np.float64]
@@ -50,13 +50,14 @@ def thin(points: Points, span_ms: int, every_ms: int, points_max: int = POINTS_M
     """What to draw of a series over a range this long, of a host that reports every so often."""
     answered = np.isfinite(points.values)
     at, values = points.at[answered], points.values[answered]
-    gap_ms = GAP_INTERVALS * _interval(points.at, every_ms)
+    interval_ms = _interval(points.at, every_ms)
+    gap_ms = GAP_INTERVALS * interval_ms
     begins = np.ones(len(at), dtype=np.bool_)
     if len(at):
         # A point without an answer ends the line as surely as time without a point does.
         position = np.flatnonzero(answered)
         begins[1:] = (np.diff(at) > gap_ms) | (np.diff(position) > 1)
-    if len(at) <= points_max:
+    if len(at) <= points_max and interval_ms * points_max >= span_ms:
         return Line(at, values, values, values, begins)
     return in_buckets(points, bucket_ms_for(span_ms, points_max // 2), gap_ms)
 

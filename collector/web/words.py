@@ -7,6 +7,8 @@ import re
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from rules import words
+
 NBSP = "\N{NO-BREAK SPACE}"
 NOTHING = "–"
 """Stands where a value would, when there is none."""
@@ -21,23 +23,8 @@ _ZONE_LETTERS_MAX = 64
 
 
 def say_duration(ms: float) -> str:
-    """`38 min`, `2 h 5 min`, `3 d 4 h`: two units at most, and never the moment's worth of a day."""
-    seconds = max(0, int(ms // SECOND_MS))
-    if seconds < 60:
-        return f"{seconds}{NBSP}s"
-    minutes = seconds // 60
-    if minutes < 60:
-        return f"{minutes}{NBSP}min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return _two(hours, "h", minutes, "min")
-    days, hours = divmod(hours, 24)
-    return _two(days, "d", hours if days < 14 else 0, "h")
-
-
-def _two(great: int, great_unit: str, small: int, small_unit: str) -> str:
-    head = f"{great}{NBSP}{great_unit}"
-    return f"{head} {small}{NBSP}{small_unit}" if small else head
+    """`45 s`, `38 min`, `2 h 5 min`, `3 d 4 h`: as messages say it, but on one line."""
+    return words.duration(ms).replace(" ", NBSP)
 
 
 def say_ago(ms: float) -> str:
@@ -179,9 +166,5 @@ class Times:
 
 def iso(ms: int) -> str:
     """RFC 3339, for machines."""
-    return (
-        datetime.fromtimestamp(min(max(ms, 0), _TIME_MS_MAX) / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[
-            :-3
-        ]
-        + "Z"
-    )
+    at = datetime.fromtimestamp(min(max(ms, 0), _TIME_MS_MAX) / 1000, UTC)
+    return f"{at.isoformat(timespec='milliseconds')[:-6]}Z"

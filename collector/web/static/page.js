@@ -234,13 +234,13 @@ function follow(form) {
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const told = document.cookie.split("; ").includes(`zone=${zone}`);
 if (!told) document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax`;
-if (!told && part().dataset.zone !== zone) wish();
+if (subject && !told && part().dataset.zone !== zone) wish();
 
 const form = document.getElementById("ask");
 if (form) follow(form);
 document.addEventListener("pointermove", point);
 if (subject) {
-  listen();
+  if (subject !== "time") listen(); // the public page looks from time to time and is told nothing
   setInterval(everySecond, 1000);
   document.addEventListener("visibilitychange", wish);
 }

@@ -32,7 +32,9 @@ def rules_of_the_packs() -> list[Rule]:
 class Site:
     """`async with Site(folder) as site`; the clock stands where `now` says."""
 
-    def __init__(self, folder: Path, *, rules: Sequence[Rule] | None = None, channels: Sequence[str] = ("mail",)) -> None:
+    def __init__(
+        self, folder: Path, *, rules: Sequence[Rule] | None = None, channels: Sequence[str] = ("mail",)
+    ) -> None:
         self.now = NOW
         self._folder, self._channels = folder, list(channels)
         self._rules = rules_of_the_packs() if rules is None else rules
@@ -75,7 +77,9 @@ class Site:
 
     async def enrol(self, name: str, **labels: str) -> Host:
         digest = hashlib.sha256(name.encode()).digest()
-        return await self.store.hosts.enrol(name, labels, hashlib.sha256(digest).hexdigest()[:16], digest, self.now)
+        return await self.store.hosts.enrol(
+            name, labels, hashlib.sha256(digest).hexdigest()[:16], digest, self.now
+        )
 
     async def send(
         self,
@@ -139,7 +143,9 @@ class Page:
     def all(self, name: str, **attributes: str) -> list[dict[str, str]]:
         """The attributes of every such tag that has these among its own."""
         return [
-            found for tag, found in self.tags if tag == name and all(found.get(k) == v for k, v in attributes.items())
+            found
+            for tag, found in self.tags
+            if tag == name and all(found.get(k) == v for k, v in attributes.items())
         ]
 
 

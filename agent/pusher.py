@@ -51,7 +51,9 @@ def judge(answer: Answer, sent: int) -> Verdict:
             return Verdict("denied", f"the collector does not accept the token: {_words(answer)}")
         case 413:
             return Verdict("too much", f"413 {_words(answer)}")
-        case 400 | 422 if _problem(answer) is not None:  # else it is some proxy's, and not about the batches
+        case 400 | 422 if problem := _problem(answer):  # else it is some proxy's, and not about the batches
+            if problem.code == wire.OTHER_VERSION:  # once one of the two is upgraded, every batch will do
+                return Verdict("misled", f"agent and collector do not fit: {_words(answer)}")
             return Verdict("too much", f"{answer.status} {_words(answer)}")
         case 404 | 405:
             return Verdict("misled", f"there is no collector at this address: {_words(answer)}")

@@ -88,6 +88,10 @@ class Results(Struct, frozen=True):
     results: list[Result]
 
 
+OTHER_VERSION = "version"
+"""The code of a Problem that says: this collector does not speak the version of this push."""
+
+
 class Problem(Struct, frozen=True):
     """Any answer that is not a 200: a code for machines, a sentence for people."""
 

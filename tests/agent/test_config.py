@@ -8,12 +8,15 @@ from textwrap import dedent
 
 import pytest
 
+import agent.checks
 from agent import config
 from agent.config import AgentConfig, load, need_token, read
-from agent.options import ConfigError, describe
+from agent.options import ConfigError, describe, discover
 from tests.agent.receiver import TOKEN
 
-HOST_CHECKS = ["cpu", "disk", "load", "memory", "network", "pressure"]
+HOST_CHECKS = [
+    kind.name for kind in discover(agent.checks).values() if getattr(kind.options, "by_default", False)
+]
 
 
 @pytest.fixture
@@ -32,6 +35,11 @@ def mistake(path: Path | None, environ: dict[str, str] | None = None) -> str:
     text = str(caught.value)
     assert "\n" not in text
     return text.removeprefix(f"{path}:") if path else text
+
+
+def test_the_checks_of_the_host_are_among_the_kinds() -> None:
+    assert {"cpu", "disk", "load", "memory", "network", "pressure"} <= set(HOST_CHECKS)
+    assert not {"http", "tcp"} & set(HOST_CHECKS)
 
 
 def test_without_a_file_every_default_applies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -132,7 +140,7 @@ def test_relative_paths_start_at_the_file(file: Path) -> None:
             "agent:\n  checks:\n    - kind: cpux",
             '3: agent.checks[0].kind: unknown kind "cpux"; did you mean "cpu"?',
         ),
-        ("agent:\n  checks:\n    - id: x", "3: agent.checks[0].kind: required, but missing; allowed: cpu, "),
+        ("agent:\n  checks:\n    - id: x", "3: agent.checks[0].kind: required, but missing; allowed: "),
         ("agent:\n  checks:\n    - {kind: cpu, speed: 1}", "3: agent.checks[0].speed: unknown key; "),
         ("agent:\n  checks: [{kind: http}]", "2: agent.checks[0].url: required, but missing"),
     ],
@@ -238,7 +246,7 @@ def test_two_checks_cannot_share_an_id(file: Path, checks: str, said: str) -> No
 
 
 def test_there_is_a_limit_to_the_number_of_checks(file: Path) -> None:
-    many = ", ".join(f"{{kind: tcp, host: a, port: 1, id: c{n}}}" for n in range(495))
+    many = ", ".join(f"{{kind: tcp, host: a, port: 1, id: c{n}}}" for n in range(501 - len(HOST_CHECKS)))
     said = mistake(written(file, f"agent:\n  checks: [{many}]"))
     assert said == "2: agent.checks: 501 checks; at most 500 are allowed"
 

@@ -109,6 +109,7 @@ def seqs(receiver: Receiver) -> list[list[int]]:
         (308, b"", "misled", "a token is sent nowhere but to the address that was given"),
         (400, b'{"code":"shape","message":"no"}', "too much", "one of them may be bad"),
         (400, b"<html>Bad Request</html>", "away", "a proxy says so, and not about the batches"),
+        (400, b'{"code":"version","message":"speak 2"}', "misled", "an upgrade of either will make it good"),
         (401, b"", "denied", "the token is not known"),
         (403, b"", "denied", "the token is not allowed"),
         (404, b"", "misled", "this is no collector"),

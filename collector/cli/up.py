@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import ipaddress
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ log = logging.getLogger(__name__)
 
 AGENT_AGAIN_S = 5.0
 AGENT_STOP_S = 8.0
+PR_SET_PDEATHSIG = 1
 
 STARTER = """\
 # Made by `watchkeeper up`. What you change here is kept; start it again to apply it.
@@ -66,7 +69,7 @@ async def keep_agent_running(config: Path, log_format: str) -> None:
     """Run the agent as a child until cancelled, then stop it kindly; one that dies is started again."""
     while True:
         command = ["-m", "agent", "--log-format", log_format, "run", "--config", str(config)]
-        child = await asyncio.create_subprocess_exec(sys.executable, *command)
+        child = await asyncio.create_subprocess_exec(sys.executable, *command, preexec_fn=_end_with_parent)
         try:
             code = await child.wait()
         except asyncio.CancelledError:
@@ -76,6 +79,11 @@ async def keep_agent_running(config: Path, log_format: str) -> None:
             "The agent ended by itself (exit code %d); it is started again in %d s.", code, AGENT_AGAIN_S
         )
         await asyncio.sleep(AGENT_AGAIN_S)
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: should we be killed, the kernel ends the agent kindly, and it does not hold its spool."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 async def _stop(child: asyncio.subprocess.Process) -> None:

@@ -24,8 +24,6 @@ POINTS_MAX = 1_000_000
 """No range of a series holds more; a longer one is refused rather than cut."""
 SPOOLS_PER_HOST_MAX = CHECKS_PER_HOST_MAX = 1_000
 """A host keeps no more of either; those heard of longest ago are forgotten."""
-RESOLVED_REMEMBERED_MS = 600_000
-"""An incident resolved less than this ago may be opened again, so judging must know it."""
 
 
 class StoreError(Exception):

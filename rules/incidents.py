@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from rules import notices
-from rules.model import RANK, Alert, Incident, Notice, worst
+from rules.model import RANK, REOPEN_MS, Alert, Incident, Notice, worst
 
 if TYPE_CHECKING:
     from rules.memory import Memory
     from rules.watch import Watch
 
-REOPEN_MS = 10 * 60_000
-"""What comes back this soon is the same problem again."""
 RELEASE_MS = 60_000
 """How long a held alert may outlive its cause: those behind a host that is back report one after the other."""
 PARENTS_MAX = 16

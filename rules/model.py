@@ -19,6 +19,9 @@ Severity = Literal["info", "warning", "critical"]
 State = Literal["ok", "pending", "firing", "unknown"]
 Reason = Literal["first", "escalated", "resolved"]
 
+REOPEN_MS = 10 * 60_000
+"""An incident that comes back this soon after its end is the same problem again."""
+
 RANK: dict[Severity | None, int] = {None: 0, "info": 1, "warning": 2, "critical": 3}
 
 

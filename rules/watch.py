@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from rules.engine import Plans, Rule
-from rules.incidents import REOPEN_MS
 from rules.memory import NEVER, Memory, split_subject
-from rules.model import Alert, Change, ChannelView, Host, Incident, Outcome, RuleState
+from rules.model import REOPEN_MS, Alert, Change, ChannelView, Host, Incident, Outcome, RuleState
 from rules.seen import Seen
 
 MEMBERS_MAX = 500

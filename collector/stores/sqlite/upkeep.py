@@ -6,11 +6,12 @@ import os
 import sqlite3
 from pathlib import Path
 
-from collector.store import LIST_MAX, RESOLVED_REMEMBERED_MS, Remembered, StoreError
+from collector.store import LIST_MAX, Remembered, StoreError
 from collector.stores.sqlite.commit import unpack_ranges
 from collector.stores.sqlite.hosts import all_hosts
 from collector.stores.sqlite.incidents import ALERT, INCIDENT, listed
 from collector.stores.sqlite.tables import ALERTS, INCIDENTS, STATES
+from rules.model import REOPEN_MS
 from rules.seen import Seen
 
 # Two questions rather than one with OR, so that each has its index.
@@ -40,7 +41,7 @@ PAGES_KEPT_FREE = 2_000
 
 
 def remember(connection: sqlite3.Connection, now: int) -> Remembered:
-    since = now - RESOLVED_REMEMBERED_MS
+    since = now - REOPEN_MS
     (instance,) = connection.execute("SELECT value FROM meta WHERE key = 'instance'").fetchone()
     return Remembered(
         instance=instance,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collector.store import RESOLVED_REMEMBERED_MS, Store
-from rules.model import Outcome
+from collector.store import Store
+from rules.model import REOPEN_MS, Outcome
 from tests.collector.stores.builders import NOW, alert, enrolled, incident, transition
 from tests.collector.stores.conftest import Place
 
@@ -65,7 +65,7 @@ async def test_the_transitions_of_an_incident_are_those_of_its_alerts_oldest_fir
 
 async def test_judging_remembers_what_is_open_and_what_may_be_opened_again(place: Place) -> None:
     store = await place.open()
-    long_ago, just_now = NOW - RESOLVED_REMEMBERED_MS - 1, NOW - RESOLVED_REMEMBERED_MS
+    long_ago, just_now = NOW - REOPEN_MS - 1, NOW - REOPEN_MS
     await store.commit(
         [
             Outcome(

@@ -78,7 +78,7 @@ def _title(story: Story, reason: Reason, told: Severity) -> str:
     """All that must be known, in one line: state, host, what, since when."""
     incident = story.incident
     if reason == "resolved" and incident.resolved_at is not None:
-        return f"RESOLVED {incident.title} (after {words.duration(incident.resolved_at - story.started_at)})"
+        return f"RESOLVED {incident.title} (lasted {words.duration(incident.resolved_at - story.started_at)})"
     since = f"since {words.clock(story.started_at, story.now)}"
     if reason == "escalated":
         since = f"was {told}, {since}"

@@ -77,8 +77,8 @@ def test_the_titles_alone_say_enough() -> None:
         "mail: WARNING db-3: disk /var 90 % > 85 % (since 02:00 UTC)",
         "mail: CRITICAL db-3: disk /var 96.2 % > 95 % (was warning, since 02:00 UTC)",
         "pager: CRITICAL db-3: disk /var 96.2 % > 95 % (since 02:00 UTC)",
-        "mail: RESOLVED db-3: disk /var 96.2 % > 95 % (after 38 min)",
-        "pager: RESOLVED db-3: disk /var 96.2 % > 95 % (after 38 min)",
+        "mail: RESOLVED db-3: disk /var 96.2 % > 95 % (lasted 38 min)",
+        "pager: RESOLVED db-3: disk /var 96.2 % > 95 % (lasted 38 min)",
     ]
 
 

@@ -15,7 +15,7 @@ from collector.web.catalog import Plan
 from collector.web.scales import Axis, time_ticks, value_axis
 from collector.web.standing import series_of
 from collector.web.thinning import Line, bucket_ms_for, in_buckets, thin
-from collector.web.words import MINUTE_MS, NOTHING, Times, iso, say_duration, say_value
+from collector.web.words import MINUTE_MS, NOTHING, Times, iso, say_value
 from rules.model import Alert
 
 WIDTH, HEIGHT = 1000, 160
@@ -107,9 +107,9 @@ def draw(
         ],
         _onsets(about, span, times),
         _summary(plan, drawn),
-        say_duration(bucket_ms) if bucket_ms else "",
+        say_value("ms", bucket_ms) if bucket_ms else "",
         rows,
-        say_duration(each_ms) if each_ms else "",
+        say_value("ms", each_ms),
         [name for name, _ in plan.series],
     )
 

@@ -25,7 +25,7 @@ from collector.web.standing import (
     series_of,
 )
 from collector.web.words import NBSP, NOTHING, Times, iso, say_count, say_share
-from rules.model import RANK, Alert, Host, Incident, worst
+from rules.model import RANK, Alert, Host, Incident, Series, worst
 
 HOSTS_PER_PAGE = 1_000
 PROBLEMS_MAX = 200
@@ -295,22 +295,27 @@ def _meter(value: float | None, alerts: Sequence[Alert], metrics: str) -> tuple[
     return f"{look} p{min(100, max(0, BAR_STEP * round(value / BAR_STEP)))}", say_share(value)
 
 
-_DISK = 'disk_used_pct{mount="'
-
-
 @lru_cache(LAYOUTS_KNOWN_MAX)
-def _series_to_look_at(names: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Of a host's series, those of its disks and those of its checks. Most hosts have the same as their neighbours."""
-    return [n for n in names if n.startswith(_DISK)], [n for n in names if n.startswith("check_state{")]
+def _series_to_look_at(names: tuple[str, ...]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Of a host's series, those of its disks (with their mounts) and those of its checks.
+
+    Most hosts have the same series as their neighbours, so this is rarely worked out.
+    """
+    disks = [(name, _mount(name)) for name in names if name.startswith("disk_used_pct{")]
+    return disks, [name for name in names if name.startswith("check_state{")]
 
 
-def _fullest(values: Mapping[str, float], disks: Sequence[str]) -> tuple[float | None, str]:
+def _mount(name: str) -> str:
+    try:
+        return Series.parse(name).labels.get("mount", "")
+    except ValueError:
+        return ""
+
+
+def _fullest(values: Mapping[str, float], disks: Sequence[tuple[str, str]]) -> tuple[float | None, str]:
     """How full the fullest mount is, and its name."""
-    known = [(values[name], name) for name in disks if values[name] == values[name]]
-    if not known:
-        return None, ""
-    full, name = max(known)
-    return full, name[len(_DISK) : -2]
+    known = [(values[name], mount) for name, mount in disks if values[name] == values[name]]
+    return max(known, default=(None, ""))
 
 
 def _note(host: Host, unanswered: int) -> str:

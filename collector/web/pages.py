@@ -136,8 +136,7 @@ class Pages:
             raise Missing(f"There is no host with the number {number}.")
         own = [alert for alert in alerts if alert.host == number]
         page = host_page(latest, checks, own, acknowledged_of(incidents), (span, metric), times)
-        end = times.now
-        limits = (end - RANGES[span], end)
+        limits = _limits(span, times.now)
         chosen = plans(latest.values, metric)
         points = await self._points(number, [name for plan in chosen for name, _ in plan.series], limits)
 
@@ -167,8 +166,7 @@ class Pages:
         latest = await self._store.samples.latest(number)
         if latest is None:
             raise Missing(f"There is no host with the number {number}.")
-        end = self._now_ms()
-        points = await self._points(number, names, (end - RANGES[span], end))
+        points = await self._points(number, names, _limits(span, self._now_ms()))
         body = await asyncio.to_thread(lambda: Body(_as_csv(points)))
         return answer(request, body, kind="text/csv", file_name=f"host-{number}-{span}.csv")
 
@@ -332,6 +330,11 @@ def _range(request: web.Request) -> str:
     if span not in RANGES:
         raise Unclear(f"The range is one of {', '.join(RANGES)}.")
     return span
+
+
+def _limits(span: str, now: int) -> tuple[int, int]:
+    """From when on and until before when: what was sampled this very moment is in it."""
+    return now + 1 - RANGES[span], now + 1
 
 
 def _as_csv(points: dict[str, Points]) -> str:

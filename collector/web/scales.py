@@ -37,7 +37,8 @@ def value_axis(unit: str, lowest: float, highest: float, *, from_zero: bool) -> 
     factor, name = scale_of(unit, max(abs(lowest), abs(highest)))
     low, high = lowest / factor, highest / factor
     if high - low < 1e-9 * max(1.0, abs(high)):
-        low, high = (low, max(high, 1.0)) if low == 0 else (low - abs(low) / 2, high + abs(high) / 2)
+        around = max(abs(high) / 2, 0.5)
+        low, high = (low, max(high, 1.0)) if low == 0 else (low - around, high + around)
     step = _step(high - low)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     if last - first > STEPS_MAX:

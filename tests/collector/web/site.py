@@ -125,22 +125,22 @@ class Site:
 
     async def get(self, path: str, **headers: str) -> Page:
         async with self.client.get(path, headers=headers) as answer:
-            return Page(answer.status, dict(answer.headers), await answer.text())
+            return Page(answer.status, answer.headers, await answer.text())
 
 
 class Page:
     """An answer, its HTML taken apart: `tags` are (name, attributes), `text` what a reader reads."""
 
-    def __init__(self, status: int, headers: dict[str, str], source: str) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], source: str) -> None:
         self.status, self.headers, self.source = status, headers, source
         parser = _Parser()
-        parser.feed(source)
+        parser.feed(source if "html" in headers.get("Content-Type", "") else "")
         parser.close()
         assert not parser.open, f"never closed: {parser.open}"
         self.tags = parser.tags
         self.text = " ".join(" ".join(parser.words).replace("\N{NO-BREAK SPACE}", " ").split())
 
-    def all(self, name: str, **attributes: str) -> list[dict[str, str]]:
+    def all(self, name: str, /, **attributes: str) -> list[dict[str, str]]:
         """The attributes of every such tag that has these among its own."""
         return [
             found

@@ -23,37 +23,29 @@ class Folder:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise _unusable(self.path, error) from error
+            raise unusable(self.path, error) from error
 
     def make_database(self) -> None:
         """An empty file that only its owner can read; nothing if there is one already."""
         try:
-            os.close(_open(self.database, os.O_RDWR | os.O_CREAT))
-            self._make_lasting()
+            os.close(open_owned(self.database, os.O_RDWR | os.O_CREAT))
+            make_names_lasting(self.path)
         except OSError as error:
-            raise _unusable(self.database, error) from error
-
-    def _make_lasting(self) -> None:
-        """That the file is there must survive a power cut as well: SQLite sees to what is in it only."""
-        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            raise unusable(self.database, error) from error
 
     def hold(self) -> None:
         """Keep every other collector out. StoreError when one is in."""
         try:
-            lock = _open(self._lock_path, os.O_RDWR | os.O_CREAT)
+            lock = open_owned(self._lock_path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise _unusable(self._lock_path, error) from error
+            raise unusable(self._lock_path, error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
             os.close(lock)
             if not isinstance(error, BlockingIOError):
-                raise _unusable(self._lock_path, error) from error
+                raise unusable(self._lock_path, error) from error
             who = f"process {holder}" if holder else "another process"
             raise StoreError(
                 f"a collector ({who}) is at work in {self.path}; stop it, or name another folder"
@@ -70,7 +62,7 @@ class Folder:
             os.close(lock)
 
 
-def _open(path: Path, flags: int) -> int:
+def open_owned(path: Path, flags: int) -> int:
     """Open a file, which belongs to the folder's owner when root has to create it (as with `sudo watchkeeper ...`)."""
     created = not path.exists()
     opened = os.open(path, flags, 0o600)
@@ -80,7 +72,16 @@ def _open(path: Path, flags: int) -> int:
     return opened
 
 
-def _unusable(path: Path, error: OSError) -> StoreError:
+def make_names_lasting(path: Path) -> None:
+    """Which files a folder holds must survive a power cut as well: SQLite sees to what is in them only."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def unusable(path: Path, error: OSError) -> StoreError:
     return StoreError(
         f"{path} cannot be used: {error.strerror}; it must be writable for the collector's user",
         passing=error.errno in (errno.ENOSPC, errno.EDQUOT),

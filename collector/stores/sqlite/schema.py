@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
@@ -255,7 +256,7 @@ for step in STEPS:
 
 def prepare(connection: sqlite3.Connection, folder: Folder) -> None:
     """Bring the file up to our schema and see that it is sound. For whoever holds the folder."""
-    if _pending(connection, folder):
+    if pending(connection, folder.database):
         db = _database(connection)
         with db.atomic():  # one for all steps: a start that is cut short leaves the file as it was
             MIGRATIONS.apply(db)
@@ -271,7 +272,7 @@ def prepare(connection: sqlite3.Connection, folder: Folder) -> None:
 
 def prepare_beside_a_collector(connection: sqlite3.Connection, folder: Folder) -> None:
     """Bring the file up to our schema unless somebody else holds the folder: then it must have it already."""
-    if not _pending(connection, folder):
+    if not pending(connection, folder.database):
         return
     try:
         folder.hold()
@@ -283,13 +284,13 @@ def prepare_beside_a_collector(connection: sqlite3.Connection, folder: Folder) -
         folder.release()
 
 
-def _pending(connection: sqlite3.Connection, folder: Folder) -> bool:
+def pending(connection: sqlite3.Connection, database: Path) -> bool:
     """Whether migrations are to be made. StoreError when a newer version has made some that we do not know."""
     ours = {step.__name__ for step in STEPS}
     applied = {migration.name for migration in MIGRATIONS.applied(_database(connection))}
     if unknown := applied - ours:
         raise StoreError(
-            f"{folder.database} was written by a newer Watchkeeper (it has {', '.join(sorted(unknown))}); "
+            f"{database} was written by a newer Watchkeeper (it has {', '.join(sorted(unknown))}); "
             "install that version, or put back a copy made before",
             passing=False,
         )

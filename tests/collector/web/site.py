@@ -120,6 +120,7 @@ class Site:
         for _ in range(int(seconds)):
             self.now += 1_000
             await self.evaluator.tick()
+        assert await self.evaluator.take([]) == []  # returns when all before it is on disk
 
     # --- what a browser would see ---
 

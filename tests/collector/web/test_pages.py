@@ -148,7 +148,7 @@ async def test_a_hosts_page_draws_its_series_and_says_the_same_in_a_table(site: 
     (line,) = [path for path in page.all("path", **{"class": "line s1"}) if path["d"].count(",") == 60][:1]
     assert line["d"].startswith("M")
     assert "CPU: mean of each 1 min" in page.text
-    assert "02:09 56.5 % (54 % to 59 %)" in page.text
+    assert "02:09 55.5 % (53 % to 58 %)" in page.text
     assert page.all("a", href="/hosts/1/series.csv?name=cpu_used_pct&range=1h")
     assert page.all("a", href="/hosts/1?range=7d")
 

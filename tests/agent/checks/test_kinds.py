@@ -16,7 +16,11 @@ from agent.wire import parse_series
 from tests.agent.checks.declared import undeclared
 
 KINDS = discover(checks)
-HOST = set("conntrack cpu disk disk_io files load memory network oom pressure processes uptime".split())
+HOST = set(
+    """
+    conntrack cpu disk disk_io files load memory network oom pressure processes tcp_states uptime
+    """.split()
+)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

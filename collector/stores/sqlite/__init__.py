@@ -13,12 +13,12 @@ from collector.stores.sqlite import commit, upkeep
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.hosts import SqliteHosts
 from collector.stores.sqlite.incidents import SqliteIncidents
-from collector.stores.sqlite.layouts import WrittenLayouts
 from collector.stores.sqlite.notices import SqliteNotices
 from collector.stores.sqlite.readers import Readers
 from collector.stores.sqlite.samples import SqliteSamples
 from collector.stores.sqlite.schema import prepare, prepare_beside_a_collector
 from collector.stores.sqlite.writer import Writer
+from collector.stores.sqlite.written import Written
 from rules.model import Outcome
 
 
@@ -40,8 +40,8 @@ async def open_store(folder: Path, *, role: Literal["collector", "tool"]) -> Sto
 class SqliteStore:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._layouts = WrittenLayouts()
-        self._writer = Writer(folder.database, on_undo=self._layouts.clear)
+        self._written = Written()
+        self._writer = Writer(folder.database, on_undo=self._written.clear)
         self._readers = Readers(folder.database)
         self.hosts: Hosts = SqliteHosts(self._readers, self._writer)
         self.samples: Samples = SqliteSamples(self._readers)
@@ -57,11 +57,11 @@ class SqliteStore:
         return await self._readers.read(lambda connection: upkeep.remember(connection, now))
 
     async def commit(self, outcomes: Sequence[Outcome]) -> None:
-        await self._writer.write(lambda connection: commit.keep(connection, outcomes, self._layouts))
+        await self._writer.write(lambda connection: commit.keep(connection, outcomes, self._written))
 
     async def forget_before(self, at: int, batches_max: int) -> int:
         def job(connection: sqlite3.Connection) -> int:
-            self._layouts.clear()  # some are about to go
+            self._written.clear()  # layouts are about to go
             return upkeep.forget_before(connection, at, batches_max)
 
         dropped = await self._writer.write(job)

@@ -6,44 +6,57 @@ import array
 import sqlite3
 import sys
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from collector.stores.sqlite.layouts import WrittenLayouts
+from collector.stores.sqlite.many import Rows
 from collector.stores.sqlite.tables import ALERTS, CHECKS, INCIDENTS, NOTICES, STATES, TRANSITIONS, json_text
+from collector.stores.sqlite.written import Written
 from rules.model import Arrival, Host, Outcome
 from rules.seen import Seen
 
-BATCH = (
-    "INSERT INTO batches (id, host, at, arrived_at, every_ms, layout, samples) VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
+BATCHES = Rows("INSERT INTO batches (id, host, at, arrived_at, every_ms, layout, samples)", 7)
 COUNT = "UPDATE meta SET value = value + ? WHERE key = 'batches'"
 HOST = """
     UPDATE hosts SET labels = ?2, facts = ?3, own_labels = ?4
     WHERE id = ?1 AND (labels <> ?2 OR facts <> ?3 OR own_labels <> ?4)
 """
-# Only forward: a late batch replaces nothing of the newest. What the judge says of the host (?8) holds in any case.
-HEARD = """
-    INSERT INTO heard (host, arrived_at, last_at, every_ms, skew_ms, flags, batch)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-    ON CONFLICT (host) DO UPDATE SET
-        arrived_at = max(arrived_at, excluded.arrived_at),
-        last_at = max(last_at, excluded.last_at),
-        every_ms = iif(?8 OR excluded.last_at >= last_at, excluded.every_ms, every_ms),
-        skew_ms = iif(?8 OR excluded.last_at >= last_at, excluded.skew_ms, skew_ms),
-        flags = iif(?8 OR excluded.last_at >= last_at, excluded.flags, flags),
-        batch = iif(excluded.last_at >= last_at, excluded.batch, batch)
-"""
+
+
+def _heard_rows(takes_over: str) -> Rows:
+    """Only forward: a late batch replaces nothing of the newest. `takes_over` is when a row says how the host is."""
+    return Rows(
+        "INSERT INTO heard (host, arrived_at, last_at, every_ms, skew_ms, flags, batch)",
+        7,
+        f"""
+        ON CONFLICT (host) DO UPDATE SET
+            arrived_at = max(arrived_at, excluded.arrived_at),
+            last_at = max(last_at, excluded.last_at),
+            every_ms = iif({takes_over}, excluded.every_ms, every_ms),
+            skew_ms = iif({takes_over}, excluded.skew_ms, skew_ms),
+            flags = iif({takes_over}, excluded.flags, flags),
+            batch = iif(excluded.last_at >= last_at, excluded.batch, batch)
+        """,
+    )
+
+
+HEARD = {True: _heard_rows("TRUE"), False: _heard_rows("excluded.last_at >= last_at")}
+"""By whether the judge has said how the host is: that holds in any case."""
 HEARD_OF = """
     UPDATE heard SET every_ms = ?2, skew_ms = ?3, flags = ?4, arrived_at = max(arrived_at, ?5) WHERE host = ?1
 """
-SEEN = """
-    INSERT INTO seen (host, spool, below, ranges, arrived_at) VALUES (?, ?, ?, ?, ?)
+SEEN = Rows(
+    "INSERT INTO seen (host, spool, below, ranges, arrived_at)",
+    5,
+    """
     ON CONFLICT (host, spool) DO UPDATE SET
         below = excluded.below, ranges = excluded.ranges, arrived_at = max(arrived_at, excluded.arrived_at)
-"""
+    """,
+)
 CHECK = f"""
     INSERT INTO checks (host, {", ".join(CHECKS.kind.__struct_fields__)}) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (host, id) DO UPDATE SET
@@ -53,9 +66,10 @@ CHECK = f"""
 FORGET_STATE = "DELETE FROM rule_states WHERE rule = ? AND subject = ?"
 
 
-def keep(connection: sqlite3.Connection, outcomes: Sequence[Outcome], layouts: WrittenLayouts) -> None:
+def keep(connection: sqlite3.Connection, outcomes: Sequence[Outcome], written: Written) -> None:
     """Write all that follows from `outcomes`, in their order, within the caller's transaction."""
-    _keep_batches(connection, outcomes, layouts)
+    _keep_batches(connection, outcomes, written.layouts)
+    _keep_hosts(connection, outcomes, written)
     _keep_seen(connection, outcomes)
     _keep_checks(connection, outcomes)
     _keep_judgement(connection, outcomes)
@@ -73,32 +87,21 @@ def _keep_batches(
             number = last + len(batches) + 1
             batches.append(_batch(number, arrival, layouts.number(connection, arrival.layout, arrival.at)))
             heard.append(_heard(number, arrival, host))
-    connection.executemany(BATCH, batches)
+    BATCHES.write(connection, batches)
     connection.execute(COUNT, [len(batches)])
-    connection.executemany(HEARD, heard)
-    _keep_hosts(connection, outcomes)
+    for judged, rows in groupby(heard, key=lambda row: bool(row[-1])):
+        HEARD[judged].write(connection, [row[:-1] for row in rows])
 
 
-def _keep_hosts(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
-    newest = {outcome.host.id: outcome for outcome in outcomes if outcome.host is not None}
-    hosts = [
-        (outcome.host, outcome.arrival is None) for outcome in newest.values() if outcome.host is not None
-    ]
-    connection.executemany(
-        HOST,
-        [
-            (host.id, json_text(host.labels), json_text(host.facts), json_text(host.own_labels))
-            for host, _ in hosts
-        ],
-    )
-    connection.executemany(
-        HEARD_OF,
-        [
-            (host.id, host.every_ms, host.skew_ms, json_text(host.flags), host.arrived_at or 0)
-            for host, without_batch in hosts
-            if without_batch
-        ],
-    )
+def _keep_hosts(connection: sqlite3.Connection, outcomes: Sequence[Outcome], written: Written) -> None:
+    newest = {host.id: (host, outcome) for outcome in outcomes if (host := outcome.host) is not None}
+    for host, outcome in newest.values():
+        if written.take(host):
+            row = host.id, json_text(host.labels), json_text(host.facts), json_text(host.own_labels)
+            connection.execute(HOST, row)
+        if outcome.arrival is None:
+            flags = json_text(host.flags)
+            connection.execute(HEARD_OF, (host.id, host.every_ms, host.skew_ms, flags, host.arrived_at or 0))
 
 
 def _batch(number: int, arrival: Arrival, layout: int) -> Sequence[Any]:
@@ -118,8 +121,8 @@ def _keep_seen(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> N
     for outcome in outcomes:
         if (seen := outcome.seen) is not None:
             newest[seen.host, seen.spool] = seen, outcome.arrival.arrived_at if outcome.arrival else 0
-    connection.executemany(
-        SEEN,
+    SEEN.write(
+        connection,
         [
             (seen.host, seen.spool, seen.below, pack_ranges(seen.ranges), arrived_at)
             for seen, arrived_at in newest.values()

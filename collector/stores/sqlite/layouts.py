@@ -7,14 +7,11 @@ import sqlite3
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 
 import msgspec
 
-WRITTEN_MAX = 20_000
-"""Layouts whose number the writer knows by heart (some 250 bytes each)."""
-NAMES_READ_MAX = 500_000
-"""Series names that the readers know by heart, over all layouts (few of them are different from each other)."""
+NAMES_MAX = 500_000
+"""Series names that the writer knows by heart, and so the readers, over all layouts (few differ from each other)."""
 USE_NOTED_EVERY_MS = 3_600_000
 
 
@@ -24,28 +21,34 @@ class WrittenLayouts:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, ...], tuple[int, int]] = OrderedDict()
+        self._names = 0
 
     def clear(self) -> None:
         """What was learned in a transaction that came to nothing is not so."""
         self._known.clear()
+        self._names = 0
 
-    def number(self, connection: sqlite3.Connection, names: Sequence[str], at: int) -> int:
+    def number(self, connection: sqlite3.Connection, names: tuple[str, ...], at: int) -> int:
         """Give a list of names its number, and note that a batch sampled at `at` uses it."""
-        text = msgspec.json.encode(names)
-        digest = hashlib.blake2b(text, digest_size=16).digest()
-        known = self._known.get(digest) or self._look_up(connection, digest, text)
+        known = self._known.get(names)
+        if known is None:
+            known = self._look_up(connection, names)
+            self._names += len(names)
         layout, used_until = known
         if at > used_until:
             used_until = at + USE_NOTED_EVERY_MS
             connection.execute("UPDATE layouts SET used_until = ? WHERE id = ?", [used_until, layout])
-        self._known[digest] = layout, used_until
-        self._known.move_to_end(digest)
-        if len(self._known) > WRITTEN_MAX:
-            self._known.popitem(last=False)
+        self._known[names] = layout, used_until
+        self._known.move_to_end(names)
+        while self._names > NAMES_MAX and len(self._known) > 1:
+            oldest, _ = self._known.popitem(last=False)
+            self._names -= len(oldest)
         return layout
 
-    def _look_up(self, connection: sqlite3.Connection, digest: bytes, text: bytes) -> tuple[int, int]:
+    def _look_up(self, connection: sqlite3.Connection, names: tuple[str, ...]) -> tuple[int, int]:
+        text = msgspec.json.encode(names)
+        digest = hashlib.blake2b(text, digest_size=16).digest()
         row = connection.execute("SELECT id, used_until FROM layouts WHERE digest = ?", [digest]).fetchone()
         if row is not None:
             return int(row[0]), int(row[1])
@@ -80,6 +83,6 @@ class ReadLayouts:
         if layout not in self._known:
             self._known[layout] = names
             self._names += len(names)
-        while self._names > NAMES_READ_MAX:
+        while self._names > NAMES_MAX:
             _, oldest = self._known.popitem(last=False)
             self._names -= len(oldest)

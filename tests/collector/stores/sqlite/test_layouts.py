@@ -77,8 +77,7 @@ async def test_a_list_in_steady_use_is_never_dropped(tmp_path: Path) -> None:
 async def test_a_host_with_other_series_in_every_batch_does_not_fill_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(layouts, "WRITTEN_MAX", 10)
-    monkeypatch.setattr(layouts, "NAMES_READ_MAX", 30)
+    monkeypatch.setattr(layouts, "NAMES_MAX", 30)
     written, read = layouts.WrittenLayouts(), layouts.ReadLayouts()
     await (await opened(tmp_path)).close()
     connection = sqlite3.connect(tmp_path / "watchkeeper.db")

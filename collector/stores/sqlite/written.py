@@ -1,0 +1,30 @@
+"""What the writer knows to stand in the tables as it is to stand there, for its thread alone."""
+
+from __future__ import annotations
+
+from collector.stores.sqlite.layouts import WrittenLayouts
+from rules.model import Host
+
+
+class Written:
+    """Forgotten when a transaction comes to nothing: what was learned in it is not so."""
+
+    def __init__(self) -> None:
+        self.layouts = WrittenLayouts()
+        self._said_of_hosts: dict[int, tuple[object, object, object]] = {}
+
+    def clear(self) -> None:
+        self.layouts.clear()
+        self._said_of_hosts.clear()
+
+    def take(self, host: Host) -> bool:
+        """Note that the host's row is about to be written; False when that would write what was written last.
+
+        It tells by the very objects, which batch after batch are the same ones: that costs a tenth of a look into the
+        table, and now and then a row is written for nothing.
+        """
+        labels, facts, own_labels = self._said_of_hosts.get(host.id, (None, None, None))
+        if labels is host.labels and facts is host.facts and own_labels is host.own_labels:
+            return False
+        self._said_of_hosts[host.id] = host.labels, host.facts, host.own_labels
+        return True

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import http.client
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
-from agent.wire import Batch, CheckState
+from agent.wire import BATCHES_PER_PUSH_MAX, PATH, Batch, CheckState, Push, decode_results, encode
 
 EVERY_MS = 10_000
 HOUR_MS = 3_600_000
@@ -49,7 +52,7 @@ class Simulated(Struct):
                 )
                 seq += 1
 
-    def _facts(self, start: int) -> dict[str, str]:
+    def _facts(self) -> dict[str, str]:
         return {
             "hostname": self.name,
             "os": "Debian GNU/Linux 12 (bookworm)",
@@ -179,3 +182,25 @@ FLEET = [
     Simulated("build-1", {"role": "build", "site": "fra"}, 62, 55, {"/": 57}, cores=32, memory_gib=128),
     Simulated("mail", {"role": "mail", "site": "fra"}, 6, 44, {"/": 38, "/var/mail": 61}),
 ]
+
+
+class Pusher:
+    """Hands a host's batches to a collector, as its agent would."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._port, self._token = port, token
+        self._spool = hashlib.sha256(token.encode()).hexdigest()[:32]
+
+    def push(self, batches: Iterable[Batch]) -> None:
+        """All of them, oldest first; an AssertionError when one is not taken."""
+        waiting = list(batches)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        with contextlib.closing(connection):
+            while waiting:
+                some, waiting = waiting[:BATCHES_PER_PUSH_MAX], waiting[BATCHES_PER_PUSH_MAX:]
+                connection.request("POST", PATH, encode(Push(1, self._spool, "boot", some)), headers)
+                answer = connection.getresponse()
+                body = answer.read()
+                assert answer.status == 200, f"the collector answered {answer.status}: {body.decode()}"
+                assert set(decode_results(body).results) == {"ok"}, body.decode()

@@ -23,9 +23,9 @@ METRIC = "queue_length"
 LIMIT = 100.0
 CALM, BAD = 7.0, 250.0
 SERIES = 20
-SPELL = 25
+SPELL = 5
 """So many batches a host is well, then so many it is not."""
-PAUSE_S = 0.01
+PAUSE_S = 0.001
 AGAIN_S = 0.03
 
 RULE = {

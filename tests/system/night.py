@@ -239,7 +239,6 @@ def disk_fills(scene: Scene, story: Story) -> None:
     story.did("The dump goes on: /srv/db is at 98 %.")
     scene.fill_disk("db-1", "/srv/db", 98)
     scene.wait_told(2)
-    story.worst_page = scene.page("/")
     time.sleep(5 * story.pace.every_s)
     story.did("Somebody removes the dump: 40 %.")
     scene.fill_disk("db-1", "/srv/db", 40)

@@ -37,6 +37,7 @@ def write(story: Story, picture: str) -> str:
         INTRO.format(
             pace=f"{pace.times:g} times", every=f"{pace.every_s:g} s", five_minutes=f"{300 / pace.times:g} s"
         ),
+        in_short(story),
         "## What happened\n",
         *timeline(story),
         "## What became of every notice\n",
@@ -49,6 +50,18 @@ def write(story: Story, picture: str) -> str:
         fenced(story.last_page),
     ]
     return "\n".join(parts)
+
+
+def in_short(story: Story) -> str:
+    """How many messages there were for how many causes."""
+    by_cause: dict[int, list[str]] = {}
+    for row in story.notices:
+        if row["channel"] == "mail":
+            by_cause.setdefault(row["incident"], []).append(row["reason"])
+    causes = "; ".join(f"incident {number}: {', '.join(reasons)}" for number, reasons in by_cause.items())
+    return (
+        f"In short: {len(story.mails())} mails for {len(by_cause)} causes ({causes}), and as much in Slack.\n"
+    )
 
 
 def timeline(story: Story) -> list[str]:
@@ -113,6 +126,7 @@ class _Text(HTMLParser):
         self.text: list[str] = []
         self._hidden = 0
         self._in_headline = False
+        self._more_columns = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._hidden += tag in self.HIDDEN
@@ -121,6 +135,7 @@ class _Text(HTMLParser):
             self.text.append("\n")
         elif tag in ("td", "th"):
             self.text.append("|")
+            self._more_columns = int(dict(attrs).get("colspan") or 1) - 1
         elif tag == "span" and self._in_headline:
             self.text.append(" · ")
 
@@ -129,6 +144,8 @@ class _Text(HTMLParser):
         self._in_headline &= tag != "h1"
         if tag in self.BLOCKS:
             self.text.append("\n")
+        elif tag in ("td", "th"):
+            self.text.append("|" * self._more_columns)
 
     def handle_data(self, data: str) -> None:
         if not self._hidden:

@@ -1,0 +1,90 @@
+"""Takes the README's picture from the real page: a collector, a small fleet that pushes to it, and a browser.
+
+`python -m tests.system.picture [FILE]` writes docs/overview.png unless told otherwise. It takes a minute, most of which
+it waits for one of the hosts to be missed.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.system.fleet import EVERY_MS, FLEET, HOUR_MS, Pusher
+from tests.system.harness import ROOT, Collector, wait_until
+
+FILE = ROOT / "docs" / "overview.png"
+BYTES_MAX = 150_000
+SIZE = {"width": 1280, "height": 800}
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def main(file: Path = FILE) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"packs": ["hosts", "services", "critical"]}
+        collector = Collector(
+            Path(folder) / "collector", settings=settings, channels=[{"kind": "log", "name": "log"}]
+        )
+        collector.start()
+        try:
+            play(collector)
+            take(collector.url, file)
+        finally:
+            collector.end()
+    size = file.stat().st_size
+    if size > BYTES_MAX:
+        raise SystemExit(f"{file} has {size} bytes; at most {BYTES_MAX} belong into the repository")
+    print(f"{file}: {size} bytes")
+
+
+def play(collector: Collector) -> None:
+    """Let the fleet live through an hour, and then wait until the host that fell silent is missed."""
+    end = now_ms()
+    pushers = {}
+    for host in FLEET:
+        config = collector.add_host(host.name)
+        pushers[host.name] = Pusher(collector.port, config["agent"]["token"])
+        pushers[host.name].push(host.batches(end - HOUR_MS, end))
+    told = end
+    gone = next(host for host in FLEET if host.name == "cam-2")
+
+    def is_missed() -> bool:
+        nonlocal told
+        if now_ms() - told >= EVERY_MS:
+            since, told = told, now_ms()
+            for host in FLEET:
+                if host is not gone:
+                    pushers[host.name].push(host.batches(since + EVERY_MS, told, scene_end=end))
+        return f"{gone.name}: " in collector.get("/incidents/3")[1]
+
+    wait_until("the silent host to be missed", is_missed, timeout_s=90, every_s=0.5)
+    time.sleep(2)
+
+
+def take(url: str, file: Path) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        page = browser.new_page(viewport=SIZE, color_scheme="dark", timezone_id="Europe/Berlin")  # type: ignore[arg-type]
+        page.goto(url)
+        page.wait_for_timeout(2_500)
+        page.screenshot(path=file)
+        browser.close()
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

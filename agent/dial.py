@@ -88,6 +88,8 @@ def in_words(error: OSError, shown: str, deadline: Deadline) -> str:
 class Line:
     """A connected socket of which every single wait ends at the deadline; `received_bytes` counts what came.
 
+    `heard_s` is when the first of it came, by the monotonic clock.
+
     A socket's own time limit begins anew with each byte, so that a server that drips would never run into it. This has
     just what http.client wants of a socket. Closing it closes nothing: that is left to whoever connected.
     """
@@ -96,6 +98,7 @@ class Line:
         self._sock = sock
         self.deadline = deadline
         self.received_bytes = 0
+        self.heard_s: float | None = None
 
     def sendall(self, data: bytes) -> None:
         self._sock.settimeout(self.deadline.left_s())
@@ -105,6 +108,8 @@ class Line:
         self._sock.settimeout(self.deadline.left_s())
         count = self._sock.recv_into(buffer)
         self.received_bytes += count
+        if self.heard_s is None and count:
+            self.heard_s = time.monotonic()
         return count
 
     def makefile(self, mode: str) -> io.BufferedReader:

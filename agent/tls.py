@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 
@@ -29,10 +30,20 @@ class Trust(Struct, frozen=True):
     whatever_the_date: bool = False
 
 
-def connect(addresses: list[Address], host: str, trust: Trust, deadline: Deadline) -> ssl.SSLSocket:
-    """A TLS connection to `host`. NoAnswer says why there is none. OSError: `ca_file` cannot be used."""
+def connect(
+    addresses: list[Address],
+    host: str,
+    trust: Trust,
+    deadline: Deadline,
+    connected: Callable[[], None] = lambda: None,
+) -> ssl.SSLSocket:
+    """A TLS connection to `host`. NoAnswer says why there is none. OSError: `ca_file` cannot be used.
+
+    `connected` is called when there is a connection and only TLS is wanting.
+    """
     context = _context(trust)
     sock = connect_plainly(addresses, deadline)
+    connected()
     try:
         sock.settimeout(deadline.left_s())
         return context.wrap_socket(sock, server_hostname=host)

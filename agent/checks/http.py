@@ -1,13 +1,16 @@
 """Does a web address answer as it should, and how fast?
 
 The time is that of everything together: name, connection, TLS, redirects, all of the answer. So is its limit, so that a
-server which sends a byte now and then is not taken for one that answers.
+server which sends a byte now and then is not taken for one that answers. The phases add up to the whole; each counts
+all redirects together.
 """
 
 from __future__ import annotations
 
 import re
 import socket
+import time
+from functools import partial
 from http.client import (
     BadStatusLine,
     HTTPConnection,
@@ -16,24 +19,28 @@ from http.client import (
     IncompleteRead,
     RemoteDisconnected,
 )
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urljoin, urlsplit
 
+import msgspec
 from msgspec import Meta, Struct
 
 from agent import tls
 from agent.checks import CheckOptions, Measured
 from agent.dial import Deadline, Line, NoAnswer, beginning, connect, in_words, resolve
+from agent.units import say_size
 from agent.wire import series_name
 
 REDIRECTS = {301, 302, 303, 307, 308}
 CHUNK_BYTES = 64 * 1024
 PORTS = {"http": 80, "https": 443}
+PHASES = ("name", "connect", "tls", "first_byte", "transfer")
 SAFE = "/%:@!$&'()*+,;=~?[]"
 """What stays as it is in a path or query; all else that is not a letter or digit is escaped."""
 SERIES = {
     "http_status": "The status that a web address answered with, after redirects.",
     "http_total_ms": "How long a web address took to answer: name, connection, TLS, redirects, all of the answer.",
+    "http_phase_ms": "How long a part of that took: name, connect, tls, first_byte (until the answer began), transfer.",
 }
 NOT_IN_AN_ADDRESS = re.compile(r"[\x00-\x20\x7f]")
 
@@ -44,6 +51,8 @@ class Options(CheckOptions, kw_only=True, frozen=True):
     method: GET, or HEAD to leave the body where it is
     expect_status: which answers are good: 200, 200-299 or "200-299, 404"
     body_contains: text that the body must contain
+    json_path: keys, with dots between them, that lead to a value in a body of JSON, such as status or nodes.0.up
+    json_equals: what that value must be; when left out, it is enough that it is there
     redirects_max: how many redirects are followed; 0 takes a redirect as the answer
     verify: false takes any certificate
     ca_file: a file of certificates to trust instead of the system's
@@ -55,6 +64,8 @@ class Options(CheckOptions, kw_only=True, frozen=True):
     method: Literal["GET", "HEAD"] = "GET"
     expect_status: int | str = "200-399"
     body_contains: str = ""
+    json_path: Annotated[str, Meta(max_length=1_000)] = ""
+    json_equals: bool | int | float | str | None = None
     redirects_max: Annotated[int, Meta(ge=0, le=20)] = 5
     verify: bool = True
     ca_file: str = ""
@@ -64,8 +75,11 @@ class Options(CheckOptions, kw_only=True, frozen=True):
     def __post_init__(self) -> None:
         status_ranges(self.expect_status)
         Target.of(self.url)
-        if self.method == "HEAD" and self.body_contains:
-            raise ValueError("body_contains: an answer to HEAD has no body; ask with GET")
+        searched = "body_contains" if self.body_contains else "json_path" if self.json_path else ""
+        if self.method == "HEAD" and searched:
+            raise ValueError(f"{searched}: an answer to HEAD has no body; ask with GET")
+        if self.json_equals is not None and not self.json_path:
+            raise ValueError("json_equals: say with json_path which value is meant")
 
 
 class Target(Struct, frozen=True):
@@ -113,20 +127,37 @@ class Answer(Struct):
     redirects: int
 
 
+class Phases:
+    """Tells one phase from the next: each takes from the end of the one before it. Those of the same name add up."""
+
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = {}
+        self._began_s = time.monotonic()
+
+    def end(self, phase: str, at_s: float | None = None) -> None:
+        now_s = time.monotonic() if at_s is None else at_s
+        self.ms[phase] = self.ms.get(phase, 0.0) + (now_s - self._began_s) * 1000
+        self._began_s = now_s
+
+
 class Check:
     def __init__(self, options: Options) -> None:
         self._options = options
         label = {"check": options.id or "http"}
         self._status, self._total_ms = series_name("http_status", label), series_name("http_total_ms", label)
+        self._phases = {phase: series_name("http_phase_ms", label | {"phase": phase}) for phase in PHASES}
+        phases = [phase for phase in PHASES if phase != "tls" or Target.of(options.url).scheme == "https"]
+        self._always = [self._status, self._total_ms, *(self._phases[phase] for phase in phases)]
 
     def measure(self, at_s: float) -> Measured:
-        deadline = Deadline(self._options.timeout_s)
+        deadline, phases = Deadline(self._options.timeout_s), Phases()
         try:
-            answer = follow(self._options, deadline)
+            answer = follow(self._options, deadline, phases)
         except NoAnswer as error:
-            return Measured({self._status: None, self._total_ms: None}, "bad", str(error))
-        total_ms = deadline.spent_s * 1000
+            return Measured(dict.fromkeys(self._always), "bad", str(error))
+        total_ms = sum(phases.ms.values())
         samples: dict[str, float | None] = {self._status: answer.status, self._total_ms: total_ms}
+        samples |= {self._phases[phase]: ms for phase, ms in phases.ms.items()}
         if fault := fault_of(answer, self._options):
             return Measured(samples, "bad", fault)
         slow_ms = self._options.slow_ms
@@ -158,14 +189,52 @@ def fault_of(answer: Answer, options: Options) -> str:
             "the body" if len(answer.body) < options.body_bytes_max else "the part of the body that is read"
         )
         return f'{where} does not contain "{options.body_contains}"'
-    return ""
+    return json_fault(answer.body, options) if options.json_path else ""
 
 
-def follow(options: Options, deadline: Deadline) -> Answer:
+def json_fault(body: bytearray, options: Options) -> str:
+    """What is wrong with a body that should be JSON with the value that is wanted."""
+    if len(body) >= options.body_bytes_max:
+        return f"the body is larger than {say_size(options.body_bytes_max)} and was not read as JSON; see body_max"
+    try:
+        value = value_at(msgspec.json.decode(body), options.json_path)
+    except (msgspec.DecodeError, RecursionError):
+        return f'the body is no JSON; it begins with "{beginning(body)}"' if body else "the body is empty"
+    except LookupError as error:
+        return f"the JSON has no {options.json_path}: {error.args[0]}"
+    wanted = options.json_equals
+    if wanted is None or (value == wanted and isinstance(value, bool) == isinstance(wanted, bool)):
+        return ""
+    return f"{options.json_path} is {shown(value)}, expected {shown(wanted)}"
+
+
+def value_at(value: Any, path: str) -> Any:
+    """The value that a dotted path leads to. LookupError says how far it leads."""
+    gone: list[str] = []
+    for key in path.split("."):
+        try:
+            if isinstance(value, list):
+                value = value[int(key)]
+            else:
+                value = dict.__getitem__(value, key)
+        except (LookupError, TypeError, ValueError):
+            where = f"in {'.'.join(gone)}" if gone else "at its top"
+            raise LookupError(f'there is no "{key}" {where}') from None
+        gone.append(key)
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value as JSON, in part if it is long."""
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= 100 else f"{text[:100]}…"
+
+
+def follow(options: Options, deadline: Deadline, phases: Phases) -> Answer:
     """Ask, and go on to where the answer sends us. NoAnswer says why there is no answer."""
     target = Target.of(options.url)
     for redirects in range(options.redirects_max + 1):
-        answer, location = fetch(target, options, deadline)
+        answer, location = fetch(target, options, deadline, phases)
         if answer.status not in REDIRECTS or location is None or options.redirects_max == 0:
             answer.redirects = redirects
             return answer
@@ -178,18 +247,20 @@ def follow(options: Options, deadline: Deadline) -> Answer:
     raise NoAnswer(f"redirected more than {options.redirects_max} times, at last to {target.url[:200]}")
 
 
-def fetch(target: Target, options: Options, deadline: Deadline) -> tuple[Answer, str | None]:
+def fetch(target: Target, options: Options, deadline: Deadline, phases: Phases) -> tuple[Answer, str | None]:
     """One request: its answer, and where it redirects to. NoAnswer says why there is none."""
     headers = {"Host": target.name, "User-Agent": "watchkeeper-agent", "Accept": "*/*", "Connection": "close"}
-    with connection_to(target, options, deadline) as sock:
+    with connection_to(target, options, deadline, phases) as sock:
         line = Line(sock, deadline)
         connection = HTTPConnection(target.host, target.port)
         connection.sock = line
         try:
             connection.request(options.method, target.path, headers=headers)
             response = connection.getresponse()
+            phases.end("first_byte", line.heard_s)
             with response:
                 body = body_of(response, options)
+            phases.end("transfer")
         except TimeoutError:
             got = f"{line.received_bytes} bytes" if line.received_bytes else "nothing"
             raise NoAnswer(f"no complete answer within {deadline.limit_s:g} s (got {got})") from None
@@ -200,11 +271,17 @@ def fetch(target: Target, options: Options, deadline: Deadline) -> tuple[Answer,
     return Answer(response.status, response.reason, body, 0), response.headers["Location"]
 
 
-def connection_to(target: Target, options: Options, deadline: Deadline) -> socket.socket:
+def connection_to(target: Target, options: Options, deadline: Deadline, phases: Phases) -> socket.socket:
     addresses = resolve(target.host, target.port, deadline)
+    phases.end("name")
     if target.scheme == "http":
-        return connect(addresses, deadline)
-    return tls.connect(addresses, target.host, tls.Trust(options.verify, options.ca_file), deadline)
+        sock = connect(addresses, deadline)
+        phases.end("connect")
+        return sock
+    trust = tls.Trust(options.verify, options.ca_file)
+    secure = tls.connect(addresses, target.host, trust, deadline, partial(phases.end, "connect"))
+    phases.end("tls")
+    return secure
 
 
 def body_of(response: HTTPResponse, options: Options) -> bytearray:
@@ -212,7 +289,7 @@ def body_of(response: HTTPResponse, options: Options) -> bytearray:
     body, left = bytearray(), options.body_bytes_max
     while left and (chunk := response.read(min(left, CHUNK_BYTES))):
         left -= len(chunk)
-        if options.body_contains:
+        if options.body_contains or options.json_path:
             body += chunk
     if left and response.length:
         raise IncompleteRead(b"")

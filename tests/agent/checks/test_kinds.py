@@ -18,7 +18,7 @@ from tests.agent.checks.declared import undeclared
 KINDS = discover(checks)
 HOST = set(
     """
-    conntrack cpu disk disk_io files load memory network oom pressure processes tcp_states uptime
+    clock conntrack cpu disk disk_io files load memory network oom pressure processes tcp_states uptime
     """.split()
 )
 

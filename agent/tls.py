@@ -22,6 +22,10 @@ NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME, for which Python has no name."""
 
 
+class Distrusted(NoAnswer):
+    """There was an answer by TLS, and it is not to be trusted."""
+
+
 class Trust(Struct, frozen=True):
     """Whom to believe: anyone (`verify` false), the authorities in `ca_file`, or those the system trusts."""
 
@@ -37,7 +41,8 @@ def connect(
     deadline: Deadline,
     connected: Callable[[], None] = lambda: None,
 ) -> ssl.SSLSocket:
-    """A TLS connection to `host`. NoAnswer says why there is none. OSError: `ca_file` cannot be used.
+    """A TLS connection to `host`. NoAnswer says why there is none: Distrusted if only its certificate is to blame.
+    OSError: `ca_file` cannot be used.
 
     `connected` is called when there is a connection and only TLS is wanting.
     """
@@ -48,7 +53,7 @@ def connect(
         sock.settimeout(deadline.left_s())
         return context.wrap_socket(sock, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
-        raise NoAnswer(_distrust(error, addresses, host, trust, deadline)) from None
+        raise Distrusted(_distrust(error, addresses, host, trust, deadline)) from None
     except ssl.SSLError as error:
         raise NoAnswer(f"no TLS connection to {host}: {_reason(error)}") from None
     except TimeoutError:

@@ -1,4 +1,7 @@
-"""The command `watchkeeper`: serve, up, host. Exit codes: 0 well, 1 it failed, 2 a mistake in config or arguments."""
+"""The command `watchkeeper`: runs the collector, and hands to every other command what it needs of it.
+
+Exit codes: 0 well, 1 it failed, 2 a mistake in config or arguments.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,24 @@ import uvloop
 from agent.options import ConfigError
 from collector import config as settings
 from collector import logs
-from collector.app import Collector, now_ms, open_state
+from collector.app import Collector, caretaker, now_ms, open_state
 from collector.auth import new_token
-from collector.cli import hosts, up
+from collector.cli import House, add_config, backup, hosts, up
 from collector.server import ServerError
 from collector.store import StoreError
 
 log = logging.getLogger("collector")
 
+HOUSE = House(
+    load=lambda file: settings.load(file, os.environ),
+    open_store=open_state,
+    caretaker=caretaker,
+    new_token=new_token,
+    now_ms=now_ms,
+    run=uvloop.run,
+)
 GARBAGE_LOOKED_FOR_AFTER = 20_000
+INTERRUPTED = 130
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,6 +47,8 @@ def main(argv: list[str] | None = None) -> int:
     logs.set_up(arguments.log_format)
     try:
         return int(arguments.command(arguments))
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except (ConfigError, ValueError) as mistake:
         print(f"watchkeeper: {mistake}", file=sys.stderr)
         return 2
@@ -49,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="run the collector")
-    _add_config(serve)
+    add_config(serve)
     serve.add_argument("--check-config", action="store_true", help="say whether the config is right, and end")
     serve.set_defaults(command=_serve)
 
@@ -58,44 +72,21 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--port", type=int, help="another port than the config's (8420)")
     both.set_defaults(command=_up)
 
-    host = commands.add_parser("host", help="enrol hosts").add_subparsers(required=True, metavar="COMMAND")
-    add = host.add_parser("add", help="enrol a host and print its agent's config, token included")
-    add.add_argument("name", type=_argument(hosts.parse_name))
-    add.add_argument("--label", action="append", default=[], metavar="NAME=VALUE")
-    _add_config(add)
-    add.set_defaults(command=_host_add)
-    listing = host.add_parser("list", help="the enrolled hosts")
-    _add_config(listing)
-    listing.set_defaults(command=_host_list)
+    for command in (hosts, backup):
+        command.add_to(commands, HOUSE)
     return parser
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, help=f"default: {settings.DEFAULT_FILE}")
-
-
-def _argument(parse: Callable[[str], str]) -> Callable[[str], str]:
-    """A parser whose ValueError argparse repeats to the person, instead of its own 'invalid value'."""
-
-    def wrapped(text: str) -> str:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return wrapped
 
 
 # --- serve ------------------------------------------------------------------------------------------------------------
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    loaded = settings.load(arguments.config, os.environ)
+    loaded = HOUSE.load(arguments.config)
     if arguments.check_config:
         rules = settings.load_rules(loaded)
         print(f"The config is right: {len(rules)} rules, {len(loaded.config.channels)} channels.")
         return 0
-    return _run(_until_told_to_stop(Collector(loaded), beside=None))
+    return HOUSE.run(_until_told_to_stop(Collector(loaded), beside=None))
 
 
 async def _until_told_to_stop(
@@ -133,10 +124,6 @@ def _look_for_garbage_seldom() -> None:
     gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
 
 
-def _run(coroutine: Coroutine[Any, Any, int]) -> int:
-    return uvloop.run(coroutine)
-
-
 # --- up ---------------------------------------------------------------------------------------------------------------
 
 
@@ -151,7 +138,7 @@ def _up(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"`up` serves this host alone; {listen} is not on loopback. Use `watchkeeper serve`."
         )
-    return _run(_up_together(Collector(loaded), f"http://{listen}", folder, arguments.log_format))
+    return HOUSE.run(_up_together(Collector(loaded), f"http://{listen}", folder, arguments.log_format))
 
 
 async def _up_together(collector: Collector, url: str, folder: up.Folder, log_format: str) -> int:
@@ -167,40 +154,6 @@ async def _up_together(collector: Collector, url: str, folder: up.Folder, log_fo
         await up.keep_agent_running(folder.agent_config, log_format)
 
     return await _until_told_to_stop(collector, beside=agent)
-
-
-# --- host -------------------------------------------------------------------------------------------------------------
-
-
-def _host_add(arguments: argparse.Namespace) -> int:
-    loaded = settings.load(arguments.config, os.environ)
-    labels = hosts.parse_labels(arguments.label)
-
-    async def add() -> int:
-        token = new_token()
-        store = await open_state(loaded, role="tool")
-        try:
-            await hosts.enrol(store.hosts, arguments.name, labels, token, now_ms())
-        finally:
-            await store.close()
-        print(hosts.agent_config(loaded.config.link_base, token[0]), end="")
-        return 0
-
-    return _run(add())
-
-
-def _host_list(arguments: argparse.Namespace) -> int:
-    loaded = settings.load(arguments.config, os.environ)
-
-    async def show() -> int:
-        store = await open_state(loaded, role="tool")
-        try:
-            print(hosts.table(await store.hosts.all(), now_ms()))
-        finally:
-            await store.close()
-        return 0
-
-    return _run(show())
 
 
 if __name__ == "__main__":

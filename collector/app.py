@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformC
 from agent.options import ConfigError
 from collector.api.health import Health
 from collector.auth import Tokens
+from collector.caretaker import Caretaker
 from collector.config import CollectorConfig, Loaded, build_channel, load_rules
 from collector.evaluator import Evaluator
 from collector.health import Component
@@ -27,6 +28,7 @@ from collector.notifier import Notifier
 from collector.server import Limits, Server
 from collector.store import Store, StoreError
 from collector.stores.sqlite import open_store
+from collector.stores.sqlite.caretaker import SqliteCaretaker
 from collector.web.pages import Pages
 from rules.engine import Rule
 from rules.model import ChannelView, Outcome
@@ -200,6 +202,11 @@ async def open_state(loaded: Loaded, role: Literal["collector", "tool"]) -> Stor
         if trouble.passing:
             raise
         raise loaded.error("state", str(trouble)) from None
+
+
+def caretaker(loaded: Loaded) -> Caretaker:
+    """For what is done to that same store from outside the collector."""
+    return SqliteCaretaker(loaded.state)
 
 
 def channel_views(config: CollectorConfig) -> list[ChannelView]:

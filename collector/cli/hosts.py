@@ -2,15 +2,61 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+from functools import partial
 from urllib.parse import urlsplit
 
 from agent.wire import Token
+from collector.cli import Commands, House, add_config, argument
 from collector.store import Hosts, StoreError
 from rules.model import Host
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?")
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]{0,62})=(.{0,200})")
+
+
+def add_to(commands: Commands, house: House) -> None:
+    host = commands.add_parser("host", help="enrol hosts").add_subparsers(required=True, metavar="COMMAND")
+    add = host.add_parser("add", help="enrol a host and print its agent's config, token included")
+    add.add_argument("name", type=argument(parse_name))
+    add.add_argument("--label", action="append", default=[], metavar="NAME=VALUE")
+    add_config(add)
+    add.set_defaults(command=partial(_add, house))
+    listing = host.add_parser("list", help="the enrolled hosts")
+    add_config(listing)
+    listing.set_defaults(command=partial(_list, house))
+
+
+def _add(house: House, arguments: argparse.Namespace) -> int:
+    loaded = house.load(arguments.config)
+    labels = parse_labels(arguments.label)
+
+    async def add() -> int:
+        token = house.new_token()
+        store = await house.open_store(loaded, "tool")
+        try:
+            await enrol(store.hosts, arguments.name, labels, token, house.now_ms())
+        finally:
+            await store.close()
+        print(agent_config(loaded.config.link_base, token[0]), end="")
+        return 0
+
+    return house.run(add())
+
+
+def _list(house: House, arguments: argparse.Namespace) -> int:
+    loaded = house.load(arguments.config)
+
+    async def show() -> int:
+        store = await house.open_store(loaded, "tool")
+        try:
+            print(table(await store.hosts.all(), house.now_ms()))
+        finally:
+            await store.close()
+        return 0
+
+    return house.run(show())
 
 
 def parse_name(text: str) -> str:

@@ -1,0 +1,45 @@
+"""The command as a person gives it, over a real store and in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from collector.__main__ import main
+
+
+class Said(NamedTuple):
+    """What a command said, on each of its two ways out, and the exit code it ended with."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def watchkeeper(tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`watchkeeper(...)` with a config whose state is the folder `state`."""
+    config = tmp_path / "collector.yaml"
+    config.write_text(f"collector:\n  state: {state}\n")
+
+    def command(*arguments: str | Path) -> Said:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in (*arguments, "--config", config)])
+        except SystemExit as end:  # argparse refuses what it does not understand
+            code = int(end.code or 0)
+        out, err = capsys.readouterr()
+        return Said(code, out, err)
+
+    return command

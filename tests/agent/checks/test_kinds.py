@@ -18,7 +18,8 @@ from tests.agent.checks.declared import undeclared
 KINDS = discover(checks)
 HOST = set(
     """
-    clock conntrack cpu disk disk_io files load memory network oom pressure processes tcp_states uptime
+    clock conntrack cpu disk disk_io files load logins memory network oom pressure processes raid
+    tcp_states temperature updates uptime
     """.split()
 )
 

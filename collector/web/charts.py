@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 1000, 160
 LABEL_HEIGHT = 14
 LABEL_LETTERS_MAX = 14
 TABLE_ROWS_MAX = 72
-_FROM_ZERO = {"%", "B", "B/s", "ms", "s", "/s"}
+_FROM_ZERO = {"%", "B", "B/s", "ms", "s", "/s", ""}
 
 
 class Trace(Struct, frozen=True):

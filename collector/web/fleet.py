@@ -32,7 +32,7 @@ PROBLEMS_MAX = 200
 LABELS_OFFERED_MAX = 30
 GROUPS_MAX = 200
 LAYOUTS_KNOWN_MAX = 1_000
-BAR_STEP = 2
+BAR_STEP = 4
 """A bar's length in percent is a multiple of this: there is a rule for each in the style sheet."""
 
 
@@ -47,7 +47,7 @@ class Question(Struct, frozen=True):
 class HostRow(NamedTuple):
     """One row of a thousand: flat, so that the template takes it apart at once instead of asking it field by field.
 
-    A name that ends in `look` is the classes of the cell: a bar's length (p62), and its colour where that is alarming.
+    A name that ends in `look` is the classes of the cell: a bar's length (p64), and its colour where that is alarming.
     """
 
     id: int

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from collector.web.words import DAY_MS, HOUR_MS, MINUTE_MS, NBSP, Times, say_number, scale_of
+from collector.web.words import DAY_MS, HOUR_MS, MINUTE_MS, NBSP, Times, scale_of
 
 STEPS_MAX = 4
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -49,7 +49,10 @@ def value_axis(unit: str, lowest: float, highest: float, *, from_zero: bool) -> 
 
 
 def _say_tick(value: float, unit: str) -> str:
-    return "0" if value == 0 else say_number(value) + (f"{NBSP}{unit}" if unit else "")
+    if value == 0:
+        return "0"
+    number = f"{value:,.10g}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{number}{NBSP}{unit}" if unit else number
 
 
 def _step(span: float) -> float:

@@ -41,7 +41,7 @@ def is_silent(host: Host, now: int) -> bool:
 def mark_of(host: Host, alerts: Sequence[Alert], acknowledged: set[int], now: int) -> Mark:
     """How a host with these open alerts stands. Silence comes before anything that was known before it."""
     if host.arrived_at is None:
-        return Mark("unknown", "not heard yet")
+        return Mark("unknown", "never heard")
     if is_silent(host, now):
         return Mark("unknown", "silent")
     severity = worst(*(alert.severity for alert in alerts))

@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import math
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
@@ -31,26 +32,14 @@ class Simulated(Struct):
     quirk: Callable[[dict[str, float | None], int], dict[str, float | None] | None] | None = None
     url: str = ""
 
-    def batches(self, start: int, end: int, every_ms: int = EVERY_MS) -> Iterator[Batch]:
-        """What its agent would have sampled from `start` to `end`, oldest first."""
-        chance = random.Random(self.name)
-        seq = 0
-        for at in range(start, end, every_ms):
-            samples = self._samples(at, chance)
-            changed = self.quirk(samples, end - at) if self.quirk else samples
+    def batches(self, start: int, end: int, *, scene_end: int | None = None) -> Iterator[Batch]:
+        """What its agent would have sampled from `start` to `end`, oldest first; quirks count back from `scene_end`."""
+        for at in range(start - start % -EVERY_MS, end, EVERY_MS):
+            samples = self._samples(at, random.Random(f"{self.name} {at}"))
+            changed = self.quirk(samples, (scene_end or end) - at) if self.quirk else samples
             if changed is not None:
-                facts = self._facts(start) if seq == 0 else None
-                yield Batch(
-                    seq,
-                    at,
-                    end,
-                    every_ms,
-                    changed,
-                    self._checks(changed),
-                    facts,
-                    self.labels if facts else None,
-                )
-                seq += 1
+                checks = self._checks(changed)
+                yield Batch(at // EVERY_MS, at, end, EVERY_MS, changed, checks, self._facts(), self.labels)
 
     def _facts(self) -> dict[str, str]:
         return {
@@ -194,6 +183,8 @@ class Pusher:
     def push(self, batches: Iterable[Batch]) -> None:
         """All of them, oldest first; an AssertionError when one is not taken."""
         waiting = list(batches)
+        for batch in waiting:
+            batch.sent = time.time_ns() // 1_000_000
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         with contextlib.closing(connection):

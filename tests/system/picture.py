@@ -13,21 +13,13 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from tests.system.browser import launch
 from tests.system.fleet import EVERY_MS, FLEET, HOUR_MS, Pusher
 from tests.system.harness import ROOT, Collector, wait_until
 
 FILE = ROOT / "docs" / "overview.png"
 BYTES_MAX = 150_000
-SIZE = {"width": 1280, "height": 800}
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+SIZE = {"width": 1280, "height": 720}
 
 
 def main(file: Path = FILE) -> None:
@@ -65,7 +57,7 @@ def play(collector: Collector) -> None:
             since, told = told, now_ms()
             for host in FLEET:
                 if host is not gone:
-                    pushers[host.name].push(host.batches(since + EVERY_MS, told, scene_end=end))
+                    pushers[host.name].push(host.batches(since, told, scene_end=end))
         return f"{gone.name}: " in collector.get("/incidents/3")[1]
 
     wait_until("the silent host to be missed", is_missed, timeout_s=90, every_s=0.5)
@@ -74,11 +66,11 @@ def play(collector: Collector) -> None:
 
 def take(url: str, file: Path) -> None:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        browser = launch(playwright)
         page = browser.new_page(viewport=SIZE, color_scheme="dark", timezone_id="Europe/Berlin")  # type: ignore[arg-type]
         page.goto(url)
         page.wait_for_timeout(2_500)
-        page.screenshot(path=file)
+        page.screenshot(path=file, full_page=True)
         browser.close()
 
 

@@ -79,7 +79,7 @@ def test_a_fleet_of_which_nothing_is_heard_is_not_green() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen_s", "word"), [(0.5, "up"), (30, "up"), (31, "silent"), (86_400, "silent"), (None, "not heard yet")]
+    ("seen_s", "word"), [(0.5, "up"), (30, "up"), (31, "silent"), (86_400, "silent"), (None, "never heard")]
 )
 def test_a_host_is_silent_after_three_of_its_intervals(seen_s: float | None, word: str) -> None:
     assert states(look([host(1, seen_s=seen_s)])) == {"host-1": word}

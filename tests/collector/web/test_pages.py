@@ -171,7 +171,7 @@ async def test_an_alert_of_another_host_is_not(site: Site) -> None:
 async def test_a_host_that_was_never_heard_says_what_to_do(site: Site) -> None:
     await site.enrol("new")
     text = (await site.get("/hosts/1")).text
-    assert "not heard yet" in text
+    assert "never heard" in text
     assert "Start its agent" in text
 
 

@@ -11,7 +11,10 @@ import pytest
 
 IN_CI = bool(os.environ.get("CI") or os.environ.get("WATCHKEEPER_CI"))
 
-DEBIAN_PACKAGES = {"ip": "iproute2"}  # where the package is not called as its command
+DEBIAN_PACKAGES = {
+    "ip": "iproute2",
+    "dnsmasq": "dnsmasq-base",
+}  # where the package is not called as its command
 
 # How long one example takes says more about what else the machine is doing than about our code.
 hypothesis.settings.register_profile("watchkeeper", deadline=None)

@@ -1,35 +1,26 @@
-"""`watchkeeper-agent`: joins the parts of the agent and runs them."""
+"""The command `watchkeeper-agent`."""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
-import select
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 
 import agent.checks
 from agent import clock, logs, once, wire
+from agent.calls import Calls
 from agent.config import Loaded, need_token, read
 from agent.facts import VERSION
-from agent.loop import Loop
 from agent.options import ConfigError, describe, discover
-from agent.post import Post
-from agent.pusher import Pusher
-from agent.sampler import Sampler
-from agent.spool import Limits, Spool, SpoolError
-
-log = logging.getLogger(__name__)
+from agent.service import Service
+from agent.systemd import Systemd
 
 BAD_CONFIG = 2
-STOP_S_MAX = 3.0
-SPILL_AFTER_MS_MAX = 20_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.once:
             return _once(loaded, as_json=args.json)
         logs.set_up(args.log_format, os.environ)
-        return _run(loaded)
+        return _run(args.config, loaded)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_CONFIG
@@ -102,51 +93,12 @@ def _once(loaded: Loaded, *, as_json: bool) -> int:
     return 0
 
 
-def _run(loaded: Loaded) -> int:
-    config = loaded.config
-    token = need_token(loaded)
-    now = clock.system_clock()
-    limits = Limits(
-        bytes_max=config.spool_bytes_max,
-        age_ms_max=config.spool_age_ms,
-        spill_after_ms=min(2 * config.every_ms, SPILL_AFTER_MS_MAX),
-    )
-    stop = Stop()
-    try:
-        spool = Spool(config.state / "spool", limits, now())
-    except SpoolError as error:
-        raise loaded.error("state", str(error)) from None
-    post = Post(config.collector, token.reveal(), str(config.ca or ""), f"watchkeeper-agent/{VERSION}")
-    pusher = Pusher(spool, post, config.every_ms, now)
-    sampler = Sampler([(c.id, c.kind.name, c.options.timeout_s, c.build()) for c in loaded.checks])
-    log.info("watching over this host for %s; %d checks", config.collector, len(loaded.checks))
-    pusher.start()
-    Loop(sampler, spool, pusher, now, config.every_ms, config.labels).run(stop.wait)
-    log.info("stopping")
-    spool.flush(now())
-    pusher.stop(STOP_S_MAX)
-    spool.close()
-    sampler.close()
+def _run(config: Path | None, loaded: Loaded) -> int:
+    calls = Calls()
+    calls.listen()
+    service = Service(loaded, lambda: read(config, os.environ), calls, Systemd(os.environ))
+    service.run()
     return 0
-
-
-class Stop:
-    """SIGTERM or SIGINT. The handler only writes a byte: it can meet no lock that the code it interrupts holds."""
-
-    def __init__(self, signals: Sequence[int] = (signal.SIGTERM, signal.SIGINT)) -> None:
-        self._asked, self._ask = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        for number in signals:
-            signal.signal(number, self._handle)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        try:
-            os.write(self._ask, b".")
-        except BlockingIOError:
-            return  # asked thousands of times already
-
-    def wait(self, seconds: float) -> bool:
-        """Wait that long, or until asked to stop; True if so."""
-        return bool(select.select([self._asked], [], [], seconds)[0])
 
 
 if __name__ == "__main__":

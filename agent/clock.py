@@ -58,7 +58,7 @@ class Ages:
     """How old moments are, those of earlier boots too, where it depends on a clock that may be wrong for a while."""
 
     def __init__(self, age_ms_max: int, started: Moment) -> None:
-        self._age_ms_max = age_ms_max
+        self.age_ms_max = age_ms_max
         self._started = started
         self._clocks: dict[str, Moment] = {}
 
@@ -85,8 +85,8 @@ class Ages:
         """Whether it is older than the limit for certain, or has waited longer than that for the clock to be set."""
         age_ms = self.age_ms(then, now)
         if then.boot_id == now.boot_id:
-            return age_ms > self._age_ms_max
+            return age_ms > self.age_ms_max
         waited_ms = now.boot_ms - self._started.boot_ms
         if self.yet_to_come(then, now):
-            return waited_ms > self._age_ms_max
-        return age_ms > self._age_ms_max and waited_ms > SETTLE_MS
+            return waited_ms > self.age_ms_max
+        return age_ms > self.age_ms_max and waited_ms > SETTLE_MS

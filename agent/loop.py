@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from agent import wire
+from agent.calls import Call
 from agent.clock import Clock, Moment
 from agent.facts import Facts, resident_bytes
 from agent.pusher import Pusher
@@ -27,7 +29,8 @@ SERIES = {
 
 
 class Loop:
-    """Samples until `wait` says stop. `errors` counts ticks that failed through a fault of ours."""
+    """Samples until it is called away. `errors` counts ticks that failed through a fault of ours, `failed` those since
+    the last that did not; `answers` is how the checks stood then, None before the first."""
 
     def __init__(
         self,
@@ -38,7 +41,8 @@ class Loop:
         every_ms: int,
         labels: dict[str, str],
     ) -> None:
-        self.errors = 0
+        self.errors = self.failed = 0
+        self.answers: list[wire.CheckState] | None = None
         self._sampler = sampler
         self._spool = spool
         self._pusher = pusher
@@ -48,21 +52,45 @@ class Loop:
         self._facts = Facts()
         self._told: dict[str, str] = {}
         self._told_at_ms = 0
+        self._labels_told = False
         self._said = ""
 
-    def run(self, wait: Callable[[float], bool], monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Tick on a grid that begins now. `wait(seconds)` is True when it is time to stop."""
+    def run(
+        self,
+        wait: Callable[[float], Call | None],
+        beat: Callable[[], object],
+        beat_s: float | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> Literal["stop", "reload"]:
+        """Tick on a grid that begins now until `wait(seconds)` is called to stop or to reload; which of the two.
+
+        `beat` is called after every wait and the tick that may follow, with waits no longer than `beat_s`.
+        """
         every_s = self._every_ms / 1000
         due_s = began_s = monotonic()
-        while not wait(max(0.0, due_s - monotonic())):
-            self._safe_tick()
-            due_s = next_tick(began_s, every_s, monotonic())
+        while True:
+            left_s = max(0.0, due_s - monotonic())
+            call = wait(left_s if beat_s is None else min(left_s, beat_s))
+            if call == "stop" or call == "reload":
+                return call
+            if call == "sample" or monotonic() >= due_s:
+                self._safe_tick()
+                due_s = next_tick(began_s, every_s, monotonic())
+            beat()
+
+    def change(self, every_ms: int, labels: dict[str, str]) -> None:
+        """What a new config says, from the next tick on."""
+        self._every_ms = every_ms
+        if labels != self._labels:
+            self._labels, self._labels_told = labels, False
 
     def _safe_tick(self) -> None:
         try:
             self.tick()
+            self.failed = 0
         except Exception as error:  # one bad tick must not end all sampling
             self.errors += 1
+            self.failed += 1
             if repr(error) != self._said:
                 self._said = repr(error)
                 log.exception("a fault in the agent; this tick is lost, sampling goes on")
@@ -73,6 +101,7 @@ class Loop:
         tick = self._sampler.sample()
         self._spool.add(self._batch(tick, began), began)
         self._pusher.wake()
+        self.answers = tick.checks
 
     def _batch(self, tick: Tick, now: Moment) -> wire.Batch:
         batch = new_batch(tick, self._own(), self._every_ms)
@@ -80,9 +109,9 @@ class Loop:
             facts = self._facts.gather(now)
             if facts != self._told:
                 batch.facts = facts
-            if not self._told:
-                batch.labels = self._labels
             self._told, self._told_at_ms = facts, now.boot_ms
+        if not self._labels_told:
+            batch.labels, self._labels_told = self._labels, True
         return batch
 
     def _own(self) -> dict[str, float | None]:

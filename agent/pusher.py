@@ -104,6 +104,9 @@ class Pusher:
         self.asked = False
         self.errors = 0
         self.state: State = "new"
+        self._words = ""
+        self._changed: tuple[Post, int] | None = None
+        self._uniform = uniform
         self._spool = spool
         self._post = post
         self._clock = clock
@@ -121,8 +124,28 @@ class Pusher:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def standing(self) -> str:
+        """How it stands with the collector, for a person."""
+        match self.state:
+            case "new":
+                return "not connected yet"
+            case "connected":
+                return f"connected to {self._post.place}"
+            case _:
+                return f"nothing reaches the collector ({self._words}), {self._spool.batches} batches kept"
+
     def wake(self) -> None:
         """There is a new batch in the spool."""
+        self._news.set()
+
+    def change(self, post: Post, every_ms: int) -> None:
+        """From the next request on go this way, at the pace of such ticks."""
+        self._changed = post, every_ms
         self._news.set()
 
     def stop(self, limit_s: float) -> None:
@@ -152,6 +175,7 @@ class Pusher:
 
     def step(self) -> float:
         """Make the next request if it is time for one; return how long to wait before the next step."""
+        self._take_changes()
         now = self._clock()
         self._spool.keep(now)
         newest = self._spool.newest()
@@ -169,6 +193,14 @@ class Pusher:
         else:  # what there is waits for the clock to be set
             self._pace.rest(self._monotonic())
         return 0.0
+
+    def _take_changes(self) -> None:
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            post, every_ms = changed
+            self._post.close()
+            self._post, self._pace = post, Pace(every_ms / 1000, self._uniform)
+            self.state = "new"
 
     def _last_push(self, limit_s: float) -> None:
         newest = self._spool.newest()
@@ -227,6 +259,7 @@ class Pusher:
         """One line in the log whenever it stands differently with the collector, not one for every try."""
         kind = verdict.kind
         state: State = "connected" if kind == "taken" or kind == "too much" else kind
+        self._words = verdict.words
         if state == self.state:
             return
         held = self._spool.batches

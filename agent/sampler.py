@@ -61,14 +61,27 @@ class Sampler:
         checks: Sequence[tuple[str, str, float, Check]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if len(checks) > wire.CHECKS_PER_BATCH_MAX:
-            raise ValueError(f"{len(checks)} checks; a host may have {wire.CHECKS_PER_BATCH_MAX}")
-        self._checks = [
-            Asked(id, kind, timeout_s, check, series_name("check_state", {"check": id, "kind": kind}))
-            for id, kind, timeout_s, check in checks
-        ]
+        self._checks: list[Asked] = []
+        self.replace(checks)
         self._clock = clock
         self._workers = Workers("check", THREADS_MAX, clock)
+
+    def replace(self, checks: Sequence[tuple[str, str, float, Check]]) -> None:
+        """From the next tick on ask these; what is the very same check as before goes on as if nothing had happened."""
+        if len(checks) > wire.CHECKS_PER_BATCH_MAX:
+            raise ValueError(f"{len(checks)} checks; a host may have {wire.CHECKS_PER_BATCH_MAX}")
+        before = {asked.id: asked for asked in self._checks}
+        self._checks = [
+            before[id]
+            if id in before and before[id].check is check
+            else Asked(id, kind, timeout_s, check, series_name("check_state", {"check": id, "kind": kind}))
+            for id, kind, timeout_s, check in checks
+        ]
+
+    @property
+    def slowest_s(self) -> float:
+        """How long one tick may take."""
+        return max((asked.timeout_s for asked in self._checks), default=0.0) + GRACE_S
 
     def sample(self) -> Tick:
         """Ask every check that does not hang; come back with the slowest, or after the largest limit and its grace."""

@@ -243,6 +243,11 @@ class Spool:
 
     # --- keeping ---
 
+    def change(self, limits: Limits) -> None:
+        """Keep to these limits from now on."""
+        with self._lock:
+            self.limits, self._ages.age_ms_max = limits, limits.age_ms_max
+
     def keep(self, now: Moment) -> None:
         """Put on disk what is due, and let go of what is too old. To be called at least once a tick."""
         with self._lock:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from agent import wire
+from agent.calls import Call
 from agent.checks import Measured
 from agent.clock import Moment
 from agent.loop import FACTS_EVERY_MS, Loop, new_batch, next_tick
@@ -83,19 +84,63 @@ def test_ticks_keep_to_their_grid(now_s: float, due_s: float, because: str) -> N
     assert next_tick(100.0, 10.0, now_s) == pytest.approx(due_s), because
 
 
+class Time:
+    """Waits that pass at once, and are ended by the calls given, one for each wait; then comes a stop."""
+
+    def __init__(self, *calls: Call | None) -> None:
+        self.now_s = 50.0
+        self.waits: list[float] = []
+        self.beats = 0
+        self._calls = [*calls, "stop"]
+
+    def wait(self, seconds: float) -> Call | None:
+        self.waits.append(round(seconds, 3))
+        call: Call | None = self._calls[len(self.waits) - 1]  # type: ignore[assignment]
+        self.now_s += (seconds if call is None else seconds / 2) + 0.25  # each tick takes that long
+        return call
+
+    def beat(self) -> None:
+        self.beats += 1
+
+    def run(self, agent: Agent, beat_s: float | None = None) -> str:
+        return agent.loop.run(self.wait, self.beat, beat_s, lambda: self.now_s)
+
+
 def test_it_ticks_at_once_and_then_on_the_grid_until_told_to_stop(agent: Agent) -> None:
-    waits: list[float] = []
-    now_s = 50.0
+    time = Time(None, None, None)
+    assert time.run(agent) == "stop"
+    assert time.waits == [0.0, 9.75, 9.75, 9.75]
+    assert (agent.spool.batches, time.beats) == (3, 3)
 
-    def wait(seconds: float) -> bool:
-        nonlocal now_s
-        waits.append(round(seconds, 3))
-        now_s += seconds + 0.25  # each tick takes that long
-        return len(waits) > 3
 
-    agent.loop.run(wait, lambda: now_s)
-    assert waits == [0.0, 9.75, 9.75, 9.75]
+def test_it_is_called_away_to_read_its_config_again(agent: Agent) -> None:
+    assert Time(None, None, "reload").run(agent) == "reload"
+    assert agent.spool.batches == 2
+
+
+def test_a_sample_that_is_asked_for_is_taken_at_once_and_does_not_move_the_grid(agent: Agent) -> None:
+    time = Time(None, "sample", None)
+    time.run(agent)
+    assert time.waits == [0.0, 9.75, 4.625, 9.75]
     assert agent.spool.batches == 3
+
+
+def test_it_beats_between_ticks_that_are_far_apart(agent: Agent) -> None:
+    time = Time(None, None, None, None)
+    time.run(agent, beat_s=4.0)
+    assert time.waits == [0.0, 4.0, 4.0, 1.25, 4.0]
+    assert (agent.spool.batches, time.beats) == (2, 4)
+
+
+def test_other_labels_are_told_with_the_next_batch(agent: Agent) -> None:
+    agent.tick()
+    agent.loop.change(5_000, {"role": "db"})
+    agent.tick()
+    agent.loop.change(5_000, {})
+    agent.tick()
+    agent.tick()
+    assert [batch.labels for batch in agent.batches()] == [{"role": "db"}, None, {}, None]
+    assert [batch.every_ms for batch in agent.batches()] == [10_000, 5_000, 5_000, 5_000]
 
 
 def test_a_batch_holds_what_the_checks_say_and_what_the_agent_says_of_itself(agent: Agent) -> None:
@@ -169,7 +214,9 @@ def test_a_fault_of_ours_costs_one_tick_is_said_once_and_counted(
         for _ in range(3):
             agent.tick()
     assert len([record for record in caplog.records if record.exc_info]) == 1
+    assert (agent.loop.failed, agent.loop.answers) == (3, None)
     agent.tick()
+    assert (agent.loop.failed, [answer.id for answer in agent.loop.answers or []]) == (0, ["mine"])
     assert agent.batches()[-1].samples["agent_errors"] == 3
 
 

@@ -18,6 +18,7 @@ import agent.checks
 from agent import wire
 from agent.options import discover
 from tests.agent.receiver import TOKEN, Receiver, Reply, all_ok, problem
+from tests.agent.service_manager import ServiceManager
 
 ROOT = Path(__file__).parents[2]
 EVERY_MS = 100
@@ -49,9 +50,13 @@ def config(tmp_path: Path, receiver: Receiver) -> Path:
 class Agent:
     """`python -m agent` as a child."""
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, *args: str, environ: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "agent", *args], cwd=ROOT, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "agent", *args],
+            cwd=ROOT,
+            env=os.environ | (environ or {}),
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def end(self, number: int) -> tuple[int, str, float]:
@@ -277,3 +282,21 @@ def test_the_log_is_json_when_asked(config: Path, receiver: Receiver) -> None:
     assert code == 0
     assert [line["message"] for line in lines if line["message"] == "stopping"] == ["stopping"]
     assert TOKEN not in logged
+
+
+def test_sighup_reads_the_config_again_and_systemd_is_told(
+    config: Path, receiver: Receiver, tmp_path: Path
+) -> None:
+    with closing(ServiceManager(tmp_path / "notify")) as manager:
+        agent = Agent("run", "--config", str(config), environ={"NOTIFY_SOCKET": manager.address})
+        manager.wait_for(lambda: manager.count("READY") == 1)
+        config.write_text(config.read_text().replace("{role: test}", "{role: db}"))
+        agent.process.send_signal(signal.SIGHUP)
+        receiver.wait_for(lambda: receiver.batches[-1].labels == {"role": "db"})
+        config.write_text(config.read_text().replace("every", "evry"))
+        agent.process.send_signal(signal.SIGHUP)
+        manager.wait_for(lambda: manager.count("RELOADING") == 2)
+        code, logged, _ = agent.end(signal.SIGTERM)
+        assert (code, logged.count("the config is left as it was")) == (0, 1), logged
+        assert 'agent.evry: unknown key; did you mean "every"?' in logged
+        assert manager.keys().count("STOPPING") == 1

@@ -1,0 +1,152 @@
+"""The agent as it runs: its parts joined, changed when the config is read again, and ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import structs
+
+from agent import clock
+from agent.calls import Calls
+from agent.checks import Check
+from agent.config import AgentConfig, Loaded, PlannedCheck, need_token
+from agent.facts import VERSION
+from agent.loop import Loop
+from agent.options import ConfigError
+from agent.post import Post
+from agent.pusher import Pusher
+from agent.sampler import Sampler
+from agent.spool import Limits, Spool, SpoolError
+from agent.systemd import Systemd
+
+log = logging.getLogger(__name__)
+
+STOP_S_MAX = 3.0
+SPILL_AFTER_MS_MAX = 20_000
+FAILED_MAX = 3
+"""So many ticks may fail in a row through a fault of ours before we ask, by our silence, to be started anew."""
+NAMED_MAX = 3
+WAY = ("collector", "token", "ca", "every_ms")
+"""What of the config decides how requests go."""
+
+
+class Service:
+    """`read` reads the config again. The constructor raises ConfigError; after it, a mistake changes nothing."""
+
+    def __init__(self, loaded: Loaded, read: Callable[[], Loaded], calls: Calls, systemd: Systemd) -> None:
+        config = loaded.config
+        self._read, self._calls, self._systemd = read, calls, systemd
+        self._clock = clock.system_clock()
+        post = new_post(loaded)
+        try:
+            self._spool = Spool(config.state / "spool", limits(config), self._clock())
+        except SpoolError as error:
+            raise loaded.error("state", str(error)) from None
+        self._config = config
+        self._running: dict[str, tuple[PlannedCheck, Check]] = {}
+        self._sampler = Sampler(self._checks(loaded.checks))
+        self._pusher = Pusher(self._spool, post, config.every_ms, self._clock)
+        self._loop = Loop(
+            self._sampler, self._spool, self._pusher, self._clock, config.every_ms, config.labels
+        )
+        self._is_ready = False
+
+    def run(self) -> None:
+        """Sample and push until called to stop."""
+        log.info("watching over this host for %s; %d checks", self._config.collector, len(self._running))
+        self._systemd.starting(self._sampler.slowest_s)
+        self._pusher.start()
+        while self._loop.run(self._calls.wait, self._beat, self._systemd.beat_s) == "reload":
+            self._reload()
+        self._stop()
+
+    def _stop(self) -> None:
+        log.info("stopping")
+        self._systemd.stopping()
+        self._spool.flush(self._clock())
+        self._pusher.stop(STOP_S_MAX)
+        self._spool.close()
+        self._sampler.close()
+
+    # --- what systemd hears ---
+
+    def _beat(self) -> None:
+        """Say that all goes on, if it does: samples are taken, and there is a thread to send them."""
+        if self._loop.answers is not None and not self._is_ready:
+            self._is_ready = True
+            self._systemd.ready()
+        if self._loop.failed < FAILED_MAX and self._pusher.alive:
+            self._systemd.alive()
+        self._systemd.status(f"{standing(self._loop)}; {self._pusher.standing}")
+
+    # --- another config ---
+
+    def _reload(self) -> None:
+        self._systemd.reloading()
+        try:
+            self._change(self._read())
+        except ConfigError as mistake:
+            log.error("the config is left as it was: %s", mistake)  # noqa: TRY400 - theirs, so no trace of ours
+        except Exception:
+            log.exception("a fault in the agent; the config is left as it was")
+        self._systemd.reloaded(self._sampler.slowest_s)
+
+    def _change(self, loaded: Loaded) -> None:
+        """Take all of a new config, or raise and take nothing of it."""
+        before, config = self._config, loaded.config
+        post = new_post(loaded)
+        known = self._running
+        checks = self._checks(loaded.checks)
+        if config.state != before.state:
+            log.warning("the new folder for state, %s, is used from the next start on", config.state)
+        if any(getattr(config, name) != getattr(before, name) for name in WAY):
+            self._pusher.change(post, config.every_ms)
+        self._spool.change(limits(config))
+        self._sampler.replace(checks)
+        self._loop.change(config.every_ms, config.labels)
+        self._config = structs.replace(config, state=before.state)
+        log.info("the config is read again; %s", changes(known, self._running))
+
+    def _checks(self, plan: Sequence[PlannedCheck]) -> list[tuple[str, str, float, Check]]:
+        """The checks to be asked; what has not changed stays the check that it was, with all that it remembers."""
+        running = {}
+        for planned in plan:
+            kept = self._running.get(planned.id)
+            running[planned.id] = kept if kept and kept[0] == planned else (planned, planned.build())
+        self._running = running
+        return [(id, p.kind.name, p.options.timeout_s, check) for id, (p, check) in running.items()]
+
+
+def new_post(loaded: Loaded) -> Post:
+    config, token = loaded.config, need_token(loaded)
+    return Post(config.collector, token.reveal(), str(config.ca or ""), f"watchkeeper-agent/{VERSION}")
+
+
+def limits(config: AgentConfig) -> Limits:
+    return Limits(
+        bytes_max=config.spool_bytes_max,
+        age_ms_max=config.spool_age_ms,
+        spill_after_ms=min(2 * config.every_ms, SPILL_AFTER_MS_MAX),
+    )
+
+
+def standing(loop: Loop) -> str:
+    """How the checks stand, for a person: '14 checks, all ok', '14 checks: shop bad, nfs unknown'."""
+    answers = loop.answers
+    if answers is None:
+        return "no sample yet"
+    others = [f"{answer.id} {answer.state}" for answer in answers if answer.state != "ok"]
+    more = [f"{len(others) - NAMED_MAX} more"] if len(others) > NAMED_MAX else []
+    words = ", ".join([*others[:NAMED_MAX], *more])
+    return f"{len(answers)} checks: {words}" if words else f"{len(answers)} checks, all ok"
+
+
+def changes(before: Mapping[str, object], after: Mapping[str, object]) -> str:
+    """Which checks came, changed and went: '14 checks (new: shop; changed: disk; gone: nfs)'."""
+    changed = [id for id in after if id in before and after[id] is not before[id]]
+    new = [id for id in after if id not in before]
+    gone = [id for id in before if id not in after]
+    parts = [("new", new), ("changed", changed), ("gone", gone)]
+    said = "; ".join(f"{word}: {', '.join(ids)}" for word, ids in parts if ids)
+    return f"{len(after)} checks ({said})" if said else f"{len(after)} checks"

@@ -6,7 +6,6 @@ It is mounted where only the thread that asks for it can see it, so that nobody 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import struct
 import threading
@@ -14,16 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from tests.agent.checks.apart import MOUNTS, apart, libc, must
+
 T = TypeVar("T")
 
-CLONE_NEWNS = 0x00020000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
-MNT_DETACH = 2
+MNT_FORCE, MNT_DETACH = 1, 2
 FUSE_INIT = 26
 REQUEST = struct.Struct("<IIQQIIII")
 INIT_ANSWER = struct.pack("<IIIIHHIIHHI7I", 7, 31, 0, 0, 0, 0, 4096, 0, 0, 0, 0, *[0] * 7)
-
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 def can_be_made() -> bool:
@@ -31,24 +29,13 @@ def can_be_made() -> bool:
 
 
 def where_mounts_are_ours(call: Callable[[], T]) -> T:
-    """Call it in a thread that has a view of its own of what is mounted, and so have the programs it starts."""
-    answers: list[T] = []
-    errors: list[BaseException] = []
+    """Call it where what is mounted is seen by nobody else but the programs that it starts."""
 
-    def run() -> None:
-        try:
-            must(libc.unshare(CLONE_NEWNS))
-            must(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
-            answers.append(call())
-        except BaseException as error:
-            errors.append(error)
+    def run() -> T:
+        must(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
+        return call()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return answers[0]
+    return apart(MOUNTS, run)
 
 
 @contextlib.contextmanager
@@ -61,7 +48,7 @@ def dead_mount(place: Path) -> Iterator[Callable[[], None]]:
     server.start()
 
     def give_up() -> None:
-        libc.umount2(bytes(place), 1)  # MNT_FORCE: whoever waits gets an error, and so does the server
+        libc.umount2(bytes(place), MNT_FORCE)  # whoever waits gets an error, and so does the server
 
     try:
         yield give_up
@@ -80,9 +67,3 @@ def serve(device: int) -> None:
             _, opcode, unique, *_ = REQUEST.unpack_from(request)
             if opcode == FUSE_INIT:
                 os.write(device, struct.pack("<IiQ", 16 + len(INIT_ANSWER), 0, unique) + INIT_ANSWER)
-
-
-def must(result: int) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))

@@ -18,7 +18,7 @@ from tests.agent.checks.declared import undeclared
 KINDS = discover(checks)
 HOST = set(
     """
-    clock conntrack cpu disk disk_io files load logins memory network oom pressure processes raid
+    cgroups clock conntrack cpu disk disk_io files load logins memory network oom pressure processes raid
     tcp_states temperature updates uptime
     """.split()
 )

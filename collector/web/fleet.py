@@ -292,7 +292,8 @@ def _meter(value: float | None, alerts: Sequence[Alert], metrics: str) -> tuple[
         look += f" {worst(*about) or ''}"
     if value is None or value != value:
         return look, NOTHING
-    return f"{look} p{min(100, max(0, BAR_STEP * round(value / BAR_STEP)))}", say_share(value)
+    bar = BAR_STEP * max(1, round(value / BAR_STEP)) if value > 0 else 0  # a little is not nothing
+    return f"{look} p{min(100, bar)}", say_share(value)
 
 
 @lru_cache(LAYOUTS_KNOWN_MAX)

@@ -40,7 +40,9 @@ def test_nothing_is_fetched_from_another_host() -> None:
 def test_the_style_sheet_has_a_rule_for_each_length_of_a_bar() -> None:
     lengths = re.findall(r"\.p(\d+)\{--p:(\d+)%\}", (FOLDER / "look.css").read_text())
     assert (
-        [int(name) for name, _ in lengths] == [int(share) for _, share in lengths] == list(range(BAR_STEP, 101, BAR_STEP))
+        [int(name) for name, _ in lengths]
+        == [int(share) for _, share in lengths]
+        == list(range(BAR_STEP, 101, BAR_STEP))
     )
 
 

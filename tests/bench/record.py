@@ -2,7 +2,8 @@
 
 A real agent samples this very host, every half second for some minutes, while it is idle, computes, writes to its disk
 and is asked for pages in turn. What it pushes is kept as it was sent, one batch a line, but for numbers, rounded to
-the digits that say something, which keeps the file small.
+the digits that say something, which keeps the file small, and but for most of the ticks of a busy CPU: a host that
+spends half of its time there is not what a fleet is made of.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from tests.agent.receiver import TOKEN, Receiver
 from tests.bench.trace import FILE, Recorded
 from tests.system.harness import Agent, Service, get
 
-TICKS = 420
+TICKS = 600
 EVERY_S = 0.5
 DIGITS = 6
+BUSY_PCT = 80
+ONE_BUSY_IN = 20
 PAGES, PORTS = 6, 2
 """So many http and tcp checks bring an ordinary host to about 70 series."""
 
@@ -55,7 +58,7 @@ def main() -> None:
     parser.add_argument("--file", type=Path, default=FILE)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="watchkeeper-record-") as folder:
-        batches = record(Path(folder), options.ticks)
+        batches = mostly_calm(record(Path(folder), options.ticks))
     with gzip.GzipFile(options.file, "wb", mtime=0) as file:
         for batch in batches:
             file.write(msgspec.json.encode(recorded(batch)) + b"\n")
@@ -67,6 +70,14 @@ def recorded(batch: wire.Batch) -> Recorded:
     samples = {name: value and float(f"{value:.{DIGITS}g}") for name, value in batch.samples.items()}
     checks = [msgspec.structs.replace(check, ms=check.ms and round(check.ms, 2)) for check in batch.checks]
     return Recorded(samples, checks)
+
+
+def mostly_calm(batches: list[wire.Batch]) -> list[wire.Batch]:
+    """One spell of a busy CPU amid the calm."""
+    busy = [batch for batch in batches if (batch.samples["cpu_used_pct"] or 0) > BUSY_PCT]
+    calm = [batch for batch in batches if batch not in busy]
+    half = len(calm) // 2
+    return [*calm[:half], *busy[: len(calm) // ONE_BUSY_IN], *calm[half:]]
 
 
 def record(folder: Path, ticks: int) -> list[wire.Batch]:

@@ -57,13 +57,16 @@ SEEN = Rows(
         below = excluded.below, ranges = excluded.ranges, arrived_at = max(arrived_at, excluded.arrived_at)
     """,
 )
-CHECK = f"""
-    INSERT INTO checks (host, {", ".join(CHECKS.kind.__struct_fields__)}) VALUES (?, ?, ?, ?, ?, ?, ?)
+CHECKS_OF_HOSTS = Rows(
+    f"INSERT INTO checks (host, {', '.join(CHECKS.kind.__struct_fields__)})",
+    7,
+    """
     ON CONFLICT (host, id) DO UPDATE SET
         kind = excluded.kind, state = excluded.state, at = excluded.at, ms = excluded.ms, detail = excluded.detail
     WHERE excluded.at >= checks.at
-"""
-FORGET_STATE = "DELETE FROM rule_states WHERE rule = ? AND subject = ?"
+    """,
+)
+FORGET_STATES = Rows("DELETE FROM rule_states WHERE (rule, subject) IN (", 2, ")")
 
 
 def keep(connection: sqlite3.Connection, outcomes: Sequence[Outcome], written: Written) -> None:
@@ -85,7 +88,8 @@ def _keep_batches(
         arrival, host = outcome.arrival, outcome.host
         if arrival is not None:
             number = last + len(batches) + 1
-            batches.append(_batch(number, arrival, layouts.number(connection, arrival.layout, arrival.at)))
+            used_at = max(arrival.at, arrival.arrived_at)  # a late batch waits to be packed like any other
+            batches.append(_batch(number, arrival, layouts.number(connection, arrival.layout, used_at)))
             heard.append(_heard(number, arrival, host))
     BATCHES.write(connection, batches)
     connection.execute(COUNT, [len(batches)])
@@ -137,8 +141,7 @@ def _keep_checks(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) ->
         if outcome.arrival is not None
         for check in outcome.checks
     ]
-    if rows:
-        connection.executemany(CHECK, rows)
+    CHECKS_OF_HOSTS.write(connection, rows)
 
 
 def _keep_judgement(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
@@ -149,16 +152,12 @@ def _keep_judgement(connection: sqlite3.Connection, outcomes: Sequence[Outcome])
     plainly_ok = {key for key, state in states.items() if state.state == "ok" and state.alert is None}
     transitions = [transition for outcome in outcomes for transition in outcome.transitions]
     notices = [notice for outcome in outcomes for notice in outcome.notices]
-    for statement, rows in (
-        (INCIDENTS.upsert, INCIDENTS.rows(incidents.values())),
-        (ALERTS.upsert, ALERTS.rows(alerts.values())),
-        (FORGET_STATE, list(plainly_ok)),
-        (STATES.upsert, STATES.rows(state for key, state in states.items() if key not in plainly_ok)),
-        (TRANSITIONS.insert, TRANSITIONS.rows(transitions)),
-        (NOTICES.insert, NOTICES.rows(notices)),
-    ):
-        if rows:
-            connection.executemany(statement, rows)
+    INCIDENTS.write(connection, incidents.values())
+    ALERTS.write(connection, alerts.values())
+    FORGET_STATES.write(connection, list(plainly_ok))
+    STATES.write(connection, [state for key, state in states.items() if key not in plainly_ok])
+    TRANSITIONS.write(connection, transitions)
+    NOTICES.write(connection, notices)
 
 
 # --- packing: little endian, eight bytes a number ---------------------------------------------------------------------

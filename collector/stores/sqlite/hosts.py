@@ -43,9 +43,7 @@ class SqliteHosts:
                 [name, json_text(labels), now],
             )
             assert cursor.lastrowid is not None
-            connection.execute(
-                TOKENS.insert, TOKENS.row(TokenRow(token_id, cursor.lastrowid, secret_sha256, now))
-            )
+            TOKENS.write(connection, [TokenRow(token_id, cursor.lastrowid, secret_sha256, now)])
             return Host(cursor.lastrowid, name, dict(labels), enrolled_at=now)
 
         return await self._writer.write(job)
@@ -54,7 +52,7 @@ class SqliteHosts:
         def job(connection: sqlite3.Connection) -> None:
             if not connection.execute("SELECT 1 FROM hosts WHERE id = ?", [host]).fetchone():
                 raise StoreError(f"there is no host {host} to give a token to", passing=False)
-            connection.execute(TOKENS.insert, TOKENS.row(TokenRow(token_id, host, secret_sha256, now)))
+            TOKENS.write(connection, [TokenRow(token_id, host, secret_sha256, now)])
 
         await self._writer.write(job)
 

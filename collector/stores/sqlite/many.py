@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-ROWS_AT_ONCE = (64, 16, 4, 1)
-"""A few sizes, so that SQLite has each of them ready after a while."""
+ROWS_AT_ONCE = (64, 32, 16, 8, 4, 2, 1)
+"""Few sizes, so that SQLite has the statements for all of them ready after a while."""
 
 
 class Rows:
-    """`INSERT INTO … VALUES (…), (…), … ON CONFLICT …`, for as many rows as there are."""
+    """A statement about a list of rows: `before VALUES (…), (…), … after`, for as many as there are."""
 
-    def __init__(self, insert: str, columns: int, on_conflict: str = "") -> None:
+    def __init__(self, before: str, columns: int, after: str = "") -> None:
         row = f"({', '.join('?' * columns)})"
         self._texts = [
-            (count, f"{insert} VALUES {', '.join([row] * count)} {on_conflict}") for count in ROWS_AT_ONCE
+            (count, f"{before} VALUES {', '.join([row] * count)} {after}") for count in ROWS_AT_ONCE
         ]
 
     def write(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> None:

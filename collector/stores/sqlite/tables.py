@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from types import NoneType, UnionType
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin
@@ -9,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
+from collector.stores.sqlite.many import Rows
 from rules.model import Alert, CheckAnswer, Incident, Notice, RuleState, Transition
 
 T = TypeVar("T", bound=Struct)
@@ -18,7 +20,8 @@ PLAIN = (int, float, str, bytes, NoneType)
 class Table(Generic[T]):
     """How values of one type are kept in one table; what SQLite has no type for is kept as JSON.
 
-    `names` is the list of columns, for a SELECT whose rows are then read by `value`.
+    `names` is the list of columns, for a SELECT whose rows are then read by `value`. `write` adds rows; with a `key`
+    a row takes the place of one that has the same.
     """
 
     def __init__(self, name: str, kind: type[T], key: Sequence[str] = ()) -> None:
@@ -34,12 +37,12 @@ class Table(Generic[T]):
                 self._pack.append((place, json_text))
                 self._unpack.append((place, msgspec.json.Decoder(field.type).decode))
         self.names = ", ".join(f'{name}."{column}"' for column in self._columns)
-        columns, marks = ", ".join(f'"{column}"' for column in self._columns), ", ".join("?" * len(fields))
-        self.insert = f"INSERT INTO {name} ({columns}) VALUES ({marks})"
+        columns = ", ".join(f'"{column}"' for column in self._columns)
         changes = ", ".join(
             f'"{column}" = excluded."{column}"' for column in self._columns if column not in key
         )
-        self.upsert = f"{self.insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}" if key else ""
+        on_conflict = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}" if key else ""
+        self._write = Rows(f"INSERT INTO {name} ({columns})", len(fields), on_conflict)
 
     def row(self, value: T) -> Sequence[Any]:
         row = msgspec.structs.astuple(value)
@@ -50,8 +53,8 @@ class Table(Generic[T]):
             packed[place] = pack(packed[place])
         return packed
 
-    def rows(self, values: Iterable[T]) -> list[Sequence[Any]]:
-        return [self.row(value) for value in values]
+    def write(self, connection: sqlite3.Connection, values: Iterable[T]) -> None:
+        self._write.write(connection, [self.row(value) for value in values])
 
     def value(self, row: Sequence[Any]) -> T:
         """The value in the first columns of a row."""

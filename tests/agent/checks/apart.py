@@ -1,4 +1,4 @@
-"""A thread with a view of its own of what is mounted, or with a network of its own. Only root can have one."""
+"""A thread that sees mounts or a network of its own, which only root can have, or that may do as little as anybody."""
 
 from __future__ import annotations
 
@@ -10,18 +10,39 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+NOBODY = 65534
 MOUNTS, NETWORK = 0x00020000, 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def apart(what: int, call: Callable[[], T]) -> T:
-    """Call it in such a thread; the programs it starts see the same."""
+    """Call it in a thread that shares no mounts, or no network, with us; the programs it starts see the same."""
+
+    def run() -> T:
+        must(libc.unshare(what))
+        return call()
+
+    return in_a_thread(run)
+
+
+def as_nobody(call: Callable[[], T]) -> T:
+    """Call it in a thread that may read and write only what everybody may."""
+
+    def run() -> T:
+        if os.geteuid() == 0:
+            libc.setfsgid(NOBODY)
+            libc.setfsuid(NOBODY)
+        return call()
+
+    return in_a_thread(run)
+
+
+def in_a_thread(call: Callable[[], T]) -> T:
     answers: list[T] = []
     errors: list[BaseException] = []
 
     def run() -> None:
         try:
-            must(libc.unshare(what))
             answers.append(call())
         except BaseException as error:
             errors.append(error)

@@ -119,10 +119,10 @@ def _merged(host: Host, told: dict[str, str]) -> tuple[dict[str, str], tuple[str
 
 def _changed_checks(memory: Memory, arrival: Arrival) -> list[CheckAnswer]:
     changed = []
-    for answer in arrival.checks:
-        before = memory.checks.get(answer.id)
-        if before is None or before.state != answer.state or before.detail != answer.detail:
-            changed.append(answer)
+    for said in arrival.checks:
+        before = memory.checks.get(said.id)
+        if before is None or before.state != said.state or before.detail != said.detail:
+            changed.append(CheckAnswer(said.id, said.kind, said.state, arrival.at, said.ms, said.detail))
     return changed
 
 

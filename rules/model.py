@@ -7,7 +7,8 @@ number it was given when it was enrolled.
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from rules.seen import Seen
 
 Severity = Literal["info", "warning", "critical"]
 State = Literal["ok", "pending", "firing", "unknown"]
+CheckState = Literal["ok", "warn", "bad", "unknown"]
 Reason = Literal["first", "escalated", "resolved"]
 
 REOPEN_MS = 10 * 60_000
@@ -99,10 +101,25 @@ class CheckAnswer(Struct, frozen=True):
 
     id: str
     kind: str
-    state: Literal["ok", "warn", "bad", "unknown"]
+    state: CheckState
     at: int
     ms: float | None = None
     detail: str = ""
+
+
+class CheckSaid(Protocol):
+    """What a check said in one tick, as whoever took it in has it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def state(self) -> CheckState: ...
+    @property
+    def ms(self) -> float | None: ...
+    @property
+    def detail(self) -> str: ...
 
 
 class Arrival(Struct):
@@ -122,7 +139,7 @@ class Arrival(Struct):
     skew_ms: int
     layout: tuple[str, ...]
     values: npt.NDArray[np.float64]
-    checks: list[CheckAnswer] = []
+    checks: Sequence[CheckSaid] = ()
     facts: dict[str, str] | None = None
     labels: dict[str, str] | None = None
     flags: tuple[str, ...] = ()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from msgspec.structs import replace
 
 from agent import wire
 from collector.ingest.layouts import Layout
-from rules.model import Arrival, CheckAnswer
+from rules.model import Arrival
 
 AHEAD_MS_MAX = 2_000
 """An agent of ours never samples after it sends; so much is forgiven to a clock set back in between."""
@@ -61,15 +62,20 @@ def arrival(
         skew_ms=skew_ms,
         layout=layout.kept,
         values=values if layout.order is None else values[layout.order],
-        checks=[_check(check, at) for check in batch.checks],
+        checks=_checks(batch.checks),
         facts=None if batch.facts is None else _facts(batch.facts),
         labels=None if batch.labels is None else _labels(batch.labels),
         flags=flags,
     )
 
 
-def _check(check: wire.CheckState, at: int) -> CheckAnswer:
-    return CheckAnswer(_line(check.id), _line(check.kind), check.state, at, check.ms, _lines(check.detail))
+def _checks(checks: list[wire.CheckState]) -> list[wire.CheckState]:
+    if "".join([check.id + check.kind + check.detail for check in checks]).isprintable():
+        return checks
+    return [
+        replace(check, id=_line(check.id), kind=_line(check.kind), detail=_lines(check.detail))
+        for check in checks
+    ]
 
 
 def _facts(facts: dict[str, str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from collector.ingest import LATE_MS_MAX, RETRY_AFTER_S, WHYS
 from collector.ingest.body import PUSHES_PER_HOST_MAX
 from collector.ingest.layouts import LAYOUTS_PER_HOST, Layouts
 from collector.server import Limits
-from rules.model import Arrival, CheckAnswer
+from rules.model import Arrival
 from tests.collector.door import (
     NOW,
     SPOOL,
@@ -86,7 +86,7 @@ async def test_a_push_becomes_an_arrival(door: Door) -> None:
     assert arrival.values.dtype == np.float64
     assert arrival.values.tolist()[:2] == [7.0, 91.25]
     assert math.isnan(arrival.values[2])
-    assert arrival.checks == [CheckAnswer("disk", "disk", "warn", NOW - 20, 1.5, "/ is 91 % full")]
+    assert arrival.checks == [wire.CheckState("disk", "disk", "warn", 1.5, "/ is 91 % full")]
     assert (arrival.facts, arrival.labels) == ({"os": "Debian 12"}, {"role": "web"})
 
 

@@ -22,7 +22,7 @@ class Clock:
 def test_a_log_gets_a_line_for_each_thing_and_another_every_ten_seconds() -> None:
     out, clock = io.StringIO(), Clock()
     with Progress(out, clock) as progress:
-        for tenth in range(0, 251):
+        for tenth in range(251):
             clock.now_s = tenth / 10
             progress("copying", tenth / 500)
         progress("checking", None)

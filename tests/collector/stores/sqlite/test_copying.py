@@ -296,7 +296,7 @@ async def test_a_collector_at_work_is_not_robbed_of_its_store(
     folder: Path, made: Path, caretaker: SqliteCaretaker
 ) -> None:
     store = await open_store(folder, role="collector")
-    with pytest.raises(StoreError, match="a collector .* is at work in"):
+    with pytest.raises(StoreError, match=r"a collector .* is at work in"):
         caretaker.restore(made, nobody, replace=True)
     await enrolled(store, "bob")
     await store.close()

@@ -19,16 +19,18 @@ PACKAGES = ("agent", "rules", "collector")
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
+IMPORTED_AS = {"pyyaml": "yaml", "nvidia-ml-py": "pynvml"}
+
 
 def declared(requirements: list[str]) -> set[str]:
-    """Return the import names of what pyproject.toml declares; PyYAML alone is imported by another name."""
-    names = {re.split(r"[^\w-]", requirement, maxsplit=1)[0] for requirement in requirements}
-    return {name.lower().replace("-", "_").replace("pyyaml", "yaml") for name in names}
+    """Return the import names of what pyproject.toml declares."""
+    names = {re.split(r"[^\w-]", requirement, maxsplit=1)[0].lower() for requirement in requirements}
+    return {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}
 
 
 # What each package may import besides the standard library and itself.
 THIRD_PARTY = {
-    "agent": declared(PROJECT["dependencies"]),
+    "agent": declared(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["gpu"]),
     "rules": {"msgspec", "numpy"},
     "collector": declared(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["collector"]),
 }

@@ -18,8 +18,8 @@ from tests.agent.checks.declared import undeclared
 KINDS = discover(checks)
 HOST = set(
     """
-    cgroups clock conntrack cpu disk disk_io files load logins memory network oom pressure processes raid
-    tcp_states temperature updates uptime
+    cgroups clock conntrack cpu disk disk_io files gpu load logins memory network oom pressure processes
+    raid tcp_states temperature updates uptime
     """.split()
 )
 

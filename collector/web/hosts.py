@@ -6,6 +6,7 @@ Pure: rows of the store and the time in, words for the template out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from urllib.parse import quote, urlencode
 
 from msgspec import Struct
@@ -126,10 +127,20 @@ def _machine(facts: Mapping[str, str], times: Times) -> list[str]:
         parts.append(say_count(int(facts["cores"][:9]), "core"))
     if facts.get("memory_bytes", "").isdecimal():
         parts.append(f"{say_value('B', float(facts['memory_bytes'][:18]))} of memory")
-    if facts.get("booted_at"):
-        parts.append(f"booted {facts['booted_at'][:16].replace('T', ' ')}")
+    booted_at = _moment(facts.get("booted_at", ""))
+    if booted_at is not None:
+        parts.append(f"booted {times.clock(booted_at)}")
     parts += [f"{key} {value}" for key, value in sorted(facts.items()) if key not in _TOLD_ELSEWHERE]
     return [part for part in parts if part]
+
+
+def _moment(text: str) -> int | None:
+    """RFC 3339 as milliseconds; None for what is not."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return round(at.timestamp() * 1000) if at.tzinfo else None
 
 
 def _watching(host: Host, times: Times) -> list[str]:

@@ -100,7 +100,7 @@ class Pages:
 
     async def _overview(self, request: web.Request) -> web.Response:
         question = Question(_text(request, "q"), _text(request, "group"), _number(request, "page", 1))
-        view = _View.of(request, self._now_ms())
+        view = _View.of(request)
 
         async def make() -> Body:
             times = view.times(self._now_ms())
@@ -124,7 +124,7 @@ class Pages:
     async def _host(self, request: web.Request) -> web.Response:
         number, span = _id(request), _range(request)
         metric = _text(request, "metric", NAME_LETTERS_MAX)
-        view = _View.of(request, self._now_ms())
+        view = _View.of(request)
         times = view.times(self._now_ms())
         latest, checks, alerts, incidents = await asyncio.gather(
             self._store.samples.latest(number),
@@ -171,7 +171,7 @@ class Pages:
         return answer(request, body, kind="text/csv", file_name=f"host-{number}-{span}.csv")
 
     async def _incidents(self, request: web.Request) -> web.Response:
-        view = _View.of(request, self._now_ms())
+        view = _View.of(request)
         times = view.times(self._now_ms())
         incidents, hosts = await asyncio.gather(
             self._store.incidents.recent(INCIDENTS_MAX), self._hosts_by_id()
@@ -181,7 +181,7 @@ class Pages:
 
     async def _incident(self, request: web.Request) -> web.Response:
         number = _id(request)
-        view = _View.of(request, self._now_ms())
+        view = _View.of(request)
         times = view.times(self._now_ms())
         incident, alerts, transitions, notices, hosts = await asyncio.gather(
             self._store.incidents.get(number),
@@ -205,7 +205,7 @@ class Pages:
         return answer(request, body)
 
     async def _notices(self, request: web.Request) -> web.Response:
-        view = _View.of(request, self._now_ms())
+        view = _View.of(request)
         times = view.times(self._now_ms())
         rows, counts = await asyncio.gather(
             self._store.notices.recent(NOTICES_MAX), self._store.notices.counts()
@@ -222,7 +222,7 @@ class Pages:
         return answer(request, body)
 
     async def _status(self, request: web.Request) -> web.Response:
-        view = _View.of(request, self._now_ms())
+        view = _View.of(request)
         times = view.times(self._now_ms())
         latests, incidents, alerts = await asyncio.gather(
             self._store.samples.overview(), self._store.incidents.open(), self._store.incidents.open_alerts()
@@ -270,7 +270,7 @@ class Pages:
         return wrapped
 
     def _trouble(self, request: web.Request, status: int, title: str, sentence: str) -> web.Response:
-        view = _View.of(request, self._now_ms())
+        view = _View.of(request)
         body = self._render(
             "trouble.html", view, view.times(self._now_ms()), title=title, sentence=sentence, status=status
         )
@@ -285,7 +285,7 @@ class _View(Struct, frozen=True):
     fragment: bool
 
     @classmethod
-    def of(cls, request: web.Request, now: int) -> _View:
+    def of(cls, request: web.Request) -> _View:
         return cls(request.path, _zone(request), request.query.get("fragment") == "1")
 
     def times(self, now: int) -> Times:

@@ -115,6 +115,8 @@ async def test_a_hosts_page_says_what_it_is_and_how_its_checks_stand(site: Site)
         "arch": "x86_64",
         "cores": "4",
         "memory_bytes": str(16 * 2**30),
+        "booted_at": "2026-11-19T22:00:00Z",
+        "rack": "7b",
     }
     checks = [
         CheckAnswer("cpu", "cpu", "ok", site.now, 2.3),
@@ -124,7 +126,7 @@ async def test_a_hosts_page_says_what_it_is_and_how_its_checks_stand(site: Site)
     await site.send(host, SEEN, checks=checks, facts=facts)
     site.now += 38 * MINUTE_MS
     text = (await site.get("/hosts/1")).text
-    assert "Debian GNU/Linux 12 6.1 x86_64 4 cores 16 GiB of memory" in text
+    assert "Debian GNU/Linux 12 6.1 x86_64 4 cores 16 GiB of memory booted Thu 22:00 rack 7b" in text
     assert "heard 38 min ago every 10 s enrolled 02:00" in text
     assert "role=web" in text
     assert "shop http bad answered 500 1.41 s 02:00 (38 min)" in text

@@ -325,7 +325,7 @@ def take_picture(scene: Scene, picture: Path) -> None:
         "with start() as it:\n"
         "    browser = it.chromium.launch(executable_path='/usr/bin/chromium', args=['--no-sandbox'])\n"
         "    page = browser.new_page(viewport={'width': 1000, 'height': 420})\n"
-        f"    page.goto('http://127.0.0.1:{PORT}/', wait_until='load'); page.wait_for_timeout(500)\n"
+        f"    page.goto('http://127.0.0.1:{PORT}/', wait_until='load'); page.wait_for_timeout(4000)\n"
         "    page.screenshot(path=sys.argv[1]); browser.close()\n"
     )
     command = [*scene.network.prefix("watch"), sys.executable, "-c", script, str(picture)]

@@ -25,8 +25,8 @@ tells of what is over.
 
 The night is played at {pace} the pace of life, so that it takes two minutes: agents tick every {every} instead of
 every 10 s, and where a rule says `for: 5m` here it is {five_minutes}. All else is as it comes: the rules are those that
-hold by default, less those about CPU and memory, because the three hosts share one machine's. The pager is told of
-what is critical; mail and Slack, of warnings too.
+hold by default, less those about CPU and memory, because the three hosts share one machine's, which is busy playing
+them. The pager is told of what is critical; mail and Slack, of warnings too.
 """
 
 

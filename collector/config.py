@@ -26,6 +26,7 @@ from agent.options import (
     read_yaml,
 )
 from collector.channels import Channel, ChannelOptions
+from collector.store import Keep
 from rules.engine import Rule
 from rules.kinds import RuleOptions
 
@@ -40,7 +41,10 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     listen: the address and port for agents, pages and programs
     url: where people reach the pages, for the links in notices; http:// and `listen` when left out
     state: the folder for all that is kept; relative to the folder of this file
-    keep: how long samples are kept
+    keep: how long samples are kept as they came
+    keep_rollups: how long they are kept in quarters of an hour, with the lowest, the highest and the mean of each
+    keep_history: how long transitions, and incidents once they are resolved, are kept
+    disk_budget: how much disk the store may take; when it comes near, the oldest samples go before their time
     late_max: how late a batch may come, when an agent was cut off, and still be taken
     connections_max: how many connections may be open at once
     packs: which of the rules that come with Watchkeeper hold
@@ -51,7 +55,10 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     listen: str = f"127.0.0.1:{DEFAULT_PORT}"
     url: str = ""
     state: Path = Path("/var/lib/watchkeeper")
-    keep_s: Annotated[float, Meta(ge=3_600)] = 14 * 86_400
+    keep_s: Annotated[float, Meta(ge=2 * 86_400)] = 14 * 86_400
+    keep_rollups_s: Annotated[float, Meta(ge=2 * 86_400)] = 400 * 86_400
+    keep_history_s: Annotated[float, Meta(ge=2 * 86_400)] = 5 * 365 * 86_400
+    disk_budget_bytes: Annotated[int, Meta(ge=256 * 1024 * 1024)] | None = None
     late_s_max: Annotated[float, Meta(ge=60, le=365 * 86_400)] = 7 * 86_400
     connections_max: Annotated[int, Meta(ge=8, le=1_000_000)] = 4_096
     packs: tuple[str, ...] = ("hosts", "services", "critical")
@@ -61,6 +68,16 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     @property
     def address(self) -> tuple[str, int]:
         return parse_listen(self.listen)
+
+    @property
+    def keep(self) -> Keep:
+        """What the store keeps, and how long. A rollup is of a whole day, so samples are kept for two days at least."""
+        return Keep(
+            samples_ms=round(self.keep_s * 1000),
+            rollups_ms=round(self.keep_rollups_s * 1000),
+            history_ms=round(self.keep_history_s * 1000),
+            budget_bytes=self.disk_budget_bytes,
+        )
 
     @property
     def link_base(self) -> str:

@@ -19,9 +19,11 @@ from rules.model import Alert, CheckAnswer, Host, Incident, Notice, Outcome, Rul
 from rules.seen import Seen
 
 LIST_MAX = 10_000
-"""No list of incidents, alerts or transitions is longer."""
+"""No list of incidents, alerts, transitions or names is longer."""
 POINTS_MAX = 1_000_000
 """No range of a series holds more; a longer one is refused rather than cut."""
+SERIES_AT_ONCE_MAX = 100
+DAY_MS = 86_400_000
 SPOOLS_PER_HOST_MAX = CHECKS_PER_HOST_MAX = 1_000
 """A host keeps no more of either; those heard of longest ago are forgotten."""
 
@@ -87,6 +89,43 @@ class Row(Struct, frozen=True):
     every_ms: int
     layout: tuple[str, ...]
     values: npt.NDArray[np.float64]
+
+
+class Steps(Struct, frozen=True):
+    """One series over a range in steps of `step_ms`: the lowest, the highest and the mean of each, so no spike is lost.
+
+    `at` is where a step begins, a multiple of `step_ms`; a step in which no batch named the series is not there.
+    `count` is how many answers it holds; where it holds none, count is 0 and the others are NaN.
+    """
+
+    step_ms: int
+    at: npt.NDArray[np.int64]
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    mean: npt.NDArray[np.float64]
+    count: npt.NDArray[np.int64]
+
+
+class LatestValue(Struct, frozen=True):
+    """One series of a metric in its host's newest batch, sampled at `at`: NaN where the check gave no answer."""
+
+    host: int
+    name: str
+    at: int
+    value: float
+
+
+class Keep(Struct, frozen=True):
+    """How long each thing is kept, and how large the store may become; None leaves that to the disk.
+
+    `history_ms` is for transitions, and for incidents with their alerts and notices once they are resolved. When the
+    store comes near `budget_bytes`, the oldest samples go before their time, then the oldest rollups.
+    """
+
+    samples_ms: int = 14 * DAY_MS
+    rollups_ms: int = 400 * DAY_MS
+    history_ms: int = 5 * 365 * DAY_MS
+    budget_bytes: int | None = None
 
 
 Delivery = Literal["waiting", "sending", "sent", "failed"]
@@ -162,8 +201,30 @@ class Samples(Protocol):
         holds more than POINTS_MAX batches."""
         ...
 
+    async def series_step(
+        self, host: int, names: Sequence[str], start: int, end: int, step_ms: int
+    ) -> dict[str, Steps]:
+        """Several series over a range, in steps, from samples or from rollups, whichever serves.
+
+        `start` and `end` are moved outwards to whole steps. Where only rollups are left the steps may be longer than
+        asked for: see `step_ms` of what comes back, the same for all. Lowest, highest and count are exact; a mean from
+        rollups is right to a few thousandths of the way from lowest to highest. At most SERIES_AT_ONCE_MAX names.
+        StoreError when it would have to look at more than POINTS_MAX samples.
+        """
+        ...
+
+    async def names(self, host: int, start: int, end: int) -> list[str]:
+        """The series that a host had in a range, sorted; at most LIST_MAX, then those of late. A batch that lies just
+        outside may count."""
+        ...
+
+    async def latest_of(self, metric: str) -> list[LatestValue]:
+        """A metric over the fleet: every series of it in the newest batch of each host, by host and name."""
+        ...
+
     async def rows(self, host: int, start: int, end: int, limit: int) -> list[Row]:
-        """Whole batches of a range in the order of their sample times, at most `limit`."""
+        """Whole batches of a range in the order of their sample times, at most `limit`. The series of a layout may come
+        in another order than they did."""
         ...
 
 
@@ -244,13 +305,26 @@ class Store(Protocol):
 
         Of calls that overlap, the earlier one is kept first. The outcomes must not be altered before it returns. States
         that are ok and have no alert are forgotten. A host's row moves only forward: a late batch, though stored, is
-        never its newest. Of a check the answer with the greatest `at` stays.
+        never its newest. Of a check the answer with the greatest `at` stays. A passing StoreError says that the disk is
+        nearly full, or the store as large as it may become.
         """
         ...
 
-    async def forget_before(self, at: int, batches_max: int) -> int:
-        """Drop at most `batches_max` of the batches sampled before `at`, but never the newest of a host; how many
-        were dropped. Fewer than `batches_max` means that there are no more."""
+    async def seal(self, now: int) -> bool:
+        """A piece of packing: batches that are an hour old or so are kept smaller, whole days are summed up, and what
+        came late is worked in. Nothing that is read changes by it. True when there may be more to do now.
+
+        A piece takes milliseconds, and commits go on meanwhile.
+        """
+        ...
+
+    async def forget(self, keep: Keep, now: int) -> bool:
+        """A piece of dropping what has had its time, and of giving room back to the disk. True when there may be more.
+
+        Samples go by whole hours, rollups by whole days. A host's newest batch, whatever its age, and incidents that
+        are not resolved, stay. What comes late from before the samples that are kept is dropped, too. From this call on
+        `commit` refuses to let the store grow beyond `keep.budget_bytes`.
+        """
         ...
 
     async def health(self) -> StoreHealth:

@@ -8,15 +8,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from collector.store import Hosts, Incidents, Notices, Remembered, Samples, Store, StoreError, StoreHealth
-from collector.stores.sqlite import commit, upkeep
+from collector.store import (
+    Hosts,
+    Incidents,
+    Keep,
+    Notices,
+    Remembered,
+    Samples,
+    Store,
+    StoreError,
+    StoreHealth,
+)
+from collector.stores.sqlite import commit, forgetting, upkeep
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.hosts import SqliteHosts
 from collector.stores.sqlite.incidents import SqliteIncidents
+from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.notices import SqliteNotices
 from collector.stores.sqlite.readers import Readers
+from collector.stores.sqlite.room import Room, give_back_pages
 from collector.stores.sqlite.samples import SqliteSamples
 from collector.stores.sqlite.schema import prepare, prepare_beside_a_collector
+from collector.stores.sqlite.sealing import Sealing
 from collector.stores.sqlite.writer import Writer
 from collector.stores.sqlite.written import Written
 from rules.model import Outcome
@@ -43,8 +56,13 @@ class SqliteStore:
         self._written = Written()
         self._writer = Writer(folder.database, on_undo=self._written.clear)
         self._readers = Readers(folder.database)
+        self._room = Room(folder.database)
+        layouts = ReadLayouts()
+        self._sealing = Sealing(self._readers, self._writer, layouts, self._written)
+        self._upkeep = asyncio.Lock()
+        """Blocks and days are changed by one piece of upkeep at a time."""
         self.hosts: Hosts = SqliteHosts(self._readers, self._writer)
-        self.samples: Samples = SqliteSamples(self._readers)
+        self.samples: Samples = SqliteSamples(self._readers, layouts)
         self.incidents: Incidents = SqliteIncidents(self._readers)
         self.notices: Notices = SqliteNotices(self._readers, self._writer)
 
@@ -57,26 +75,36 @@ class SqliteStore:
         return await self._readers.read(lambda connection: upkeep.remember(connection, now))
 
     async def commit(self, outcomes: Sequence[Outcome]) -> None:
-        await self._writer.write(lambda connection: commit.keep(connection, outcomes, self._written))
+        def job(connection: sqlite3.Connection) -> None:
+            self._room.let_in(connection, outcomes)
+            commit.keep(connection, outcomes, self._written)
 
-    async def forget_before(self, at: int, batches_max: int) -> int:
-        def job(connection: sqlite3.Connection) -> int:
-            self._written.clear()  # layouts are about to go
-            return upkeep.forget_before(connection, at, batches_max)
+        await self._writer.write(job)
 
-        dropped = await self._writer.write(job)
-        await self._writer.outside(upkeep.give_back_pages)
-        return dropped
+    async def seal(self, now: int) -> bool:
+        async with self._upkeep:
+            return await self._sealing.piece(now)
+
+    async def forget(self, keep: Keep, now: int) -> bool:
+        def job(connection: sqlite3.Connection) -> bool:
+            self._room.budget_bytes = keep.budget_bytes
+            more = forgetting.forget(connection, keep, now, self._room, self._written)
+            self._room.look(connection)
+            return more
+
+        async with self._upkeep:
+            more = await self._writer.write(job)
+            return await self._writer.outside(give_back_pages) or more
 
     async def health(self) -> StoreHealth:
         size = free = batches = 0
-        trouble = self._writer.trouble
+        trouble = self._writer.trouble or self._room.refusal
         try:
-            size, free = await asyncio.to_thread(upkeep.size_and_room, self._folder.database)
+            size, free = await asyncio.to_thread(self._room.size_and_free)
             batches = await self._readers.read(upkeep.batches_kept)
         except StoreError as error:
             trouble = trouble or str(error)
-        detail = f"In trouble: {trouble}." if trouble else f"{batches} batches in {self._folder.database}."
+        detail = f"In trouble: {trouble}." if trouble else self._room.say(batches, size)
         return StoreHealth("bad" if trouble else "ok", detail, size, free, batches)
 
     async def close(self) -> None:

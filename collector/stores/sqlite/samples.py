@@ -1,20 +1,28 @@
-"""Batches read back: the newest of each host, one series over a range, whole rows."""
+"""Samples read back: the newest of each host, series over a range, whole batches."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from collector.store import POINTS_MAX, Latest, Points, Row, StoreError
+from collector.store import (
+    LIST_MAX,
+    SERIES_AT_ONCE_MAX,
+    Latest,
+    LatestValue,
+    Points,
+    Row,
+    Steps,
+    StoreError,
+)
+from collector.stores.sqlite import ranges
 from collector.stores.sqlite.commit import unpack_samples
 from collector.stores.sqlite.hosts import HOST_COLUMNS, HOST_WIDTH, host_of
 from collector.stores.sqlite.layouts import ReadLayouts
+from collector.stores.sqlite.ranges import HOUR_MS
 from collector.stores.sqlite.readers import Readers
+from collector.stores.sqlite.steps import in_steps, names_of_days
 from collector.stores.sqlite.tables import CHECKS
 from rules.model import CheckAnswer
 
@@ -23,15 +31,19 @@ LATEST = f"""
     LEFT JOIN heard ON heard.host = hosts.id
     LEFT JOIN batches ON batches.id = heard.batch
 """
-RANGE = "FROM batches WHERE host = ? AND at >= ? AND at < ? ORDER BY at, id"
-ROWS_AT_ONCE = 1_000
-"""So that a long range is never in memory whole."""
+NEWEST = """
+    SELECT heard.host, batches.at, batches.layout, batches.samples FROM heard
+    JOIN batches ON batches.id = heard.batch ORDER BY heard.host
+"""
+LAYOUTS = """
+    SELECT DISTINCT layout FROM blocks WHERE host = ?1 AND start > ?2 - ?4 AND start < ?3
+    UNION SELECT DISTINCT layout FROM batches WHERE host = ?1 AND at >= ?2 AND at < ?3
+"""
 
 
 class SqliteSamples:
-    def __init__(self, readers: Readers) -> None:
-        self._readers = readers
-        self._layouts = ReadLayouts()
+    def __init__(self, readers: Readers, layouts: ReadLayouts) -> None:
+        self._readers, self._layouts = readers, layouts
 
     async def overview(self) -> list[Latest]:
         def job(connection: sqlite3.Connection) -> list[Latest]:
@@ -56,31 +68,54 @@ class SqliteSamples:
 
     async def series(self, host: int, name: str, start: int, end: int) -> Points:
         def job(connection: sqlite3.Connection) -> Points:
-            cursor = connection.execute(f"SELECT layout, at, samples {RANGE}", [host, start, end])
-            pieces: list[Points] = []
-            count = 0
-            while rows := cursor.fetchmany(ROWS_AT_ONCE):
-                pieces += self._pieces(connection, rows, name)
-                count += len(rows)
-                if count > POINTS_MAX:
-                    raise StoreError(
-                        f"that range holds more than {POINTS_MAX} points; ask for less", passing=False
-                    )
-            return _joined(pieces)
+            return ranges.series(connection, self._layouts, host, [name], start, end)[name]
 
         return await self._readers.read(job)
 
+    async def series_step(
+        self, host: int, names: Sequence[str], start: int, end: int, step_ms: int
+    ) -> dict[str, Steps]:
+        if len(names) > SERIES_AT_ONCE_MAX:
+            raise StoreError(
+                f"no more than {SERIES_AT_ONCE_MAX} series can be asked for at once", passing=False
+            )
+        return await self._readers.read(
+            lambda connection: in_steps(connection, self._layouts, host, names, start, end, step_ms)
+        )
+
     async def rows(self, host: int, start: int, end: int, limit: int) -> list[Row]:
-        def job(connection: sqlite3.Connection) -> list[Row]:
-            query = f"SELECT at, arrived_at, every_ms, layout, samples {RANGE} LIMIT ?"
-            return [
-                Row(
-                    at, arrived_at, every_ms, self._layouts.names(connection, layout), unpack_samples(samples)
-                )
-                for at, arrived_at, every_ms, layout, samples in connection.execute(
-                    query, [host, start, end, limit]
-                )
-            ]
+        return await self._readers.read(
+            lambda connection: ranges.rows(connection, self._layouts, host, start, end, limit)
+        )
+
+    async def names(self, host: int, start: int, end: int) -> list[str]:
+        def job(connection: sqlite3.Connection) -> list[str]:
+            found: set[str] = set()
+            for (layout,) in connection.execute(
+                f"{LAYOUTS} ORDER BY layout DESC", [host, start, end, HOUR_MS]
+            ):
+                found.update(self._layouts.names(connection, layout))
+                if len(found) >= LIST_MAX:
+                    break
+            else:
+                found |= names_of_days(connection, host, start, end, LIST_MAX - len(found))
+            return sorted(found)[:LIST_MAX]
+
+        return await self._readers.read(job)
+
+    async def latest_of(self, metric: str) -> list[LatestValue]:
+        def job(connection: sqlite3.Connection) -> list[LatestValue]:
+            found: list[LatestValue] = []
+            places: dict[int, list[tuple[str, int]]] = {}
+            for host, at, layout, samples in connection.execute(NEWEST):
+                if layout not in places:
+                    places[layout] = _of_metric(self._layouts.names(connection, layout), metric)
+                if places[layout]:
+                    values = unpack_samples(samples)
+                    found += [
+                        LatestValue(host, name, at, float(values[place])) for name, place in places[layout]
+                    ]
+            return found
 
         return await self._readers.read(job)
 
@@ -91,21 +126,10 @@ class SqliteSamples:
         names = self._layouts.names(connection, layout)
         return Latest(host_of(row), dict(zip(names, unpack_samples(samples).tolist(), strict=True)))
 
-    def _pieces(self, connection: sqlite3.Connection, rows: Sequence[Any], name: str) -> list[Points]:
-        """The column of one series, run by run of rows that share a layout; nothing where the layout lacks it."""
-        pieces = []
-        for layout, run in groupby(rows, key=lambda row: row[0]):
-            names = self._layouts.names(connection, layout)
-            if name in names:
-                _, at, samples = zip(*run, strict=True)
-                table = unpack_samples(b"".join(samples)).reshape(len(at), len(names))
-                pieces.append(Points(np.array(at, dtype=np.int64), table[:, names.index(name)].copy()))
-        return pieces
 
-
-def _joined(pieces: Sequence[Points]) -> Points:
-    at: list[npt.NDArray[np.int64]] = [piece.at for piece in pieces]
-    values: list[npt.NDArray[np.float64]] = [piece.values for piece in pieces]
-    if not pieces:
-        return Points(np.empty(0, dtype=np.int64), np.empty(0))
-    return Points(np.concatenate(at), np.concatenate(values))
+def _of_metric(names: Sequence[str], metric: str) -> list[tuple[str, int]]:
+    """Those of the names that are of a metric, sorted, and where each stands."""
+    with_labels = metric + "{"
+    return sorted(
+        (name, place) for place, name in enumerate(names) if name == metric or name.startswith(with_labels)
+    )

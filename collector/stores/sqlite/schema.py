@@ -12,8 +12,10 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from collector.store import StoreError
+from collector.stores.sqlite.columnar import columnar
 from collector.stores.sqlite.connection import APPLICATION_ID
 from collector.stores.sqlite.folder import Folder
+from collector.stores.sqlite.precaution import keep_a_copy
 
 SMALL_TABLES = ("hosts", "heard", "tokens", "seen", "checks", "rule_states", "incidents")
 """What must be sound before a collector starts: read in milliseconds, however many samples there are."""
@@ -248,7 +250,7 @@ def ground_floor(db: Database) -> None:
     db.conn.execute("INSERT INTO meta VALUES ('instance', ?)", [secrets.token_hex(8)])
 
 
-STEPS = (ground_floor,)
+STEPS = (ground_floor, columnar)
 MIGRATIONS = Migrations("watchkeeper")
 for step in STEPS:
     MIGRATIONS()(step)
@@ -258,6 +260,8 @@ def prepare(connection: sqlite3.Connection, folder: Folder) -> None:
     """Bring the file up to our schema and see that it is sound. For whoever holds the folder."""
     if pending(connection, folder.database):
         db = _database(connection)
+        if applied := [migration.name for migration in MIGRATIONS.applied(db)]:
+            keep_a_copy(connection, folder, applied[-1])
         with db.atomic():  # one for all steps: a start that is cut short leaves the file as it was
             MIGRATIONS.apply(db)
     for table in SMALL_TABLES:

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from collector.store import Store
+from collector.store import DAY_MS, Keep, Store
 from rules.model import Alert, Arrival, Host, Incident, Notice, Outcome, Transition
 
 NOW = 1_800_000_000_000
 TICK = 10_000
+HOUR = 3_600_000
+DAY = DAY_MS
 SPOOL = "5" * 32
 
 
@@ -69,3 +71,17 @@ async def owe(store: Store, *notices: Notice) -> None:
 def outcome_that_cannot_be_kept() -> Outcome:
     """A batch of a host that nobody enrolled."""
     return batch(host=987_654_321, at=NOW)
+
+
+async def sealed(store: Store, now: int) -> None:
+    """All that can be packed by `now` is."""
+    while await store.seal(now):
+        pass
+
+
+async def forgotten(store: Store, keep: Keep, now: int) -> int:
+    """All that has had its time is dropped; in how many pieces."""
+    pieces = 1
+    while await store.forget(keep, now):
+        pieces += 1
+    return pieces

@@ -22,19 +22,31 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from collector.store import Store, StoreError
+from collector.store import Keep, Store, StoreError
 from rules.model import Outcome, RuleState
 from rules.seen import Seen
-from tests.collector.stores.builders import NOW, SPOOL, arrival, enrolled, outcome_that_cannot_be_kept
+from tests.collector.stores.builders import (
+    DAY,
+    HOUR,
+    NOW,
+    SPOOL,
+    arrival,
+    enrolled,
+    forgotten,
+    outcome_that_cannot_be_kept,
+    sealed,
+)
 from tests.collector.stores.conftest import ENGINES
 
 T = TypeVar("T")
 
 HOSTS = 2
+TICKS, STEP = 30, 40 * 60_000
+"""Of sample times: so close that hours share some, and so many that there are two days of them."""
 NAMES = ("a", "b", "c")
 samples = st.dictionaries(st.sampled_from(NAMES), st.floats(allow_nan=True), max_size=3)
 states = st.sampled_from(["ok", "pending", "firing", "unknown"])
-outcomes = st.tuples(st.integers(0, HOSTS - 1), st.integers(0, 30), samples, states, st.integers(0, 20))
+outcomes = st.tuples(st.integers(0, HOSTS - 1), st.integers(0, TICKS), samples, states, st.integers(0, 20))
 groups = st.lists(outcomes, min_size=1, max_size=4)
 
 
@@ -45,6 +57,7 @@ class Model:
         self.batches: list[tuple[int, int, dict[str, float]]] = []
         self.states: dict[tuple[str, str], RuleState] = {}
         self.seen: dict[int, Seen] = {}
+        self.samples_from = 0
 
     def series(self, host: int, name: str) -> list[tuple[int, float]]:
         mine = [(at, values[name]) for owner, at, values in self.batches if owner == host and name in values]
@@ -65,12 +78,16 @@ class Model:
                 self.states[state.rule, state.subject] = state
 
     def forget_before(self, at: int) -> None:
+        """Samples go by whole hours, and what went does not come back."""
+        self.samples_from = max(self.samples_from, at // HOUR * HOUR)
         newest: dict[int, int] = {}
         for place, (host, sampled_at, _) in enumerate(self.batches):
             if host not in newest or sampled_at >= self.batches[newest[host]][1]:
                 newest[host] = place
         kept = set(newest.values())
-        self.batches = [one for place, one in enumerate(self.batches) if one[1] >= at or place in kept]
+        self.batches = [
+            one for place, one in enumerate(self.batches) if one[1] >= self.samples_from or place in kept
+        ]
 
 
 class StoreAgainstModel(RuleBasedStateMachine):
@@ -81,6 +98,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.folder = Path(tempfile.mkdtemp(prefix="watchkeeper-model-"))
         self.model = Model()
+        self.now = NOW + 100 * DAY
         self.store: Store = self.run(self.opened())
         self.hosts = [self.run(enrolled(self.store, f"host-{number}")).id for number in range(HOSTS)]
 
@@ -95,7 +113,7 @@ class StoreAgainstModel(RuleBasedStateMachine):
         for number, at, values, state, below in group:
             host = self.hosts[number]
             outcome = Outcome(
-                arrival=arrival(host, NOW + at, values),
+                arrival=arrival(host, NOW + at * STEP, values),
                 seen=Seen(host, SPOOL, below, [(below + 2, below + 5)]),
                 states=[RuleState("load", f"host:{host}", state, NOW + at)],
             )
@@ -116,11 +134,18 @@ class StoreAgainstModel(RuleBasedStateMachine):
         with pytest.raises(StoreError):
             self.run(self.store.commit(made))
 
-    @rule(at=st.integers(0, 30), piece=st.integers(1, 3))
-    def forget(self, at: int, piece: int) -> None:
-        while self.run(self.store.forget_before(NOW + at, piece)) == piece:
-            pass
-        self.model.forget_before(NOW + at)
+    @rule(after=st.integers(0, TICKS), pieces=st.integers(1, 8))
+    def seal_a_little(self, after: int, pieces: int) -> None:
+        for _ in range(pieces):
+            self.run(self.store.seal(NOW + after * STEP))
+
+    @rule(at=st.integers(0, TICKS))
+    def forget(self, at: int) -> None:
+        self.now += HOUR  # every host has its turn again
+        self.run(sealed(self.store, self.now))
+        keep = Keep(samples_ms=self.now - NOW - at * STEP)
+        self.run(forgotten(self.store, keep, self.now))
+        self.model.forget_before(NOW + at * STEP)
 
     @precondition(lambda self: self.model.batches)
     @rule()

@@ -81,11 +81,11 @@ async def test_whole_batches_come_back_as_they_were_and_no_more_than_asked_for(s
         ]
     )
     rows = await store.samples.rows(host.id, *EVER, 2)
-    assert [(row.at, row.arrived_at, row.every_ms, row.layout) for row in rows] == [
-        (100, 107, 100, ("b", "a")),
-        (200, 207, 200, ("b", "a")),
-    ]
-    np.testing.assert_array_equal(rows[0].values, [1.0, math.nan])
+    assert [(row.at, row.arrived_at, row.every_ms) for row in rows] == [(100, 107, 100), (200, 207, 200)]
+    values = dict(zip(rows[0].layout, rows[0].values.tolist(), strict=True))
+    assert values["b"] == 1.0
+    assert math.isnan(values["a"])
+    assert len(values) == 2
 
 
 async def test_the_overview_has_every_host_by_name_with_its_newest_values(store: Store) -> None:
@@ -134,27 +134,3 @@ async def test_a_read_sees_one_moment_while_batches_come_in(store: Store) -> Non
         values = [latest.values for latest in await store.samples.overview()]
         assert values[0] == values[1]
     await writing
-
-
-async def test_batches_from_before_a_time_are_dropped_in_pieces_but_never_a_hosts_newest(
-    store: Store,
-) -> None:
-    alice, bob = await enrolled(store, "alice"), await enrolled(store, "bob")
-    await store.commit([batch(host.id, at, {f"x{at}": 1.0}) for host in (alice, bob) for at in range(10)])
-    await store.commit([batch(alice.id, 100)])
-    dropped = [await store.forget_before(50, 8) for _ in range(3)]
-    assert dropped == [8, 8, 3]  # bob has not been heard since: his newest stays
-    assert await store.forget_before(50, 8) == 0
-    assert [row.at for row in await store.samples.rows(alice.id, *EVER, 50)] == [100]
-    assert [row.at for row in await store.samples.rows(bob.id, *EVER, 50)] == [9]
-    assert (await store.samples.latest(bob.id)).values == {"x9": 1.0}  # type: ignore[union-attr]
-    assert (await store.health()).batches == 2
-
-
-async def test_series_that_were_dropped_can_come_back(store: Store) -> None:
-    host = await enrolled(store)
-    await store.commit([batch(host.id, at, {"old": 1.0}) for at in (1, 2)])
-    await store.commit([batch(host.id, 10**9, {"new": 2.0})])
-    assert await store.forget_before(10**9, 100) == 2
-    await store.commit([batch(host.id, 10**9 + 1, {"old": 3.0})])
-    assert (await store.samples.series(host.id, "old", *EVER)).values.tolist() == [3.0]

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 
-from collector.store import StoreError
+from collector.store import Keep, StoreError
 from collector.stores.sqlite import open_store, schema
 from collector.stores.sqlite.connection import APPLICATION_ID
 from rules.model import Outcome
-from tests.collector.stores.builders import NOW, batch, enrolled, transition
+from tests.collector.stores.builders import DAY, NOW, TICK, batch, enrolled, forgotten, sealed, transition
 
 ROLES = pytest.mark.parametrize("role", ["collector", "tool"])
 Role = Literal["collector", "tool"]
@@ -173,13 +174,18 @@ async def test_the_file_shrinks_piece_by_piece_when_old_batches_are_dropped(
 ) -> None:
     store = await open_store(tmp_path, role="collector")
     host = await enrolled(store)
-    samples = {f"series_{place}": 1.0 for place in range(2_000)}
+    noise = np.random.default_rng(1)
     for number in range(20):
-        await store.commit([batch(host.id, NOW + number * 100 + place, samples) for place in range(100)])
-    await store.commit([batch(host.id, 2 * NOW)])
-    before = file.stat().st_size
-    while await store.forget_before(2 * NOW, 100):
-        pass
+        samples = {f"series_{place}": value for place, value in enumerate(noise.random(2_000).tolist())}
+        await store.commit(
+            [batch(host.id, NOW + (number * 100 + tick) * TICK, samples) for tick in range(100)]
+        )
+    now = NOW + 2 * DAY
+    await store.commit([batch(host.id, now)])
+    await sealed(store, now)
+    before = (await store.health()).size_bytes
+    assert await forgotten(store, Keep(samples_ms=0), now) > 5
+    assert (await store.health()).batches == 1
     await store.close()
     assert file.stat().st_size < before / 2
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from collector.store import Store
+from collector.store import Keep, Store
 from collector.stores.sqlite import layouts, open_store
-from tests.collector.stores.builders import NOW, batch, enrolled
+from tests.collector.stores.builders import DAY, HOUR, NOW, batch, enrolled, forgotten, sealed
 
 
 def stored(folder: Path) -> list[str]:
@@ -21,6 +21,12 @@ def stored(folder: Path) -> list[str]:
 
 async def opened(folder: Path) -> Store:
     return await open_store(folder, role="collector")
+
+
+async def reopened(store: Store, folder: Path) -> Store:
+    """What it knows by heart is forgotten."""
+    await store.close()
+    return await opened(folder)
 
 
 async def test_hosts_with_the_same_series_share_one_list(tmp_path: Path) -> None:
@@ -36,16 +42,45 @@ async def test_hosts_with_the_same_series_share_one_list(tmp_path: Path) -> None
     assert stored(tmp_path) == ['["a","b"]', '["b","a"]']
 
 
+async def drop_before(store: Store, at: int, now: int) -> None:
+    """Pack all that can be, then drop what was sampled before `at`."""
+    await sealed(store, now)
+    await forgotten(store, Keep(samples_ms=now - at), now)
+
+
 async def test_a_list_that_no_batch_follows_any_more_is_dropped(tmp_path: Path) -> None:
     store = await opened(tmp_path)
     host = await enrolled(store)
     await store.commit([batch(host.id, NOW + n, {f"passing_{n}": 1.0}) for n in range(50)])
-    much_later = NOW + 10 * layouts.USE_NOTED_EVERY_MS
+    much_later = NOW + 3 * DAY
     await store.commit([batch(host.id, much_later, {"lasting": 1.0})])
-    assert await store.forget_before(much_later, 10) == 10
-    assert len(stored(tmp_path)) == 51  # there is more to drop, and these may be needed
-    assert await store.forget_before(much_later, 1_000) == 40
+    await sealed(store, much_later)
+    assert len(stored(tmp_path)) == 52  # and the list of all that the packed hour has
+    await drop_before(store, much_later - DAY, much_later)
     assert stored(tmp_path) == ['["lasting"]']
+    await store.close()
+
+
+async def test_a_list_that_only_a_packed_hour_follows_is_kept(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    host = await enrolled(store)
+    await store.commit([batch(host.id, NOW, {"once": 1.0}), batch(host.id, NOW + 9 * DAY, {"now": 2.0})])
+    for days in (9, 10, 11):
+        await drop_before(store, NOW - HOUR, NOW + days * DAY)
+    store = await reopened(store, tmp_path)
+    assert (await store.samples.series(host.id, "once", 0, 2**62)).values.tolist() == [1.0]
+    await store.close()
+
+
+async def test_the_list_of_a_batch_that_came_very_late_is_kept_until_it_is_packed(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    host = await enrolled(store)
+    now = NOW + 9 * DAY
+    await store.commit([batch(host.id, now, {"now": 2.0})])
+    await store.commit([batch(host.id, NOW, {"late": 1.0}, arrived_at=now + 100)])
+    await forgotten(store, Keep(samples_ms=DAY), now)
+    store = await reopened(store, tmp_path)
+    assert (await store.samples.series(host.id, "late", 0, 2**62)).values.tolist() == [1.0]
     await store.close()
 
 
@@ -53,7 +88,7 @@ async def test_the_list_of_a_silent_hosts_newest_batch_is_kept(tmp_path: Path) -
     store = await opened(tmp_path)
     host = await enrolled(store)
     await store.commit([batch(host.id, NOW, {"x": 5.0})])
-    assert await store.forget_before(2 * NOW, 1_000) == 0
+    await drop_before(store, 2 * NOW, 3 * NOW)
     (latest,) = await store.samples.overview()
     assert latest.values == {"x": 5.0}
     await store.close()
@@ -65,12 +100,11 @@ async def test_a_list_in_steady_use_is_never_dropped(tmp_path: Path) -> None:
     step = layouts.USE_NOTED_EVERY_MS // 3
     for tick in range(40):
         await store.commit([batch(host.id, NOW + tick * step, {"x": float(tick)})])
-        await store.forget_before(NOW + (tick - 2) * step, 1_000)
+        await drop_before(store, NOW + (tick - 2) * step, NOW + tick * step)
     await store.commit([batch(host.id, NOW + 40 * step, {"other": 0.0})])
-    await store.forget_before(NOW + 38 * step, 1_000)
-    await store.close()
-    store = await opened(tmp_path)
-    assert (await store.samples.series(host.id, "x", 0, 2**62)).values.tolist() == [38.0, 39.0]
+    await drop_before(store, NOW + 38 * step, NOW + 3 * DAY)
+    store = await reopened(store, tmp_path)
+    assert (await store.samples.series(host.id, "x", 0, 2**62)).values.tolist() == [36.0, 37.0, 38.0, 39.0]
     await store.close()
 
 

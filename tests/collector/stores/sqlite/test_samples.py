@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from collector.store import StoreError
-from collector.stores.sqlite import open_store, samples
+from collector.stores.sqlite import open_store, ranges
 from collector.stores.sqlite.commit import pack_ranges, pack_samples, unpack_ranges, unpack_samples
 from tests.collector.stores.builders import batch, enrolled
 
@@ -16,7 +16,7 @@ from tests.collector.stores.builders import batch, enrolled
 async def test_a_range_that_is_too_long_is_refused_rather_than_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(samples, "POINTS_MAX", 1_500)
+    monkeypatch.setattr(ranges, "POINTS_MAX", 1_500)
     store = await open_store(tmp_path, role="collector")
     host = await enrolled(store)
     await store.commit([batch(host.id, at) for at in range(3_000)])

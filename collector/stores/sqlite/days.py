@@ -1,0 +1,250 @@
+"""A host's day in buckets: of each series the lowest, the highest, the mean and how many samples, so no spike is lost.
+
+As bytes, again so that single series can be read alone:
+
+    check sum of all that follows (4), version (1), length of pcodec's header (1), that header,
+    lengths (4 each) of: the names, the column of batches, and each series; then these.
+
+A series is its counts, low and high as columns with their lengths (2 each) before them, then the mean as a column of
+whole numbers: how far it lies from low to high in 4,095 steps. A mean as it is would cost more than all the rest
+together, for its last digits are noise. Buckets without a batch are in no column, those without an answer in `counts`
+only; and what follows from the rest is left out.
+"""
+
+from __future__ import annotations
+
+import zlib
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from collector.store import DAY_MS, Steps
+from collector.stores.sqlite.columns import CODEC_HEADER, Codec, Floats, Integers, Slices, damaged, pack
+from collector.stores.sqlite.sheets import Sheet
+
+BUCKET_MS = 900_000
+"""A quarter of an hour. Five minutes would take two and a half times the disk, which a year of them does not repay; an
+hour would hide when within it something was."""
+BUCKETS = DAY_MS // BUCKET_MS
+NAMES_MAX = 10_000
+"""A host whose series change all day long has no more of them in one day; the rest is in the samples only."""
+
+VERSION = 1
+HEAD = 6
+LENGTH, SHORT = np.dtype("<u4"), np.dtype("<u2")
+STEPS = 4_095
+NOT_NAMED = -1
+
+
+class Day(Struct):
+    """`at` is the beginning of each bucket that has a batch, `batches` how many. The others have a row for each series:
+    `counts` is how many answers there were, NOT_NAMED where no batch named the series; without answers the rest is NaN.
+    """
+
+    names: tuple[str, ...]
+    at: Integers
+    batches: Integers
+    counts: Integers
+    low: Floats
+    high: Floats
+    mean: Floats
+
+
+def summed_up(sheet: Sheet, bucket_ms: int) -> Day:
+    """The buckets of a sheet of at least one batch, whatever its span."""
+    number = sheet.at // bucket_ms
+    first = np.flatnonzero(np.diff(number, prepend=number[0] - 1))
+    batches = np.diff(first, append=sheet.count)
+    answers = ~np.isnan(sheet.values)
+    counts = np.add.reduceat(answers, first, axis=1, dtype=np.int64)
+    low = np.fmin.reduceat(sheet.values, first, axis=1)
+    high = np.fmax.reduceat(sheet.values, first, axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = np.add.reduceat(np.where(answers, sheet.values, 0.0), first, axis=1)
+        mean = np.clip(total / np.where(counts, counts, 1), low, high)  # it may come out a hair beside them
+    if sheet.there is not None:
+        counts[~np.logical_or.reduceat(sheet.there, first, axis=1)] = NOT_NAMED
+    return Day(sheet.names, number[first] * bucket_ms, batches, counts, low, high, mean)
+
+
+def together(days: Sequence[Day]) -> Day:
+    """At least one, as one; what is said twice of a bucket is added up."""
+    if len(days) == 1:
+        return days[0]
+    names = _names(days)
+    place = {name: number for number, name in enumerate(names)}
+    at = np.unique(np.concatenate([day.at for day in days]))
+    shape = len(names), len(at)
+    whole = Day(
+        names,
+        at,
+        np.zeros(len(at), dtype=np.int64),
+        np.full(shape, NOT_NAMED, dtype=np.int64),
+        *(np.full(shape, np.nan) for _ in range(3)),
+    )
+    for day in days:
+        chosen = [number for number, name in enumerate(day.names) if name in place]
+        rows = np.array([place[day.names[number]] for number in chosen], dtype=np.int64)
+        columns = np.searchsorted(at, day.at)
+        _add(whole, (rows[:, np.newaxis], columns), day, chosen)
+        whole.batches[columns] += day.batches
+    return whole
+
+
+def series_of(day: Day, row: int, bucket_ms: int) -> Steps:
+    """One series, in the buckets in which it was named."""
+    return _steps(bucket_ms, day.at, day.low[row], day.high[row], day.mean[row], day.counts[row])
+
+
+def _steps(step_ms: int, at: Integers, low: Floats, high: Floats, mean: Floats, counts: Integers) -> Steps:
+    named = counts != NOT_NAMED
+    return Steps(step_ms, at[named], low[named], high[named], mean[named], counts[named])
+
+
+def _names(days: Sequence[Day]) -> tuple[str, ...]:
+    """Sorted; of too many those that were named in the most buckets."""
+    if all(day.names == days[0].names for day in days):
+        return days[0].names
+    named: dict[str, int] = {}
+    for day in days:
+        for name, buckets in zip(day.names, (day.counts != NOT_NAMED).sum(axis=1).tolist(), strict=True):
+            named[name] = named.get(name, 0) + buckets
+    return tuple(sorted(sorted(named, key=lambda name: (-named[name], name))[:NAMES_MAX]))
+
+
+def _add(
+    whole: Day, cells: tuple[npt.NDArray[Any], npt.NDArray[Any]], day: Day, chosen: Sequence[int]
+) -> None:
+    counts, theirs = whole.counts[cells], day.counts[chosen]
+    before, more = np.maximum(counts, 0), np.maximum(theirs, 0)
+    whole.counts[cells] = np.where((counts >= 0) | (theirs >= 0), before + more, NOT_NAMED)
+    ours = np.where(before > 0, whole.mean[cells], 0.0), np.where(more > 0, day.mean[chosen], 0.0)
+    low = np.fmin(whole.low[cells], day.low[chosen])
+    high = np.fmax(whole.high[cells], day.high[chosen])
+    with np.errstate(invalid="ignore"):
+        share = more / np.where(before + more, before + more, 1)
+        mean = np.where(before + more > 0, ours[0] * (1 - share) + ours[1] * share, np.nan)
+        whole.mean[cells] = np.clip(mean, low, high)
+    whole.low[cells], whole.high[cells] = low, high
+
+
+# --- as bytes ---------------------------------------------------------------------------------------------------------
+
+
+def pack_day(day: Day, begin: int) -> bytes:
+    """A day that begins at `begin`, in buckets of BUCKET_MS."""
+    batches = np.zeros(BUCKETS, dtype=np.int64)
+    batches[(day.at - begin) // BUCKET_MS] = day.batches
+    parts = [zlib.compress(msgspec.json.encode(day.names)), pack(batches)]
+    parts += [_pack_series(day, row) for row in range(len(day.names))]
+    lengths = np.array([len(parts), *map(len, parts)], dtype=LENGTH)
+    rest = b"".join([bytes([VERSION, len(CODEC_HEADER)]), CODEC_HEADER, lengths.tobytes(), *parts])
+    return zlib.crc32(rest).to_bytes(4, "little") + rest
+
+
+class PackedDay:
+    """What was packed, read series by series; of `data` only those parts are touched that are asked for.
+
+    StoreError when it is damaged, so far as can be told from the parts that are read.
+    """
+
+    def __init__(self, data: Slices, begin: int) -> None:
+        self._data = data
+        head = data[0:HEAD]
+        if head[4:5] != bytes([VERSION]):
+            raise damaged("a day of another kind")
+        directory = HEAD + head[5] + LENGTH.itemsize
+        opening = data[HEAD:directory]
+        self._codec = Codec(opening[: head[5]])
+        parts = int.from_bytes(opening[head[5] :], "little")
+        self._first = directory + parts * LENGTH.itemsize
+        lengths = data[directory : self._first]
+        if len(lengths) < parts * LENGTH.itemsize or parts < 2:
+            raise damaged("a day ends early")
+        self._ends = np.cumsum(np.frombuffer(lengths, LENGTH), dtype=np.int64)
+        self.names = _read_names(self._part(0))
+        batches = self._codec.integers(self._part(1), BUCKETS)
+        full = np.flatnonzero(batches)
+        self._at, self._batches = begin + full * BUCKET_MS, batches[full]
+
+    def series(self, name: str) -> Steps | None:
+        """None when no batch of the day named it."""
+        row = bisect_left(self.names, name)
+        if self.names[row : row + 1] != (name,):
+            return None
+        counts, low, high, mean = self._series(row)
+        return _steps(BUCKET_MS, self._at, low, high, mean, counts)
+
+    def day(self) -> Day:
+        """All of it."""
+        whole = self._data[0 : self._first + int(self._ends[-1])]
+        if zlib.crc32(whole[4:]).to_bytes(4, "little") != whole[:4]:
+            raise damaged("a day is not as it was written")
+        self._data = whole
+        shape = len(self.names), len(self._at)
+        day = Day(
+            self.names,
+            self._at,
+            self._batches,
+            np.empty(shape, dtype=np.int64),
+            *(np.empty(shape) for _ in "lhm"),
+        )
+        for row in range(len(self.names)):
+            day.counts[row], day.low[row], day.high[row], day.mean[row] = self._series(row)
+        return day
+
+    def _series(self, row: int) -> tuple[Integers, Floats, Floats, Floats]:
+        part = self._part(2 + row)
+        counts_end, low_end, high_end = (
+            np.cumsum(np.frombuffer(part, SHORT, 3), dtype=np.int64) + 3 * SHORT.itemsize
+        )
+        counts = self._batches
+        if counts_end > 3 * SHORT.itemsize:
+            counts = self._codec.integers(part[3 * SHORT.itemsize : counts_end], len(self._at))
+        answered = counts > 0
+        low, high, mean = (np.full(len(self._at), np.nan) for _ in range(3))
+        if answered.any():
+            some = int(answered.sum())
+            low[answered] = self._codec.floats(part[counts_end:low_end], some)
+            high[answered] = low[answered]
+            if high_end > low_end:
+                high[answered] = self._codec.floats(part[low_end:high_end], some)
+            share = self._codec.integers(part[high_end:], some) / STEPS if len(part) > high_end else 0.0
+            with np.errstate(invalid="ignore", over="ignore"):
+                mean[answered] = low[answered] * (1 - share) + high[answered] * share
+        return counts, low, high, np.clip(mean, low, high)
+
+    def _part(self, number: int) -> bytes:
+        begin = int(self._ends[number - 1]) if number else 0
+        return self._data[self._first + begin : self._first + int(self._ends[number])]
+
+
+def _pack_series(day: Day, row: int) -> bytes:
+    counts, answered = day.counts[row], day.counts[row] > 0
+    low, high, mean = (column[row][answered] for column in (day.low, day.high, day.mean))
+    columns = [b"" if (counts == day.batches).all() else pack(np.ascontiguousarray(counts)), b"", b"", b""]
+    if len(low):
+        columns[1] = pack(low)
+        if (low != high).any():
+            columns[2], columns[3] = pack(high), pack(_share(low, high, mean))
+    lengths = np.array([len(column) for column in columns[:3]], dtype=SHORT)
+    return b"".join([lengths.tobytes(), *columns])
+
+
+def _share(low: Floats, high: Floats, mean: Floats) -> Integers:
+    """How far the mean lies from low to high, halved first so that no difference is too large for a float."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (mean / 2 - low / 2) / (high / 2 - low / 2)
+    return np.rint(np.nan_to_num(share, nan=0.0, posinf=1.0, neginf=0.0) * STEPS).astype(np.int64)
+
+
+def _read_names(packed: bytes) -> tuple[str, ...]:
+    try:
+        return tuple(msgspec.json.decode(zlib.decompress(packed), type=list[str]))
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise damaged(error) from error

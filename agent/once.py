@@ -97,7 +97,7 @@ def human(series: str, value: float | None) -> str:
     metric = metric.removesuffix("_per_s")
     if metric.endswith("_bytes"):
         return _size(value) + per
-    for suffix, unit in (("_pct", " %"), ("_ms", " ms")):
+    for suffix, unit in (("_pct", " %"), ("_ms", " ms"), ("_s", " s"), ("_c", " °C"), ("_watts", " W")):
         if metric.endswith(suffix):
             return f"{value:.1f}{unit}{per}"
     return (

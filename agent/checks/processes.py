@@ -17,6 +17,7 @@ from agent.checks import CheckOptions, Measured
 from agent.checks._kernel import Counters, read
 
 PROC = Path("/proc")
+FEW = "zombies are counted only among the processes that this user can see"
 SERIES = {
     "processes": "How many processes there are.",
     "processes_running": "How many threads run or could run if a processor were free.",
@@ -45,7 +46,7 @@ class Check:
         self._forks = Counters()
         self._walked_s: float | None = None
         self._folders = folders_in(self._proc)
-        self._zombies = 0
+        self._zombies = self._seen = 0
 
     def measure(self, at_s: float) -> Measured:
         told = told_by_stat(read(f"{self._proc}/stat"))
@@ -63,16 +64,18 @@ class Check:
         }
         for rate in self._forks.per_s(at_s, {"forks": told["processes"]}).values():
             samples["processes_started_per_s"] = rate
-        if self._options.zombies_every_s:
-            samples["processes_zombie"] = self._zombies_at(at_s)
-        return Measured(samples)
+        if not self._options.zombies_every_s:
+            return Measured(samples)
+        samples["processes_zombie"] = self._zombies_at(at_s)
+        few = self._seen < (samples["processes"] or 0) / 2
+        return Measured(samples, detail=FEW if few else "")
 
     def _zombies_at(self, at_s: float) -> int:
         """As many as there were at the last count, which is made now if it is due."""
         if self._walked_s is None or at_s - self._walked_s >= self._options.zombies_every_s:
             self._walked_s = at_s
             self._folders = folders_in(self._proc)  # a module loaded meanwhile may have brought one
-            self._zombies = zombies_in(self._proc)
+            self._zombies, self._seen = zombies_in(self._proc)
         return self._zombies
 
 
@@ -92,14 +95,15 @@ def folders_in(proc: str) -> int:
         return sum(not entry.name.isdigit() and entry.is_dir(follow_symlinks=False) for entry in entries)
 
 
-def zombies_in(proc: str) -> int:
-    """How many processes are dead but still there, of those that this user can see."""
-    zombies = 0
+def zombies_in(proc: str) -> tuple[int, int]:
+    """How many processes are dead but still there, and how many there are, of those that this user can see."""
+    zombies = seen = 0
     with os.scandir(proc) as entries:
         for name in (entry.name for entry in entries if entry.name.isdigit()):
             try:
                 stat = read(f"{proc}/{name}/stat")
             except OSError:
                 continue  # gone meanwhile, or not for the eyes of this user
+            seen += 1
             zombies += stat[stat.rindex(")") + 2] == "Z"  # a name may hold anything, also a bracket
-    return zombies
+    return zombies, seen

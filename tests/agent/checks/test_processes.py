@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.checks.processes import Check, Options, told_by_stat, zombies_in
+from agent.checks.processes import FEW, Check, Options, told_by_stat, zombies_in
 
 STAT = """\
 cpu  68707 0 17788 421621 2655 0 1918 15 0 0
@@ -43,7 +43,7 @@ def test_it_agrees_with_ps() -> None:
     assert samples["processes_running"] >= 1, "this test runs"
 
 
-def test_it_sees_what_is_started_and_what_runs(tmp_path: Path) -> None:
+def test_it_sees_what_is_started_and_what_runs() -> None:
     check = Check(Options())
     before = check.measure(100.0).samples["processes"]
     sleepers = [subprocess.Popen(["sleep", "60"]) for _ in range(30)]
@@ -61,14 +61,17 @@ def test_it_sees_what_is_started_and_what_runs(tmp_path: Path) -> None:
 def test_a_zombie_is_counted(zombie: subprocess.Popen[bytes]) -> None:
     samples = Check(Options()).measure(0.0).samples
     assert samples["processes_zombie"] == pytest.approx(sum("Z" in state for state in ps("stat")), abs=2)
-    assert zombies_in("/proc") >= 1
+    assert zombies_in("/proc")[0] >= 1
 
 
-def test_zombies_are_looked_for_only_when_it_is_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zombies_are_looked_for_only_when_it_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
     walks: list[str] = []
-    monkeypatch.setattr(
-        "agent.checks.processes.zombies_in", lambda proc: walks.append(proc) or 4 + len(walks)
-    )
+
+    def walk(proc: str) -> tuple[int, int]:
+        walks.append(proc)
+        return 4 + len(walks), 9_999
+
+    monkeypatch.setattr("agent.checks.processes.zombies_in", walk)
     check = Check(Options(zombies_every_s=60.0))
     found = [
         check.measure(at_s).samples["processes_zombie"] for at_s in (1000.0, 1010.0, 1059.0, 1060.0, 1070.0)
@@ -93,8 +96,18 @@ def test_a_process_may_be_called_anything(tmp_path: Path) -> None:
         (tmp_path / pid).mkdir()
         (tmp_path / pid / "stat").write_text(stat + "\n")
     (tmp_path / "10").mkdir()  # ended while we looked
-    assert zombies_in(str(tmp_path)) == 2
+    assert zombies_in(str(tmp_path)) == (2, 4)
 
 
 def test_what_stat_tells_of_processes() -> None:
     assert told_by_stat(STAT) == {"processes": 72_167, "procs_running": 3, "procs_blocked": 7}
+
+
+def test_a_user_who_can_see_few_processes_is_told_that_zombies_are_counted_among_those(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Check(Options()).measure(0.0).detail == ""
+    monkeypatch.setattr("agent.checks.processes.zombies_in", lambda proc: (0, 5))
+    found = Check(Options()).measure(0.0)
+    assert (found.state, found.detail) == ("ok", FEW)
+    assert Check(Options(zombies_every_s=0.0)).measure(0.0).detail == ""

@@ -1,4 +1,4 @@
-"""What each container uses: processor and memory, how near it is to its limit, and how often it was started anew.
+"""What each container uses: processor, memory and how much of its limit, and how often it was started anew.
 
 Containers are found by their control groups (cgroups, both versions), so whatever runs them, and without its socket.
 Docker's names are known where this user may read them, which is root alone; else a container goes by the beginning of

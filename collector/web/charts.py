@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from msgspec import Struct
 
-from collector.store import Points
+from collector.store import Points, Steps
 from collector.web.catalog import Plan
 from collector.web.scales import Axis, time_ticks, value_axis
 from collector.web.standing import series_of
-from collector.web.thinning import Line, bucket_ms_for, in_buckets, thin
+from collector.web.thinning import Line, line_of, longer, step_ms_for, steps_of
 from collector.web.words import MINUTE_MS, NOTHING, Times, iso, say_value
 from rules.model import Alert
 
@@ -77,15 +77,15 @@ class Chart(Struct, frozen=True):
 
 def draw(
     plan: Plan,
-    points: Mapping[str, Points],
+    found: Mapping[str, Points | Steps],
     span: tuple[int, int],
     every_ms: int,
     alerts: Sequence[Alert],
     times: Times,
 ) -> Chart:
-    """`points` by series name; `alerts` are the host's open ones, of which those about these series are shown."""
+    """`found` by series name; `alerts` are the host's open ones, of which those about these series are shown."""
     start, end = span
-    lines = {name: thin(points[name], end - start, every_ms) for name, _ in plan.series}
+    lines = {name: line_of(found[name], end - start, every_ms) for name, _ in plan.series}
     drawn = {name: line for name, line in lines.items() if len(line.at)}
     about = [alert for alert in alerts if series_of(alert.subject) in lines]
     axis = _axis(plan.unit, list(drawn.values()), about)
@@ -93,8 +93,8 @@ def draw(
     limits = sorted({alert.limit: alert.severity for alert in about if alert.limit is not None}.items())
     limit_ys = [_y(axis, limit) for limit, _ in limits]
     places = spread([*ends.values(), *limit_ys])
-    bucket_ms = max((line.bucket_ms for line in drawn.values()), default=0)
-    rows, each_ms = _table(plan, {name: points[name] for name in drawn}, span, times)
+    step_ms = max((line.step_ms for line in drawn.values()), default=0)
+    rows, each_ms = _table(plan, {name: found[name] for name in drawn}, span, times)
     return Chart(
         plan.title,
         _traces(plan, drawn, span, axis, dict(zip(ends, places, strict=False))),
@@ -107,7 +107,7 @@ def draw(
         ],
         _onsets(about, span, times),
         _summary(plan, drawn),
-        say_value("ms", bucket_ms) if bucket_ms else "",
+        say_value("ms", step_ms) if step_ms else "",
         rows,
         say_value("ms", each_ms),
         [name for name, _ in plan.series],
@@ -138,7 +138,7 @@ def _traces(
             "" if label == plan.title else _short(label),
             slot,
             _line_path(drawn[name], span, axis),
-            _band_path(drawn[name], span, axis) if drawn[name].thinned else "",
+            _band_path(drawn[name], span, axis) if drawn[name].step_ms else "",
             say_value(plan.unit, float(drawn[name].mean[-1])),
             label_ys[name],
         )
@@ -234,29 +234,35 @@ def _summary(plan: Plan, drawn: Mapping[str, Line]) -> str:
 
 
 def _table(
-    plan: Plan, points: Mapping[str, Points], span: tuple[int, int], times: Times
+    plan: Plan, found: Mapping[str, Points | Steps], span: tuple[int, int], times: Times
 ) -> tuple[list[TableRow], int]:
     """The newest first, and how long each row's time is."""
     start, end = span
-    each_ms = bucket_ms_for(end - start, TABLE_ROWS_MAX)
+    each_ms = max((_row_ms(series, end - start) for series in found.values()), default=0)
     cells: dict[int, dict[str, str]] = {}
-    for name, series in points.items():
-        line = in_buckets(series, each_ms)
-        columns = (line.at, line.low, line.mean, line.high)
-        for middle, low, mean, high in zip(*(column.tolist() for column in columns), strict=True):
-            cells.setdefault(middle, {})[name] = _say_cell(plan.unit, low, mean, high)
+    for name, series in found.items():
+        steps = longer(series, each_ms) if isinstance(series, Steps) else steps_of(series, each_ms)
+        columns = (steps.at, steps.low, steps.mean, steps.high, steps.count)
+        for at, low, mean, high, count in zip(*(column.tolist() for column in columns), strict=True):
+            if count:
+                cells.setdefault(at, {})[name] = _say_cell(plan.unit, low, mean, high)
     rows = [
         TableRow(
-            times.second(middle - each_ms // 2)
-            if each_ms < MINUTE_MS
-            else times.clock(middle - each_ms // 2),
-            iso(middle - each_ms // 2),
-            round((min(max(middle, start), end) - start) * 100 / (end - start), 2),
-            [found.get(name, NOTHING) for name in points],
+            times.second(at) if each_ms < MINUTE_MS else times.clock(at),
+            iso(at),
+            round((min(max(at + each_ms / 2, start), end) - start) * 100 / (end - start), 2),
+            [said.get(name, NOTHING) for name in found],
         )
-        for middle, found in sorted(cells.items(), reverse=True)
+        for at, said in sorted(cells.items(), reverse=True)
     ]
     return rows, each_ms
+
+
+def _row_ms(series: Points | Steps, span_ms: int) -> int:
+    """A round time, or a multiple of the steps that the series comes in."""
+    if isinstance(series, Steps):
+        return series.step_ms * -(-span_ms // (TABLE_ROWS_MAX * series.step_ms))
+    return step_ms_for(span_ms, TABLE_ROWS_MAX)
 
 
 def _say_cell(unit: str, low: float, mean: float, high: float) -> str:

@@ -7,7 +7,8 @@ import csv
 import io
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import jinja2
 import numpy as np
@@ -15,7 +16,7 @@ from aiohttp import web
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Histogram
 
-from collector.store import Points, Store, StoreError
+from collector.store import SERIES_AT_ONCE_MAX, Points, Steps, Store, StoreError
 from collector.web import public
 from collector.web.answers import Body, Missing, Shared, Unclear, answer
 from collector.web.assets import Assets
@@ -26,6 +27,7 @@ from collector.web.hosts import RANGE, RANGES, csv_url, host_page, said_range
 from collector.web.incidents import alert_rows, incident_row, notice_line, timeline
 from collector.web.live import Feed
 from collector.web.standing import acknowledged_of
+from collector.web.thinning import step_ms_for, too_close
 from collector.web.words import Times, iso, say_count, zone_named
 from rules.model import Host, Outcome
 
@@ -138,15 +140,29 @@ class Pages:
         page = host_page(latest, checks, own, acknowledged_of(incidents), (span, metric), times)
         limits = _limits(span, times.now)
         chosen = plans(latest.values, metric)
-        points = await self._points(number, [name for plan in chosen for name, _ in plan.series], limits)
+        values = await self._values(latest.host, [name for plan in chosen for name, _ in plan.series], limits)
 
         def make() -> Body:
-            charts = [draw(plan, points, limits, latest.host.every_ms, own, times) for plan in chosen]
+            charts = [draw(plan, values, limits, latest.host.every_ms, own, times) for plan in chosen]
             return self._render(
                 "host.html", view, times, it=page, charts=charts, span=span, said=said_range(span)
             )
 
         return answer(request, await asyncio.to_thread(make))
+
+    async def _values(
+        self, host: Host, names: Sequence[str], limits: tuple[int, int]
+    ) -> Mapping[str, Points | Steps]:
+        """What is to be drawn of each series: its samples, or steps where those lie too close to be told apart."""
+        span_ms = limits[1] - limits[0]
+        if not too_close(span_ms, host.every_ms):
+            return await self._points(host.id, names, limits)
+        found: dict[str, Steps] = {}
+        for at in range(0, len(names), SERIES_AT_ONCE_MAX):
+            some = names[at : at + SERIES_AT_ONCE_MAX]
+            with _too_much_said():
+                found |= await self._store.samples.series_step(host.id, some, *limits, step_ms_for(span_ms))
+        return found
 
     async def _points(self, host: int, names: Sequence[str], limits: tuple[int, int]) -> dict[str, Points]:
         """Each series over the range. A few are read at once, so that one page never has all readers waiting."""
@@ -154,7 +170,8 @@ class Pages:
 
         async def read(name: str) -> Points:
             async with turns:
-                return await self._store.samples.series(host, name, *limits)
+                with _too_much_said():
+                    return await self._store.samples.series(host, name, *limits)
 
         return dict(zip(names, await asyncio.gather(*map(read, names)), strict=True))
 
@@ -335,6 +352,17 @@ def _range(request: web.Request) -> str:
 def _limits(span: str, now: int) -> tuple[int, int]:
     """From when on and until before when: what was sampled this very moment is in it."""
     return now + 1 - RANGES[span], now + 1
+
+
+@contextmanager
+def _too_much_said() -> Iterator[None]:
+    """What the store will not read however often it is asked is too much to ask for."""
+    try:
+        yield
+    except StoreError as error:
+        if error.passing:
+            raise
+        raise Unclear(f"{error}.") from error
 
 
 def _as_csv(points: dict[str, Points]) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from collector.store import Points
 from collector.web.catalog import Plan
 from collector.web.charts import HEIGHT, LABEL_HEIGHT, TABLE_ROWS_MAX, Chart, draw, spread
+from collector.web.thinning import steps_of
 from collector.web.words import DAY_MS, HOUR_MS, Times, zone_named
 from rules.model import Alert
 
@@ -82,6 +83,17 @@ def test_a_point_that_stands_for_many_has_a_band_behind_it() -> None:
     assert min(heights) < 0.02 * HEIGHT
     assert max(heights) > 0.98 * HEIGHT
     assert len(coordinates(trace.line)) <= 600
+
+
+def test_steps_from_the_store_are_drawn_as_they_are_and_make_a_table() -> None:
+    plan = Plan("CPU", "%", [("cpu_used_pct", "used")])
+    steps = steps_of(points([10.0, 20.0, 30.0] * 2_880), 300_000)
+    drawn = draw(plan, {"cpu_used_pct": steps}, (NOW - DAY_MS, NOW), EVERY, [], TIMES)
+    (trace,) = drawn.traces
+    assert len(coordinates(trace.line)) == 288
+    assert drawn.rows_each == "20\N{NO-BREAK SPACE}min"
+    assert len(drawn.rows) == 72
+    assert drawn.rows[0].cells[0].replace("\N{NO-BREAK SPACE}", " ") == "20 % (10 % to 30 %)"
 
 
 def test_few_points_have_no_band() -> None:

@@ -30,6 +30,7 @@ EVERY_MS_MIN, EVERY_MS_MAX = 100, 86_400_000
 Text = Annotated[str, Meta(max_length=200)]
 Detail = Annotated[str, Meta(max_length=1_000)]
 Answer = Literal["ok", "warn", "bad", "unknown"]
+Bye = Literal["restart", "shutdown", "uninstall"]
 
 
 class CheckState(Struct, frozen=True, omit_defaults=True):
@@ -47,6 +48,10 @@ class Batch(Struct, omit_defaults=True):
 
     `at` and `sent` are milliseconds UTC by the agent's clock. A series that is missing is a gap; None says "asked, no
     answer". `facts` and `labels` ride along only when they changed since the agent last sent them.
+
+    `bye` is an agent's last word before it stops as planned: it will be back in a moment (`restart`), it is stopped
+    with its host until further notice (`shutdown`), it is taken off the host (`uninstall`). The batch that says it has
+    no samples; one without samples and checks is a word of its agent and no tick.
     """
 
     seq: Annotated[int, Meta(ge=0, lt=2**53)]
@@ -57,6 +62,7 @@ class Batch(Struct, omit_defaults=True):
     checks: Annotated[list[CheckState], Meta(max_length=CHECKS_PER_BATCH_MAX)] = []
     facts: Annotated[dict[Text, Detail], Meta(max_length=100)] | None = None
     labels: Annotated[dict[Text, Text], Meta(max_length=50)] | None = None
+    bye: Bye | None = None
 
 
 class Push(Struct, omit_defaults=True):

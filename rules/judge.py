@@ -6,9 +6,11 @@ by `apply`. So a batch either has all of its consequences or none.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from rules.engine import Sample, Track
 from rules.memory import Memory, binding_labels
-from rules.model import Arrival, CheckAnswer, Host, Outcome
+from rules.model import Arrival, Change, CheckAnswer, Host, Outcome
 from rules.record import Recorder
 from rules.repair import repair, repairs_due
 from rules.seen import Seen, TooManyGaps
@@ -33,6 +35,8 @@ def judge(watch: Watch, arrival: Arrival, now: int) -> Outcome:
     seen = _seen(memory, arrival)
     if seen is None:
         return Outcome(repeat=True, judged_at=now)
+    if not (arrival.layout or arrival.checks):
+        return _word(watch, memory, arrival, Outcome(seen=seen, judged_at=now))
     last_at = memory.host.last_at
     outcome = Outcome(arrival=arrival, seen=seen, judged_at=now)
     if last_at is not None and arrival.at <= last_at:
@@ -40,7 +44,7 @@ def judge(watch: Watch, arrival: Arrival, now: int) -> Outcome:
         outcome.host = _host_after_late(memory, arrival)
         if _may_matter(watch, memory, arrival):
             outcome.repair_from = arrival.at
-        return _heard(watch, memory, outcome) if memory.absence else outcome
+        return _heard(watch, memory, arrival, outcome) if memory.absence else outcome
     outcome.host = host = _host_after(memory, arrival)
     if arrival.checks:
         outcome.checks = _changed_checks(memory, arrival)
@@ -117,6 +121,25 @@ def _merged(host: Host, told: dict[str, str]) -> tuple[dict[str, str], tuple[str
     return (host.labels if labels == host.labels else labels), tuple(sorted(own))
 
 
+def _word(watch: Watch, memory: Memory, arrival: Arrival, outcome: Outcome) -> Outcome:
+    """What an agent says beside its samples: that it is there, or that it stops. Said before a sample, it is over."""
+    host = memory.host
+    if host.last_at is None:
+        return outcome
+    flags = arrival.flags if arrival.at >= host.last_at else host.flags
+    heard_at = max(arrival.arrived_at, host.arrived_at or 0)
+    outcome.host = replace(host, arrived_at=heard_at, flags=flags)
+    if outcome.host.bye != "uninstall":
+        return _heard(watch, memory, arrival, outcome)
+    recorder = Recorder(watch, outcome)
+    _end_silence(memory, recorder, arrival.arrived_at)
+    for (rule, series), state in memory.track.states.items():
+        recorder.change(
+            Change(host.id, rule, series, state, None, arrival.at, None, "the agent was uninstalled")
+        )
+    return recorder.finish()
+
+
 def _changed_checks(memory: Memory, arrival: Arrival) -> list[CheckAnswer]:
     changed = []
     for said in arrival.checks:
@@ -144,10 +167,9 @@ def _may_matter(watch: Watch, memory: Memory, arrival: Arrival) -> bool:
     return not watch.plans.plan(arrival.layout, binding_labels(memory.host)).all_calm(arrival.values)
 
 
-def _heard(watch: Watch, memory: Memory, outcome: Outcome) -> Outcome:
-    assert outcome.arrival is not None
+def _heard(watch: Watch, memory: Memory, arrival: Arrival, outcome: Outcome) -> Outcome:
     recorder = Recorder(watch, outcome)
-    _end_silence(memory, recorder, outcome.arrival.arrived_at)
+    _end_silence(memory, recorder, arrival.arrived_at)
     return recorder.finish()
 
 

@@ -14,6 +14,8 @@ from rules.seen import Seen
 NEVER = 2**62
 UNDO_MAX = 64
 """Steps back that are kept for each host; a late batch from before them is judged from less exact ground."""
+RESTART_MS = 300_000
+"""How long a host may take to be back, that said it would, before its silence counts."""
 REPAIR_TICKS_MAX = 5_000
 """How far back late batches are judged again, in intervals of their host. What is older fills charts only."""
 
@@ -64,8 +66,17 @@ class Memory:
         self._settle_patience()
 
     def _settle_patience(self) -> None:
-        every_ms = self.host.every_ms
-        self.patience_ms = min((rule.patience_ms(every_ms) for rule in self.absence_rules), default=NEVER)
+        self.patience_ms = min(map(self.patience_of, self.absence_rules), default=NEVER)
+
+    def patience_of(self, rule: ArrivalRule) -> int:
+        """How long the host may be silent before that rule minds: for ever, if it said that it stops."""
+        match self.host.bye:
+            case None:
+                return rule.patience_ms(self.host.every_ms)
+            case "restart":
+                return RESTART_MS + rule.patience_ms(self.host.every_ms)
+            case _:
+                return NEVER
 
     def take(self, outcome: Outcome, plans: Plans) -> None:
         """Remember what a batch told of its host."""
@@ -87,8 +98,15 @@ class Memory:
             self._switch(arrival.layout, plans)
         if host.labels is not before.labels and host.labels != before.labels:
             self.bind(plans, self.track.states)
-        elif host.every_ms != before.every_ms:
+        elif host.every_ms != before.every_ms or host.flags != before.flags:
             self._settle_patience()
+
+    def take_word(self, host: Host, seen: Seen) -> None:
+        """Remember what a host said beside its samples."""
+        self.host = host
+        self.heard_at = NEVER if host.arrived_at is None else host.arrived_at
+        self.seen[seen.spool] = seen
+        self._settle_patience()
 
     def _switch(self, layout: tuple[str, ...], plans: Plans) -> None:
         if layout != self.layout:

@@ -24,6 +24,9 @@ Reason = Literal["first", "escalated", "resolved"]
 REOPEN_MS = 10 * 60_000
 """An incident that comes back this soon after its end is the same problem again."""
 
+Bye = Literal["restart", "shutdown", "uninstall"]
+BYES: tuple[Bye, ...] = ("restart", "shutdown", "uninstall")
+
 RANK: dict[Severity | None, int] = {None: 0, "info": 1, "warning": 2, "critical": 3}
 
 
@@ -40,8 +43,9 @@ class Host(Struct):
 
     `arrived_at` is when it was last heard, by the collector's clock; `last_at` the newest sample's time, corrected for
     skew. Both are None for a host that has never been heard. `flags` say what is odd about it, by a short code each:
-    `clock` (its clock is off by `skew_ms`), `series` (more series than are kept). `own_labels` names those of `labels`
-    that are the agent's own word; all others were set at enrolment or by an admin.
+    `clock` (its clock is off by `skew_ms`), `series` (more series than are kept), and one of BYES when its last word
+    was that it stops. `own_labels` names those of `labels` that are the agent's own word; all others were set at
+    enrolment or by an admin.
     """
 
     id: int
@@ -59,6 +63,11 @@ class Host(Struct):
     @property
     def subject(self) -> str:
         return f"host:{self.id}"
+
+    @property
+    def bye(self) -> Bye | None:
+        """How it said that it stops, if that was its last word; nobody is to wonder that it is silent then."""
+        return next((bye for bye in BYES if bye in self.flags), None)
 
     def series_subject(self, series: str) -> str:
         return series_subject(self.id, series)
@@ -126,7 +135,7 @@ class Arrival(Struct):
     """One batch at the collector's door: validated, its time corrected, its series in one order.
 
     `values` has one float64 per name in `layout`, NaN where the check gave no answer. `facts` and `labels` are None
-    when the batch carried none.
+    when the batch carried none. Without series and checks it is a word of the agent, such as its bye, and no sample.
     """
 
     host: int
@@ -269,10 +278,10 @@ class Notice(Struct, frozen=True):
 class Outcome(Struct):
     """All that follows from one batch or one tick. It is committed whole or not at all.
 
-    `arrival` is None for a tick and for a batch that was taken before (`repeat`). States with state "ok" and no alert
-    are to be forgotten by the store. Alerts and incidents are whole new versions of their rows. What comes after
-    `notices` is for the judge's own memory and is not stored: `repaired` is a host that was judged again, and
-    `replayed` every step that led to where it stands now.
+    `arrival` is None for a tick, for a word without samples and for a batch that was taken before (`repeat`). States
+    with state "ok" and no alert are to be forgotten by the store. Alerts and incidents are whole new versions of their
+    rows. What comes after `notices` is for the judge's own memory and is not stored: `repaired` is a host that was
+    judged again, and `replayed` every step that led to where it stands now.
     """
 
     arrival: Arrival | None = None

@@ -151,10 +151,10 @@ class Recorder:
             severity=rule.severity,
             since=since,
             fired_at=now,
-            summary=self._silent_summary(host, rule, since),
+            summary=self._silent_summary(memory, rule, since),
             incident=UNNUMBERED,
             value=silence_s,
-            limit=rule.patience_ms(host.every_ms) / 1000,
+            limit=memory.patience_of(rule) / 1000,
             runbook=rule.options.runbook,
         )
         number = self.draft.add(alert)
@@ -187,14 +187,16 @@ class Recorder:
             )
         )
 
-    def _silent_summary(self, host: Host, rule: ArrivalRule, since: int) -> str:
-        now, heard_at = self._outcome.judged_at, host.arrived_at or since
+    def _silent_summary(self, memory: Memory, rule: ArrivalRule, since: int) -> str:
+        host, now = memory.host, self._outcome.judged_at
+        heard_at = host.arrived_at or since
         if not rule.options.summary:
+            promised = ", which was to be back in a moment" if host.bye == "restart" else ""
             before = f", last heard {words.clock(heard_at, now)}" if heard_at < since else ""
-            return f"no word from this host{before}"
+            return f"no word from this host{promised}{before}"
         given = {
             "value": words.number(round((now - since) / 1000)),
-            "limit": words.number(rule.patience_ms(host.every_ms) / 1000),
+            "limit": words.number(memory.patience_of(rule) / 1000),
             "for": words.duration(now - since),
             "since": words.clock(heard_at, now),
             "series": "",

@@ -7,7 +7,7 @@ not heard.
 from __future__ import annotations
 
 from rules.incidents import RELEASE_MS, ancestors
-from rules.memory import Memory
+from rules.memory import NEVER, Memory
 from rules.model import Change, Outcome
 from rules.record import Recorder
 from rules.watch import Watch
@@ -42,7 +42,7 @@ def _call_silent(watch: Watch, silent: list[Memory], recorder: Recorder, listeni
             continue
         since = max(memory.heard_at, listening)
         for rule in memory.absence_rules:
-            if rule.name not in memory.absence and now - since > rule.patience_ms(memory.host.every_ms):
+            if rule.name not in memory.absence and now - since > memory.patience_of(rule):
                 recorder.silent(memory, rule, since)
 
 
@@ -51,14 +51,15 @@ def _may_be_behind(
 ) -> bool:
     """Whether a host that this one is reached through may be the cause but is not found silent yet.
 
-    It has not been heard since this one fell silent, and its own time is not over: a moment later we know.
+    It has not been heard since this one fell silent, and its own time is not over: later we know. One that was shut
+    down as planned is never found silent, so it is not waited for.
     """
     fell_silent_at = max(memory.heard_at, listening) + memory.host.every_ms
     for ancestor in chain:
         above = watch.hosts[ancestor]
         heard_at = max(above.heard_at, listening)
         waiting = above.ever_heard and heard_at < fell_silent_at and now - heard_at <= above.patience_ms
-        if waiting and above.absence_rules and not recorder.draft.is_down(ancestor):
+        if waiting and above.patience_ms < NEVER and not recorder.draft.is_down(ancestor):
             return True
     return False
 

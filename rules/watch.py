@@ -136,6 +136,8 @@ class Watch:
             memory.take(outcome, self.plans)
             if memory.late is not None:
                 self.late.add(memory.host.id)
+        elif outcome.host is not None and outcome.seen is not None:
+            self.hosts[outcome.host.id].take_word(outcome.host, outcome.seen)
         if outcome.repaired is not None:
             memory = self.hosts[outcome.repaired]
             memory.repaired(outcome.changes, outcome.replayed)

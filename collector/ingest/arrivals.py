@@ -50,6 +50,8 @@ def arrival(
     if not -SKEW_MS_MAX <= skew_ms <= SKEW_MS_MAX:
         at += skew_ms
         flags = ("clock", *flags)
+    if batch.bye is not None:
+        flags = (*flags, batch.bye)
     values = np.fromiter(batch.samples.values(), np.float64, len(batch.samples))  # None becomes NaN
     return Arrival(
         host=host,

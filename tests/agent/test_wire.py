@@ -59,6 +59,13 @@ PUSH = Push(
     ],
 )
 SMALLEST = Push(v=1, spool="f" * 32, boot_id="b", batches=[Batch(0, 0, 0, 100, {})])
+BYE = Push(
+    v=1,
+    spool=SPOOL,
+    boot_id="b",
+    floor=100_042,
+    batches=[Batch(100_042, 1_790_000_010_000, 1_790_000_010_010, 10_000, {}, bye="restart")],
+)
 RESULTS = Results(["ok", "again", Refused("691200 s old when it was sent; at most 604800 s are taken")])
 
 
@@ -71,6 +78,7 @@ def golden(name: str) -> bytes:
     [
         ("push.json", PUSH, wire.decode_push),
         ("push_smallest.json", SMALLEST, wire.decode_push),
+        ("push_bye.json", BYE, wire.decode_push),
         ("results.json", RESULTS, wire.decode_results),
         ("problem.json", Problem("bad_token", "this token is not known here"), wire.decode_problem),
     ],
@@ -140,6 +148,7 @@ def with_batch(**changes: Any) -> bytes:
         with_batch(labels={"role": "x" * 201}),
         with_batch(labels={f"label{n}": "" for n in range(51)}),
         with_batch(facts={f"fact{n}": "" for n in range(101)}),
+        with_batch(bye="tired"),
         b'{"v":1',
         b"",
     ],

@@ -163,6 +163,28 @@ async def test_a_silent_host_is_told_of_and_so_is_its_return(house: House) -> No
     assert await house.reasons() == ["first", "resolved"]
 
 
+async def test_a_host_that_said_bye_is_not_missed_even_by_a_collector_that_starts_anew(house: House) -> None:
+    await house.push(0)
+    word = arrival(
+        house.host.id, NOW + 1_000, {}, seq=1, arrived_at=NOW + 1_000, flags=("shutdown",), checks=[]
+    )
+    assert await house.evaluator.take([word]) == ["ok"]
+    assert await house.stored() == [0]
+    [kept] = await house.store.samples.overview()
+    assert (kept.host.bye, kept.host.arrived_at) == ("shutdown", NOW + 1_000)
+    assert list(kept.values) == ["cpu_used_pct"]
+    await house.evaluator.stop()
+    house.registry = CollectorRegistry()
+    again = house.make([CPU, SILENT])
+    await again.start()
+    house.clock.ms += 1_000_000
+    await again.tick()
+    house.clock.ms += 4_000
+    await again.tick()
+    await again.stop()
+    assert await house.reasons() == []
+
+
 async def test_nobody_is_called_silent_for_time_in_which_we_slept(house: House) -> None:
     await house.push(1)
     house.clock.ms += 3_600_000

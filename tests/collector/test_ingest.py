@@ -148,6 +148,13 @@ async def test_hosts_with_the_same_series_share_one_layout(door: Door) -> None:
     assert door.arrivals[-1].layout is first.layout
 
 
+async def test_an_agent_that_stops_as_planned_says_how(door: Door) -> None:
+    await door.push(door.batch({}, bye="restart"), door.batch())
+    word, sample = door.arrivals
+    assert (word.flags, word.layout, word.values.size) == (("restart",), (), 0)
+    assert sample.flags == ()
+
+
 async def test_an_agent_cannot_set_labels_that_decide_about_more_than_its_host(door: Door) -> None:
     arrival = await arrived(door, door.batch(labels={"parent": "db-1", "tenant": "x", "role": "web"}))
     assert arrival.labels == {"role": "web"}

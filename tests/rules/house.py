@@ -104,9 +104,13 @@ class House:
             setattr(arrival, name, value)
         return self.arrive(arrival)
 
+    def bye(self, at_s: float, how: str, *, host: int = 1, arrived_s: float | None = None) -> Outcome:
+        """What an agent says before it stops as planned."""
+        return self.batch(at_s, {}, host=host, arrived_s=arrived_s, flags=(how,))
+
     def arrive(self, arrival: Arrival, now: int | None = None) -> Outcome:
         outcome = self._take(lambda: judge(self.watch, arrival, arrival.arrived_at if now is None else now))
-        if not outcome.repeat:
+        if outcome.arrival is not None:
             row = Row(arrival.at, arrival.every_ms, arrival.layout, arrival.values)
             self.rows.setdefault(arrival.host, []).append(row)
             self.rows[arrival.host].sort(key=lambda row: row.at)

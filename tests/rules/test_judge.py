@@ -215,3 +215,62 @@ def test_an_infinite_value_is_a_number_like_any_other() -> None:
     house = House([CPU])
     house.batch(0, {"cpu_used_pct": float("inf")})
     assert house.stands("cpu") == "firing"
+
+
+# --- words without samples --------------------------------------------------------------------------------------------
+
+
+def test_a_bye_is_remembered_and_is_no_sample() -> None:
+    house = House([limit("cpu", "cpu_used_pct", above=90.0)])
+    house.batch(0, {"cpu_used_pct": 99})
+    outcome = house.bye(10, "shutdown")
+    assert (outcome.arrival, outcome.changes, outcome.empty) == (None, [], False)
+    host = house.watch.hosts[1].host
+    assert (host.bye, host.arrived_at, host.last_at) == ("shutdown", T0 + 10_000, T0)
+    assert house.stands("cpu") == "firing"
+    assert house.bye(10, "shutdown", arrived_s=11).host is not None
+    again = judge(house.watch, arrival(seq=1), T0)
+    assert again.repeat
+
+
+def test_a_host_that_is_back_has_its_bye_behind_it() -> None:
+    house = House([])
+    house.batch(0, {"load1": 1})
+    house.bye(10, "restart")
+    assert house.watch.hosts[1].host.bye == "restart"
+    house.batch(20, {"load1": 1})
+    assert house.watch.hosts[1].host.bye is None
+
+
+def test_a_bye_that_comes_after_the_host_is_back_is_over() -> None:
+    house = House([])
+    house.batch(20, {"load1": 1})
+    house.bye(10, "shutdown", arrived_s=30)
+    host = house.watch.hosts[1].host
+    assert (host.bye, host.arrived_at) == (None, T0 + 30_000)
+
+
+def test_a_host_that_only_ever_said_bye_was_never_heard() -> None:
+    house = House([silence()])
+    assert house.bye(0, "restart").host is None
+    house.tick(10_000)
+    assert house.watch.hosts[1].host.arrived_at is None
+    assert house.told == []
+
+
+def test_an_agent_that_is_uninstalled_takes_what_was_wrong_with_it() -> None:
+    house = House([limit("cpu", "cpu_used_pct", above=90.0), limit("load", "load1", above=5.0, for_s=60)])
+    house.batch(0, {"cpu_used_pct": 99, "load1": 9})
+    house.bye(10, "uninstall")
+    assert (house.open_alerts, house.stands("cpu"), house.stands("load")) == ([], "ok", "ok")
+    assert house.told == [("mail", "first", "warning"), ("mail", "resolved", "warning")]
+    assert {step.why for step in house.transitions[-2:]} == {"the agent was uninstalled"}
+
+
+def test_a_bye_ends_the_silence_of_its_host() -> None:
+    house = House([silence()])
+    house.batch(0, {"load1": 1})
+    house.tick(60)
+    assert house.stands("absent") == "firing"
+    house.bye(61, "shutdown")
+    assert house.stands("absent") == "ok"

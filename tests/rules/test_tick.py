@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rules.judge import replace_rules
 from rules.model import ChannelView, Host
 from rules.tick import tick
@@ -48,6 +50,41 @@ def test_a_silent_host_is_told_of_once() -> None:
     assert house.told == [("mail", "first", "critical")]
     assert house.notices[0].title == "CRITICAL h1: no word from this host (since 02:00 UTC)"
     assert house.state("absent").since == T0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("bye", "silent_from_s"), [("restart", 340), ("shutdown", None), ("uninstall", None)]
+)
+def test_a_host_that_said_bye_is_not_missed(bye: str, silent_from_s: int | None) -> None:
+    house = House([silence()])
+    house.batch(0, {"load1": 1})
+    house.bye(10, bye)
+    house.tick(silent_from_s or 10_000_000)
+    assert house.told == []
+    if silent_from_s is not None:
+        house.tick(silent_from_s + 1)
+        assert house.told == [("mail", "first", "critical")]
+        title = "h1: no word from this host, which was to be back in a moment"
+        assert title in house.notices[0].title
+
+
+def test_a_bye_outlives_a_restart_of_the_collector() -> None:
+    house = House([silence()])
+    house.batch(0, {"load1": 1})
+    house.bye(10, "shutdown")
+    again = House([], watch=remembered([silence()], rest=stored(house.watch), started_s=3600))
+    again.tick(1_000_000)
+    assert again.told == []
+    again.batch(1_000_001, {"load1": 1}, spool="b" * 32)
+    again.tick(1_000_100)
+    assert again.stands("absent") == "firing"
+
+
+def test_what_lies_behind_a_host_that_was_shut_down_is_missed_all_the_same() -> None:
+    house = family()
+    house.bye(4, "shutdown", host=1)
+    house.tick(60)
+    assert {alert.host for alert in house.open_alerts} == {2, 3}
 
 
 def test_nobody_is_blamed_for_time_in_which_the_collector_was_away() -> None:

@@ -131,3 +131,14 @@ def test_the_page_of_series_names_every_one_of_them() -> None:
     wanted = series_table()
     page = "docs/series.md"
     assert between_marks(page, "series") == wanted, f"Write this between the marks in {page}:\n{wanted}"
+
+
+def test_the_readme_names_what_runs_without_being_named() -> None:
+    sentence = re.search(r"runs without being named: (.*?)\.\s", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert sentence is not None
+    by_default = [
+        name
+        for name, kind in discover(agent.checks).items()
+        if issubclass(kind.options, agent.checks.CheckOptions) and kind.options.by_default
+    ]
+    assert re.findall(r"`(\w+)`", sentence[1]) == by_default

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from agent.checks import temperature
+from agent.checks.load import Check as LoadCheck
+from agent.checks.load import Options as LoadOptions
 from agent.checks.temperature import Check, Options
+from agent.sampler import Sampler
 
 RECORDED = Path(__file__).parents[2] / "data" / "sensors.txt"
 
@@ -73,6 +78,30 @@ def test_a_sensor_that_does_not_answer_has_no_value_and_the_others_have(sys_clas
     assert samples["nvme nvme1 Composite"] is None
     assert samples["k10temp 0000:00:18.3 Tctl"] is None
     assert samples["nvme nvme0 Composite"] == 41.85
+
+
+def test_a_sensor_that_hangs_leaves_the_other_checks_their_tick(sys_class: Path) -> None:
+    hanging = sys_class / "hwmon/hwmon4/temp1_input"
+    hanging.unlink()
+    os.mkfifo(hanging)
+    sampler = Sampler(
+        [
+            ("temperature", "temperature", 0.3, Check(Options(), sys_class)),
+            ("load", "load", 5.0, LoadCheck(LoadOptions())),
+        ]
+    )
+    tick = sampler.sample()
+    assert [(check.id, check.state) for check in tick.checks] == [("temperature", "unknown"), ("load", "ok")]
+    assert tick.checks[0].detail == "no answer for 1 s; still waiting"
+    assert tick.samples["load1"] is not None
+    with hanging.open("w") as answer:
+        hanging.unlink()
+        hanging.write_text("48125")  # for the times after this one
+        answer.write("48125")
+    deadline = time.monotonic() + 5
+    while sampler.sample().checks[0].state == "unknown":
+        assert time.monotonic() < deadline
+    sampler.close()
 
 
 def test_a_device_that_is_taken_out_is_gone_and_one_that_is_put_in_is_found(sys_class: Path) -> None:

@@ -111,7 +111,9 @@ def test_no_question_reads_a_whole_table_that_grows(connection: sqlite3.Connecti
     query = QUERIES[name]
     values = ["[]"] * len(set(re.findall(r"\?\d", query)) or re.findall(r"\?", query))
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
-    scans = {step for step in plan if step.startswith("SCAN") and not re.search("USING|subquery|json_each", step)}
+    scans = {
+        step for step in plan if step.startswith("SCAN") and not re.search("USING|subquery|json_each", step)
+    }
     assert scans <= {f"SCAN {table}" for table in READS_ALL.get(name, "").split()}, plan
 
 

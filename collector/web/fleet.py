@@ -14,6 +14,7 @@ from msgspec import Struct
 from collector.store import Latest
 from collector.web.standing import (
     SHAPES,
+    STOPPED,
     Mark,
     Shape,
     acknowledged_of,
@@ -97,6 +98,7 @@ class Sum(Struct, frozen=True):
     hosts: int
     fine: int
     unknown: int
+    stopped: int = 0
 
     @property
     def parts(self) -> list[str]:
@@ -108,7 +110,8 @@ class Sum(Struct, frozen=True):
             fine = f"{self.fine} of {say_count(self.hosts, 'host')} fine"
         else:
             fine = f"all {say_count(self.hosts, 'host')} fine" if self.hosts > 1 else "the one host is fine"
-        return [problems, fine] + ([f"{self.unknown} unknown"] if self.unknown else [])
+        unknown = [f"{self.unknown} unknown"] if self.unknown else []
+        return [problems, fine, *unknown] + ([f"{self.stopped} stopped"] if self.stopped else [])
 
     @property
     def headline(self) -> str:
@@ -161,10 +164,11 @@ def overview(
 
 def _sum(incidents: Sequence[Incident], marks: Mapping[int, Mark]) -> Sum:
     shapes = [mark.shape for mark in marks.values()]
-    fine, unknown = shapes.count("up"), shapes.count("unknown")
+    stopped = sum(mark.word == STOPPED for mark in marks.values())
+    fine, unknown = shapes.count("up"), shapes.count("unknown") - stopped
     gravest = worst(*(incident.severity for incident in incidents))
-    shape: Shape = SHAPES[gravest] if gravest else "unknown" if unknown or not marks else "up"
-    return Sum(shape, len(incidents), len(marks), fine, unknown)
+    shape: Shape = SHAPES[gravest] if gravest else "unknown" if unknown or not fine else "up"
+    return Sum(shape, len(incidents), len(marks), fine, unknown, stopped)
 
 
 def _matches(host: Host, text: str) -> bool:

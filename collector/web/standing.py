@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from rules.memory import RESTART_MS
 from rules.model import Alert, Host, Incident, Severity, worst
 
 Shape = Literal["up", "info", "warning", "critical", "unknown"]
@@ -16,6 +17,7 @@ Shape = Literal["up", "info", "warning", "critical", "unknown"]
 SHAPES: dict[Severity, Shape] = {"info": "info", "warning": "warning", "critical": "critical"}
 SILENT_INTERVALS = 3
 SILENT_MS_MIN = 3_000
+STOPPED = "stopped (planned)"
 
 _HOST = re.compile(r"host:(\d{1,18})(?:/.*)?", re.DOTALL)
 
@@ -38,10 +40,19 @@ def is_silent(host: Host, now: int) -> bool:
     return now - host.arrived_at > max(SILENT_MS_MIN, SILENT_INTERVALS * host.every_ms)
 
 
+def has_stopped(host: Host) -> bool:
+    """Whether it said that it stops until further notice: its silence is as it should be."""
+    return host.bye in ("shutdown", "uninstall")
+
+
 def mark_of(host: Host, alerts: Sequence[Alert], acknowledged: set[int], now: int) -> Mark:
     """How a host with these open alerts stands. Silence comes before anything that was known before it."""
     if host.arrived_at is None:
         return Mark("unknown", "never heard")
+    if has_stopped(host):
+        return Mark("unknown", STOPPED)
+    if host.bye == "restart" and now - host.arrived_at <= RESTART_MS:
+        return Mark("unknown", "restarting")
     if is_silent(host, now):
         return Mark("unknown", "silent")
     severity = worst(*(alert.severity for alert in alerts))

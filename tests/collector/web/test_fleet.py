@@ -85,6 +85,27 @@ def test_a_host_is_silent_after_three_of_its_intervals(seen_s: float | None, wor
     assert states(look([host(1, seen_s=seen_s)])) == {"host-1": word}
 
 
+@pytest.mark.parametrize(
+    ("bye", "seen_s", "word"),
+    [
+        ("shutdown", 1, "stopped (planned)"),
+        ("shutdown", 86_400, "stopped (planned)"),
+        ("uninstall", 1, "stopped (planned)"),
+        ("restart", 1, "restarting"),
+        ("restart", 300, "restarting"),
+        ("restart", 301, "silent"),
+    ],
+)
+def test_a_host_that_said_bye_is_grey_and_says_why(bye: str, seen_s: float, word: str) -> None:
+    stopped = host(1, seen_s=seen_s)
+    stopped.host.flags = (bye,)
+    seen = look([stopped, host(2)])
+    assert (states(seen)["host-1"], seen.groups[0].rows[0].mark_look) == (word, "mark unknown")
+    apart = "1 stopped" if "stopped" in word else "1 unknown"
+    assert said(seen) == f"No problems · 1 of 2 hosts fine · {apart}"
+    assert seen.sum.shape == ("up" if "stopped" in word else "unknown")
+
+
 def test_silence_is_grey_whatever_was_known_before_it() -> None:
     seen = look([host(1, seen_s=600)], [incident(1, on=1)], [alert(1, on=1, series="cpu_used_pct")])
     (row,) = seen.groups[0].rows

@@ -53,6 +53,13 @@ def test_the_banner_is_the_worst_there_is(
     assert (page.state, page.headline) == (state, headline)
 
 
+def test_a_host_that_was_stopped_as_planned_is_none_of_the_systems() -> None:
+    stopped = host(2, 86_400_000)
+    stopped.host.flags = ("shutdown",)
+    page = told([host(1), stopped])
+    assert (page.systems, page.unknown, page.headline) == (1, 0, "All systems work")
+
+
 def test_each_system_is_counted_once() -> None:
     page = told([host(1), host(2), host(3), host(4, None)], trouble(1, "critical"), trouble(4, "critical"))
     assert (page.systems, page.working, page.troubled, page.unknown) == (4, 2, 1, 1)

@@ -24,7 +24,7 @@ from collector import config as settings
 from collector import logs
 from collector.app import Collector, caretaker, now_ms, open_state
 from collector.auth import new_token
-from collector.cli import House, add_config, backup, hosts, simulate, up
+from collector.cli import House, add_config, backup, hosts, simulate, store, up
 from collector.server import ServerError
 from collector.store import StoreError
 
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--port", type=int, help="another port than the config's (8420)")
     both.set_defaults(command=_up)
 
-    for command in (hosts, backup, simulate):
+    for command in (hosts, backup, store, simulate):
         command.add_to(commands, HOUSE)
     return parser
 

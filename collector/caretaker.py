@@ -35,6 +35,53 @@ class Restored(Struct, frozen=True):
     before: Path | None
 
 
+class Tier(Struct, frozen=True):
+    """What one way of keeping samples takes: `rows` of the table, `batches` in them, `bytes` with all that belongs to
+    it (indexes, room left in pages) where the engine can tell, and by themselves otherwise. `samples` counts a series
+    of a batch once; rollups hold no samples. The times are of the oldest and the newest."""
+
+    name: str
+    rows: int
+    batches: int
+    samples: int
+    bytes: int
+    oldest_at: int | None
+    newest_at: int | None
+
+
+class HostUse(Struct, frozen=True):
+    """What the samples and rollups of one host take by themselves."""
+
+    name: str
+    batches: int
+    samples: int
+    bytes: int
+    oldest_at: int | None
+    newest_at: int | None
+
+
+class Contents(Struct, frozen=True):
+    """What is in a store. `free_bytes` of `file_bytes` are empty; `log_bytes` lie beside it, to be taken in.
+
+    `tiers` are the fresh samples first; `hosts` are those that take most first; `others` is what lies beside samples.
+    """
+
+    file_bytes: int
+    log_bytes: int
+    free_bytes: int
+    tiers: list[Tier]
+    hosts: list[HostUse]
+    others: dict[str, int]
+
+
+class Found(Struct, frozen=True):
+    """`damage` is what is wrong, in the engine's words, empty when all is sound. `contents` is None if unreadable."""
+
+    place: Path
+    damage: list[str]
+    contents: Contents | None
+
+
 class Caretaker(Protocol):
     def backup(self, file: Path, told: Told, *, replace: bool) -> Copied:
         """Write the store as it is at one moment into `file`; a collector may be at work in it meanwhile.
@@ -48,4 +95,9 @@ class Caretaker(Protocol):
 
         Without `replace` it is refused, too, when what an earlier restore has put aside would have to go.
         """
+        ...
+
+    def check(self, told: Told) -> Found:
+        """Read all that there is, and see whether it is sound and how much of what it is. Changes nothing; a collector
+        may be at work meanwhile."""
         ...

@@ -83,6 +83,8 @@ async def _run(house: House, arguments: argparse.Namespace, ticks: list[trace.Ti
     loaded = house.load(arguments.config)
     url = _url(arguments, arguments.url or f"http://{loaded.config.listen}")
     _check_breaches(arguments.breach, arguments.hosts, ticks)
+    if arguments.write_tokens is not None and arguments.write_tokens.exists():
+        raise ValueError(f"{arguments.write_tokens} is there already; name another file")
     with Progress() as progress:
         tokens = await tokens_of.enrol(house, loaded, arguments.hosts, progress)
     if arguments.write_tokens is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from collector.caretaker import Copied, Restored, Told
-from collector.stores.sqlite import copying
+from collector.caretaker import Copied, Found, Restored, Told
+from collector.stores.sqlite import contents, copying
 from collector.stores.sqlite.folder import Folder
 
 
@@ -18,3 +18,6 @@ class SqliteCaretaker:
 
     def restore(self, file: Path, told: Told, *, replace: bool) -> Restored:
         return copying.restore(self._folder, file, told, replace=replace)
+
+    def check(self, told: Told) -> Found:
+        return contents.check(self._folder, told)

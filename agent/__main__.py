@@ -17,7 +17,7 @@ from agent.calls import Calls
 from agent.config import Loaded, need_token, read
 from agent.facts import VERSION
 from agent.options import ConfigError, describe, discover
-from agent.service import Service
+from agent.service import Service, leave
 from agent.systemd import Systemd
 
 BAD_CONFIG = 2
@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.once:
             return _once(loaded, as_json=args.json)
         logs.set_up(args.log_format, os.environ)
+        if args.command == "bye":
+            return _bye(loaded)
         return _run(args.config, loaded)
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -47,8 +49,11 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="watchkeeper-agent", description="Samples this host and pushes what it saw to a collector."
     )
-    command = "run (the default): sample and push; checks: list what can be checked, with all options"
-    parser.add_argument("command", nargs="?", choices=("run", "checks"), default="run", help=command)
+    command = (
+        "run (the default): sample and push; checks: list what can be checked, with all options; "
+        "bye: tell the collector that the agent, which has been stopped, is taken off this host"
+    )
+    parser.add_argument("command", nargs="?", choices=("run", "checks", "bye"), default="run", help=command)
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/watchkeeper/agent.yaml")
     parser.add_argument("--once", action="store_true", help="show what would be sent, send nothing")
     parser.add_argument("--json", action="store_true", help="with --once: show it as it is sent")
@@ -90,6 +95,17 @@ def _once(loaded: Loaded, *, as_json: bool) -> int:
     seen = once.look(loaded.checks, config.labels, config.every_ms, clock.system_clock())
     as_sent = msgspec.json.format(wire.encode(seen.batch), indent=2).decode()
     print(as_sent if as_json else once.text(seen))
+    return 0
+
+
+def _bye(loaded: Loaded) -> int:
+    if not leave(loaded):
+        print(
+            "the collector was not told: once it reports this host as silent, retire it there",
+            file=sys.stderr,
+        )
+        return 1
+    print("the collector knows that this host is not watched any more")
     return 0
 
 

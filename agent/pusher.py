@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 REQUEST_S_MAX = 10.0
 BACKLOG_BYTES_MAX = 512 * 1024
 """Of JSON in one request, some 120 batches of 70 series; what is built of it in memory is a few times as much."""
+LAST_BATCHES_MAX = 20
 AFTER_ERROR_S = 5.0
 
 State = Literal["new", "connected", "away", "denied", "misled"]
@@ -149,7 +150,7 @@ class Pusher:
         self._news.set()
 
     def stop(self, limit_s: float) -> None:
-        """Try a last push of the newest batch and end; come back within the limit even if the collector hangs."""
+        """Try a last push and end; come back within the limit even if the collector hangs."""
         self._last_limit_s = limit_s
         self._news.set()
         self._thread.join(limit_s)
@@ -170,7 +171,7 @@ class Pusher:
             if wait_s > 0:
                 self._news.wait(wait_s)
                 self._news.clear()
-        self._last_push(self._last_limit_s)
+        self.push_last(self._last_limit_s)
         self._post.close()
 
     def step(self) -> float:
@@ -202,10 +203,15 @@ class Pusher:
             self._post, self._pace = post, Pace(every_ms / 1000, self._uniform)
             self.state = "new"
 
-    def _last_push(self, limit_s: float) -> None:
-        newest = self._spool.newest()
-        if newest and self.state != "denied":
-            self._push([newest], self._clock(), backlog=False, limit_s=limit_s)
+    def push_last(self, limit_s: float) -> None:
+        """One request, whatever the pace: with all that is left if that is little, else with the newest alone."""
+        now, newest = self._clock(), self._spool.newest()
+        if newest is None or self.state == "denied":
+            return
+        held = self._spool.oldest(now, LAST_BATCHES_MAX, BACKLOG_BYTES_MAX)
+        if not held or held[-1].seq != newest.seq:
+            held = [newest]
+        self._push(held, now, backlog=False, limit_s=limit_s)
 
     def _push(self, held: list[Held], now: Moment, *, backlog: bool, limit_s: float) -> None:
         began_s = self._monotonic()

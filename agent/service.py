@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 
-from agent import clock
+from agent import clock, parting
 from agent.calls import Calls
 from agent.checks import Check
 from agent.config import AgentConfig, Loaded, PlannedCheck, need_token
@@ -62,9 +62,12 @@ class Service:
         self._stop()
 
     def _stop(self) -> None:
-        log.info("stopping")
+        how = parting.how_we_stop()
+        log.info("stopping (%s)", how)
         self._systemd.stopping()
-        self._spool.flush(self._clock())
+        now = self._clock()
+        self._spool.add(parting.word(how, self._config.every_ms), now)
+        self._spool.flush(now)
         self._pusher.stop(STOP_S_MAX)
         self._spool.close()
         self._sampler.close()
@@ -116,6 +119,27 @@ class Service:
             running[planned.id] = kept if kept and kept[0] == planned else (planned, planned.build())
         self._running = running
         return [(id, p.kind.name, p.options.timeout_s, check) for id, (p, check) in running.items()]
+
+
+def leave(loaded: Loaded) -> bool:
+    """Tell the collector that the agent is taken off this host, with whatever is left; whether it knows now.
+
+    ConfigError when the agent still runs.
+    """
+    config, now = loaded.config, clock.system_clock()
+    post = new_post(loaded)
+    try:
+        spool = Spool(config.state / "spool", limits(config), now())
+    except SpoolError as error:
+        raise loaded.error("state", str(error)) from None
+    spool.add(parting.word("uninstall", config.every_ms), now())
+    pusher = Pusher(spool, post, config.every_ms, now)
+    pusher.push_last(STOP_S_MAX)
+    told = pusher.state == "connected" and spool.newest() is None
+    spool.flush(now())
+    spool.close()
+    post.close()
+    return told
 
 
 def new_post(loaded: Loaded) -> Post:

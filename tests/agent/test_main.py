@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -117,13 +118,12 @@ def test_it_pushes_tick_by_tick_and_ends_with_0_when_told(
     assert "connected to the collector" in logged
     assert without_a_hole(numbers(receiver))
     assert kept(config) == []
-    first, *rest = receiver.batches
+    first, *rest, word = receiver.batches
+    assert (word.bye, word.samples) == ("restart", {})
     assert (first.labels, (first.facts or {})["hostname"]) == ({"role": "test"}, os.uname().nodename)
     assert all(batch.facts is None for batch in rest)
     assert {"cpu_used_pct", "memory_used_pct", "load1", "agent_rss_bytes"} <= set(first.samples)
-    gaps = {
-        after.at - before.at for before, after in zip(receiver.batches, receiver.batches[1:], strict=False)
-    }
+    gaps = {after.at - before.at for before, after in itertools.pairwise([first, *rest])}
     assert min(gaps) > EVERY_MS / 4
 
 
@@ -280,7 +280,7 @@ def test_the_log_is_json_when_asked(config: Path, receiver: Receiver) -> None:
     code, logged, _ = agent.end(signal.SIGTERM)
     lines = [json.loads(line) for line in logged.splitlines()]
     assert code == 0
-    assert [line["message"] for line in lines if line["message"] == "stopping"] == ["stopping"]
+    assert lines[-1]["message"] == "stopping (restart)"
     assert TOKEN not in logged
 
 
@@ -300,3 +300,18 @@ def test_sighup_reads_the_config_again_and_systemd_is_told(
         assert (code, logged.count("the config is left as it was")) == (0, 1), logged
         assert 'agent.evry: unknown key; did you mean "every"?' in logged
         assert manager.keys().count("STOPPING") == 1
+
+
+def test_an_agent_that_is_taken_off_its_host_says_so(config: Path, receiver: Receiver) -> None:
+    agent = Agent("run", "--config", str(config))
+    receiver.wait_for(lambda: len(receiver.got) >= 1)
+    code, _, said = say("bye", "--config", str(config))
+    assert (code, "stop it first" in said) == (2, True)
+    agent.end(signal.SIGTERM)
+    code, out, _ = say("bye", "--config", str(config))
+    assert (code, out) == (0, "the collector knows that this host is not watched any more\n")
+    assert [batch.bye for batch in receiver.batches[-2:]] == ["restart", "uninstall"]
+    receiver.answer = lambda push: problem(503)
+    code, _, said = say("bye", "--config", str(config))
+    assert code == 1
+    assert "the collector was not told: once it reports this host as silent, retire it there" in said

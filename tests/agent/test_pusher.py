@@ -440,8 +440,16 @@ def test_a_last_push_is_tried_on_the_way_out(host: Host, receiver: Receiver) -> 
     receiver.answer = all_ok
     host.spool.flush(host.now())
     host.pusher.stop(3.0)
-    assert seqs(receiver) == [[0], [1]]
-    assert host.spool.batches == 1
+    assert seqs(receiver) == [[0], [0, 1]]
+    assert host.spool.batches == 0
+
+
+def test_a_last_push_with_much_behind_it_is_of_the_newest_alone(host: Host, receiver: Receiver) -> None:
+    host.sample(100)
+    host.spool.flush(host.now())
+    host.pusher.push_last(3.0)
+    assert seqs(receiver) == [[99]]
+    assert host.spool.batches == 99
 
 
 def test_a_collector_that_hangs_does_not_hold_up_the_end(host: Host, receiver: Receiver) -> None:

@@ -26,6 +26,7 @@ from collector.app import Collector, caretaker, now_ms, open_state
 from collector.auth import new_token
 from collector.cli import House, add_config, backup, hosts, simulate, store, up
 from collector.server import ServerError
+from collector.service import Service
 from collector.store import StoreError
 
 log = logging.getLogger("collector")
@@ -86,7 +87,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         rules = settings.load_rules(loaded)
         print(f"The config is right: {len(rules)} rules, {len(loaded.config.channels)} channels.")
         return 0
-    return HOUSE.run(_until_told_to_stop(Collector(loaded), beside=None))
+    return HOUSE.run(_until_told_to_stop(Collector(loaded, Service(os.environ)), beside=None))
 
 
 async def _until_told_to_stop(
@@ -100,9 +101,9 @@ async def _until_told_to_stop(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    loop.add_signal_handler(signal.SIGHUP, collector.reload)
     await collector.start()
     _look_for_garbage_seldom()
-    loop.add_signal_handler(signal.SIGHUP, collector.reload)
     reasons = [asyncio.create_task(coroutine) for coroutine in (told.wait(), *([beside()] if beside else []))]
     await asyncio.wait(reasons, return_when=asyncio.FIRST_COMPLETED)
     log.info("Stopping: what was taken in is kept and told.")
@@ -138,7 +139,8 @@ def _up(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"`up` serves this host alone; {listen} is not on loopback. Use `watchkeeper serve`."
         )
-    return HOUSE.run(_up_together(Collector(loaded), f"http://{listen}", folder, arguments.log_format))
+    collector = Collector(loaded, Service(os.environ))
+    return HOUSE.run(_up_together(collector, f"http://{listen}", folder, arguments.log_format))
 
 
 async def _up_together(collector: Collector, url: str, folder: up.Folder, log_format: str) -> int:

@@ -26,6 +26,7 @@ from collector.health import Component
 from collector.ingest import Ingest
 from collector.notifier import Notifier
 from collector.server import Limits, Server
+from collector.service import Service
 from collector.store import Store, StoreError
 from collector.stores.sqlite import open_store
 from collector.stores.sqlite.caretaker import SqliteCaretaker
@@ -49,8 +50,9 @@ def now_ms() -> int:
 class Collector:
     """A running collector. `start` says what keeps it from running; `stop` keeps and tells what was taken in."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, service: Service) -> None:
         self._loaded, self._config = loaded, loaded.config
+        self._service = service
         self._not_ready: str | None = "starting"
         self._registry = own_registry()
         self._scheduler = AsyncIOScheduler(timezone="UTC")
@@ -70,6 +72,7 @@ class Collector:
             undo.pop_all()
         self._schedule()
         self._not_ready = None
+        self._service.ready()
         log.info(
             "Serving on %s with %d rules and %d channels.",
             self._config.listen,
@@ -80,6 +83,7 @@ class Collector:
     async def stop(self) -> None:
         """Pushes are put off, what was judged is kept, what is being sent is finished; then all is closed."""
         self._not_ready = "stopping"
+        self._service.stopping()
         self._scheduler.shutdown(wait=False)
         await self._pages.close()
         await self._server.stop()
@@ -89,7 +93,16 @@ class Collector:
         await self.store.close()
 
     def reload(self) -> None:
-        """Read the rules anew. A mistake in them is said and the old ones stay."""
+        """Read the rules anew. A mistake in them is said and the old ones stay. Nothing is done unless we serve."""
+        if self._not_ready is not None:
+            return
+        self._service.reloading()
+        try:
+            self._replace_rules()
+        finally:
+            self._service.ready()
+
+    def _replace_rules(self) -> None:
         try:
             rules = load_rules(self._loaded)
         except ConfigError as mistake:
@@ -182,7 +195,10 @@ class Collector:
         self._scheduler.start()
 
     async def _tick(self) -> None:
+        """The watchdog hears of a tick that came to its end, for one that hangs is what it is there for."""
         await self._evaluator.tick()
+        self._service.status(self._evaluator.health().detail)
+        self._service.alive()
 
     async def _seal(self) -> None:
         """Have batches that are old enough packed, a piece at a time, so that no push waits long behind it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,8 @@ class Writer:
     """Runs jobs in the order in which they were given, each kept whole or not at all.
 
     Its connection is opened in its thread, and opened again after an error that leaves it unfit. `on_undo` is called
-    in that thread whenever a transaction came to nothing.
+    in that thread whenever a transaction came to nothing. A file that is taken away is not written to any more: SQLite
+    would go on with it, and all would be gone with the process.
     """
 
     def __init__(self, path: Path, on_undo: Callable[[], None]) -> None:
@@ -33,6 +35,7 @@ class Writer:
         self._on_undo = on_undo
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._queued = 0
         self._closed = False
         self.trouble = ""
@@ -108,7 +111,22 @@ class Writer:
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = connect_writer(self._path)
+            self._file = self._found()
+        elif self._found() != self._file:
+            self.trouble = (
+                f"{self._path} was moved away or replaced while the collector was at work; put it back, "
+                "or start the collector again"
+            )
+            raise StoreError(self.trouble)
         return self._connection
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file has the name now."""
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - half the price of Path.stat, once a transaction
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _disconnect(self) -> None:
         if self._connection is not None:

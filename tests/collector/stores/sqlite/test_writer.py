@@ -183,3 +183,21 @@ async def test_no_more_than_so_many_writes_may_wait(writer: Writer, monkeypatch:
     go.set()
     await asyncio.gather(*held)
     await writer.write(keep(1))
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_file_that_is_taken_away_is_not_written_to_until_it_is_back(
+    file: Path, writer: Writer, replaced: bool
+) -> None:
+    await writer.write(keep(1))
+    away = file.rename(file.with_name("away.db"))
+    if replaced:
+        file.write_bytes(away.read_bytes())
+    with pytest.raises(StoreError, match="was moved away or replaced") as refused:
+        await writer.write(keep(2))
+    assert refused.value.passing
+    assert writer.trouble == str(refused.value)
+    away.replace(file)
+    await writer.write(keep(3))
+    assert writer.trouble == ""
+    assert await writer.outside(kept) == [1, 3]

@@ -36,15 +36,15 @@ SERIES = {
 
 class Options(CheckOptions, kw_only=True, frozen=True):
     """
-    name: the program, as top shows it (which is no more than 15 characters of it)
+    name: the program, as top shows it; * stands for anything
     command: a pattern that the whole command line fits, such as "*java*-jar /opt/shop.jar*"; * is anything
     user: the name or number of whose processes are meant
-    pid_file: a file with the number of the one process that is meant; name beside it guards against a stale file
+    pid_file: a file with the number of the one process that is meant
     at_least: how few there may be
     at_most: how many there may be; when left out, any number
     """
 
-    name: Annotated[str, Meta(max_length=200)] = ""
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
     command: Annotated[str, Meta(max_length=4_000)] = ""
     user: Annotated[str, Meta(max_length=200)] = ""
     pid_file: Annotated[str, Meta(pattern="^(/|$)", max_length=4_000)] = ""
@@ -52,8 +52,6 @@ class Options(CheckOptions, kw_only=True, frozen=True):
     at_most: Annotated[int, Meta(ge=0)] | None = None
 
     def __post_init__(self) -> None:
-        if not (self.name or self.command or self.user or self.pid_file):
-            raise ValueError("which processes? Give name, command, user or pid_file")
         if self.at_most is not None and self.at_most < self.at_least:
             raise ValueError("at_most is less than at_least, so no number could be right")
 
@@ -114,7 +112,7 @@ class Check:
         """The cheapest question first, as it is asked of every process."""
         name, command = self._options.name, self._options.command
         return (
-            (not name or process.name == name[:NAME_CHARS])
+            (process.name == name[:NAME_CHARS] or fnmatchcase(process.name, name))
             and (uid is None or user_in((folder / "status").read_text()) == uid)
             and (not command or fnmatchcase(command_in(folder / "cmdline"), command))
         )

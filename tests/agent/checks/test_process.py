@@ -26,7 +26,7 @@ Start = Callable[..., subprocess.Popen[bytes]]
 
 
 def asking(**options: Any) -> Check:
-    return Check(Options(**{"id": "shop"} | options))
+    return Check(Options(**{"id": "shop", "name": "*"} | options))
 
 
 def asked(**options: Any) -> Measured:
@@ -74,6 +74,7 @@ def test_the_program_is_named_as_top_shows_it(start: Start, tmp_path: Path) -> N
     assert ps("comm", process.pid)[0].startswith("a-program-")
     assert asked(name="a-program-(with) a long name", command=f"*{MARK}").samples[COUNT] == 1
     assert asked(name="a-program", command=f"*{MARK}").samples[COUNT] == 0
+    assert asked(name="a-program*", command=f"*{MARK}").samples[COUNT] == 1
 
 
 def test_processes_of_one_user(start: Start, needs: Needs) -> None:
@@ -177,9 +178,9 @@ def test_where_others_are_hidden_it_does_not_know_whether_there_are_any(
 
     def look() -> tuple[Measured, Measured]:
         must(libc.mount(b"proc", bytes(tmp_path), b"proc", 0, b"hidepid=2"))
-        check = Check(Options(id="shop", command=f"sleep {MARK}"), tmp_path)
+        check = Check(Options(id="shop", name="sleep", command=f"sleep {MARK}"), tmp_path)
         fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)  # nobody may go by the path that leads there
-        hidden = Check(Options(id="shop", command=f"sleep {MARK}"), Path(f"/proc/self/fd/{fd}"))
+        hidden = Check(Options(id="shop", name="sleep", command=f"sleep {MARK}"), Path(f"/proc/self/fd/{fd}"))
         try:
             return check.measure(0.0), as_nobody(lambda: hidden.measure(0.0))
         finally:
@@ -209,9 +210,9 @@ def test_a_name_may_hold_anything() -> None:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({}, "which processes"),
+        ({"name": ""}, "length >= 1"),
         ({"name": "x", "at_least": 3, "at_most": 2}, "no number could be right"),
-        ({"pid_file": "run/x.pid"}, r"\^\(/"),
+        ({"name": "x", "pid_file": "run/x.pid"}, r"\^\(/"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options: dict[str, Any], why: str) -> None:

@@ -20,7 +20,7 @@ from agent.options import ConfigError
 from collector.api.health import Health
 from collector.auth import Tokens
 from collector.caretaker import Caretaker
-from collector.config import CollectorConfig, Loaded, build_channel, load_rules
+from collector.config import Loaded, build_channel, load_rules
 from collector.evaluator import Evaluator
 from collector.health import Component
 from collector.ingest import Ingest
@@ -32,7 +32,7 @@ from collector.stores.sqlite import open_store
 from collector.stores.sqlite.caretaker import SqliteCaretaker
 from collector.web.pages import Pages
 from rules.engine import Rule
-from rules.model import ChannelView, Outcome
+from rules.model import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Collector:
         except ConfigError as mistake:
             log.error("The rules are left as they were: %s", mistake)  # noqa: TRY400 - theirs, so no trace of ours
             return
-        self._evaluator.replace_rules(rules, channel_views(self._config))
+        self._evaluator.replace_rules(rules, self._config.channel_views)
         log.info("Judging by %d rules from now on.", len(rules))
 
     # --- the parts and their joints ---
@@ -125,7 +125,7 @@ class Collector:
             link=lambda incident: f"{config.link_base}/incidents/{incident}",
         )
         self._evaluator = Evaluator(
-            store, rules, channel_views(config), now_ms=now_ms, on_commit=self._committed, registry=registry
+            store, rules, config.channel_views, now_ms=now_ms, on_commit=self._committed, registry=registry
         )
         self._tokens = Tokens(store.hosts, now_ms)
         ingest = Ingest(
@@ -227,10 +227,6 @@ async def open_state(loaded: Loaded, role: Literal["collector", "tool"]) -> Stor
 def caretaker(loaded: Loaded) -> Caretaker:
     """For what is done to that same store from outside the collector."""
     return SqliteCaretaker(loaded.state)
-
-
-def channel_views(config: CollectorConfig) -> list[ChannelView]:
-    return [ChannelView(options.name, options.from_severity) for options in config.channels]
 
 
 def own_registry() -> CollectorRegistry:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 import collector.channels
 import rules.kinds
@@ -29,6 +30,7 @@ from collector.channels import Channel, ChannelOptions
 from collector.store import Keep
 from rules.engine import Rule
 from rules.kinds import RuleOptions
+from rules.model import ChannelView
 
 DEFAULT_FILE = Path("/etc/watchkeeper/collector.yaml")
 DEFAULT_PORT = 8420
@@ -80,6 +82,11 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
         )
 
     @property
+    def channel_views(self) -> list[ChannelView]:
+        """What deciding needs to know of the channels."""
+        return [ChannelView(options.name, options.from_severity) for options in self.channels]
+
+    @property
     def link_base(self) -> str:
         """Where people reach the pages: `url`, or else the address we listen on."""
         return self.url.rstrip("/") or f"http://{self.listen}"
@@ -106,6 +113,19 @@ class RuleFile(Struct, frozen=True):
     """A file of rules: a pack, or one of rules.d."""
 
     rules: list[RuleOptions] = []
+
+
+class WrittenRule(Struct, frozen=True):
+    """A rule and where it is written; `instead_of` is the one of its name, in an earlier file, whose place it takes."""
+
+    rule: Rule
+    file: Path
+    line: int
+    instead_of: WrittenRule | None = None
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}"
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -156,21 +176,45 @@ def _refuse_one_name_twice(noun: str, named: Sequence[ChannelOptions | RuleOptio
 
 
 def load_rules(loaded: Loaded) -> list[Rule]:
-    """The rules of the packs and files that the config names, those of a file replacing a pack's of the same name.
+    """The rules that hold. Raises ConfigError."""
+    return [written.rule for written in written_rules(loaded) if written.rule.enabled]
 
-    Raises ConfigError.
-    """
-    files = [*_pack_files(loaded), *_rule_files(loaded.config.rules, loaded.folder)]
-    named = {rule.name: rule for file in files for rule in read_rules(file)}
-    return [rule for rule in named.values() if rule.enabled]
+
+def written_rules(loaded: Loaded) -> list[WrittenRule]:
+    """The rules of the packs and files that the config names, those of a file replacing a pack's of the same name;
+    those that are switched off as well. Raises ConfigError."""
+    config, section = loaded.config, loaded.section
+    return find_rules(config.packs, config.rules, loaded.folder, section)
+
+
+def find_rules(
+    packs: Sequence[str], patterns: Sequence[str], folder: Path, section: Node
+) -> list[WrittenRule]:
+    """The rules of some packs and files; `section` is what has the key `packs`. Raises ConfigError."""
+    named: dict[str, WrittenRule] = {}
+    for file in [*_pack_files(packs, section), *_rule_files(patterns, folder)]:
+        for written in rules_in(file):
+            named[written.rule.name] = replace(written, instead_of=named.get(written.rule.name))
+    return list(named.values())
+
+
+def rules_in(file: Path) -> list[WrittenRule]:
+    """The rules of one file, in its order. Raises ConfigError."""
+    kinds, root = discover(rules.kinds), read_yaml(file)
+    root.only("rules")
+    content = convert(root, RuleFile, kinds={RuleOptions: KindSet(kinds, default="threshold")})
+    node = root.get("rules")
+    _refuse_one_name_twice("rules", content.rules, node)
+    entries = node.items() if content.rules else []
+    return [
+        WrittenRule(kinds[_kind_of(options)].module.Rule(options), file, entry.line or 1)
+        for options, entry in zip(content.rules, entries, strict=True)
+    ]
 
 
 def read_rules(file: Path) -> list[Rule]:
-    """The rules of one file, in its order. Raises ConfigError."""
-    kinds, root = discover(rules.kinds), read_yaml(file)
-    content = convert(root, RuleFile, kinds={RuleOptions: KindSet(kinds, default="threshold")})
-    _refuse_one_name_twice("rules", content.rules, root.get("rules"))
-    return [kinds[_kind_of(options)].module.Rule(options) for options in content.rules]
+    """The rules of one file, in its order, without where they stand. Raises ConfigError."""
+    return [written.rule for written in rules_in(file)]
 
 
 def build_channel(options: ChannelOptions) -> Channel:
@@ -182,12 +226,13 @@ def _kind_of(options: Struct) -> str:
     return type(options).__module__.rpartition(".")[2]
 
 
-def _pack_files(loaded: Loaded) -> list[Path]:
+def _pack_files(packs: Sequence[str], section: Node) -> list[Path]:
     there = {file.stem: file for file in sorted(PACKS.glob("*.yaml"))}
-    for pack in loaded.config.packs:
+    for pack in packs:
         if pack not in there:
-            raise loaded.error("packs", f'there is no pack "{pack:.100}"; there are: {", ".join(there)}')
-    return [there[pack] for pack in loaded.config.packs]
+            problem = f'there is no pack "{pack:.100}"; there are: {", ".join(there)}'
+            raise section.get("packs").error(problem)
+    return [there[pack] for pack in packs]
 
 
 def _rule_files(patterns: Sequence[str], folder: Path) -> list[Path]:

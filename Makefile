@@ -16,7 +16,7 @@ PYTHON ?= $(firstword $(foreach python,python3 /usr/bin/python3,\
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-system check format bench night picture clean
+.PHONY: help run test quick check format bench night picture clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,11 +24,11 @@ help:  ## say what can be made
 run: $(VENV)/.run  ## start a collector and an agent for this very host (ARGS="--port 9000" is handed on)
 	@exec $(BIN)/watchkeeper up $(ARGS)
 
-test: $(VENV)/.dev  ## run the tests (ARGS="-k spool" is handed on)
-	@exec $(BIN)/python -m pytest --ignore=tests/system $(ARGS)
+test: $(VENV)/.dev  ## run the whole test suite (ARGS="-k spool" is handed on)
+	@exec $(BIN)/python -m pytest --ignore=tests/systemd $(ARGS)
 
-test-system: $(VENV)/.dev  ## run the tests that need real processes, network namespaces and a browser
-	@exec $(BIN)/python -m pytest tests/system $(ARGS)
+quick: $(VENV)/.dev  ## run the tests that need no processes of their own, no network namespaces and no browser
+	@exec $(BIN)/python -m pytest --ignore=tests/systemd --ignore=tests/system $(ARGS)
 
 check: $(VENV)/.dev  ## look the code over: style, layout, types
 	@$(BIN)/ruff check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import http.client
 import struct
 import threading
@@ -73,6 +74,11 @@ class Host:
                     enough.wait(AGAIN_S)
         finally:
             connection.close()
+
+    def step(self, port: int) -> None:
+        """Sample once and push that, until it is acknowledged."""
+        self._sample()
+        self.finish(port)
 
     def finish(self, port: int) -> None:
         """Push what is left, until it is acknowledged."""
@@ -153,6 +159,13 @@ class Load:
         for host in self.hosts:
             host.finish(port)
 
+    def as_known_now(self) -> list[Host]:
+        """The hosts with what is acknowledged at this moment, which does not grow any more."""
+        known = [copy.copy(host) for host in self.hosts]
+        for host in known:
+            host.known = list(host.known)
+        return known
+
     @property
     def acknowledged(self) -> int:
         return sum(len(host.known) for host in self.hosts)
@@ -208,6 +221,25 @@ def check_file(collector: Collector, hosts: Sequence[Host], *, all_acknowledged:
         for batch in known:
             assert values[batch.at] == samples_of(batch)
         check_transitions(collector, host, known)
+
+
+def check_whole(collector: Collector, hosts: Sequence[Host]) -> None:
+    """Whichever batches are there, all that follows from them is there too, and nothing else."""
+    assert collector.ask_one("PRAGMA integrity_check") == "ok"
+    layouts = {row["id"]: names_of(row["names"]) for row in collector.ask("SELECT id, names FROM layouts")}
+    for host in hosts:
+        rows = collector.ask(
+            "SELECT at, layout, samples FROM batches WHERE host = ? ORDER BY at", host.number
+        )
+        stored = []
+        for row in rows:
+            values = dict(zip(layouts[row["layout"]], unpacked(row["samples"]), strict=True))
+            stored.append(Known(round(values["known_00"] / 100), row["at"], values[METRIC] == BAD))
+            assert values == samples_of(stored[-1])
+        assert [batch.seq for batch in stored] == list(range(len(stored)))
+        seen = collector.ask("SELECT below, ranges FROM seen WHERE host = ?", host.number)
+        assert [(row["below"], row["ranges"]) for row in seen] == ([(len(stored), b"")] if stored else [])
+        check_transitions(collector, host, stored)
 
 
 def check_transitions(collector: Collector, host: Host, known: Sequence[Known]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import signal
 import subprocess
 import sys
@@ -33,14 +32,6 @@ def lived_in_by(stage: Stage, name: str, state: Path) -> Collector:
     return stage.keep(Collector(stage.folder / name, rules=[load.RULE], settings={"state": str(state)}))
 
 
-def as_known_now(hosts: list[load.Host]) -> list[load.Host]:
-    known = []
-    for host in hosts:
-        known.append(copy.copy(host))
-        known[-1].known = list(host.known)
-    return known
-
-
 # --- copies -----------------------------------------------------------------------------------------------------------
 
 
@@ -53,7 +44,7 @@ def test_a_backup_made_under_load_holds_all_that_was_acknowledged_before_it_and_
     collector.start()
     fleet.start(collector.port)
     wait_until("some pushes", lambda: fleet.has_acknowledged(100 * HOSTS))
-    before = as_known_now(hosts)
+    before = fleet.as_known_now()
     state = stage.folder / "copied"
     state.mkdir()
     done = tool(collector, "backup", state / "watchkeeper.db")
@@ -79,7 +70,7 @@ def test_a_store_that_is_put_back_goes_on_with_what_agents_still_hold(stage: Sta
     fleet.start(collector.port)
     wait_until("some pushes", lambda: fleet.has_acknowledged(30 * HOSTS))
     backup = stage.folder / "backup.db"
-    before = as_known_now(hosts)
+    before = fleet.as_known_now()
     assert tool(collector, "backup", backup).returncode == 0
 
     refused = tool(collector, "restore", backup)

@@ -24,7 +24,7 @@ from collector import config as settings
 from collector import logs
 from collector.app import Collector, caretaker, now_ms, open_state
 from collector.auth import new_token
-from collector.cli import House, add_config, backup, hosts, simulate, store, up
+from collector.cli import House, add_config, backup, hosts, rules, simulate, store, up
 from collector.server import ServerError
 from collector.service import Service
 from collector.store import StoreError
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--port", type=int, help="another port than the config's (8420)")
     both.set_defaults(command=_up)
 
-    for command in (hosts, backup, store, simulate):
+    for command in (hosts, rules, backup, store, simulate):
         command.add_to(commands, HOUSE)
     return parser
 
@@ -84,8 +84,8 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(arguments: argparse.Namespace) -> int:
     loaded = HOUSE.load(arguments.config)
     if arguments.check_config:
-        rules = settings.load_rules(loaded)
-        print(f"The config is right: {len(rules)} rules, {len(loaded.config.channels)} channels.")
+        held = settings.load_rules(loaded)
+        print(f"The config is right: {len(held)} rules, {len(loaded.config.channels)} channels.")
         return 0
     return HOUSE.run(_until_told_to_stop(Collector(loaded, Service(os.environ)), beside=None))
 

@@ -1,0 +1,205 @@
+"""`watchkeeper rules explain HOST`: which rule looks at which of its series, by which limit, and where it stands."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+import msgspec
+from msgspec import Struct
+
+from collector.cli import Commands, House, add_config
+from collector.cli.tables import table
+from collector.config import WrittenRule, written_rules
+from collector.store import Latest, Store, StoreError
+from rules import words
+from rules.engine import Plan, series_of
+from rules.kinds import ArrivalRule, BatchRule
+from rules.memory import binding_labels
+from rules.model import Host, RuleState, State
+
+
+class Said(Struct, frozen=True):
+    """What one rule says of one series, or of the host itself where `series` is empty."""
+
+    rule: str
+    file: str
+    line: int
+    series: str
+    limits: dict[str, float]
+    limits_said: str
+    for_s: float
+    value: float | None
+    state: State
+    since: int | None
+    takes_the_place_of: str = ""
+
+
+class Explained(Struct, frozen=True):
+    """All rules about a host; `idle` are those that are about it but none of whose series it has now, `others` how many
+    are about other hosts, `off` those that are switched off."""
+
+    host: str
+    labels: dict[str, str]
+    says: list[Said]
+    idle: list[str]
+    others: int
+    off: list[str]
+
+
+def add_to(commands: Commands, house: House) -> None:
+    explain = commands.add_parser(
+        "explain",
+        help="which rules are about a host, by which limits, and how they stand (a collector may be at work)",
+    )
+    explain.add_argument("host", metavar="HOST")
+    explain.add_argument("--json", action="store_true", help="for programs")
+    add_config(explain)
+    explain.set_defaults(command=partial(_explain, house))
+
+
+def _explain(house: House, arguments: argparse.Namespace) -> int:
+    loaded = house.load(arguments.config)
+    written = written_rules(loaded)
+
+    async def show() -> int:
+        store = await house.open_store(loaded, "tool")
+        try:
+            latest = await _latest(store, arguments.host)
+            states = (await store.remember(house.now_ms())).states
+        finally:
+            await store.close()
+        found = explained(written, latest, [s for s in states if _host_of(s) == latest.host.subject])
+        print(as_json(found) if arguments.json else as_text(found))
+        return 0
+
+    return house.run(show())
+
+
+async def _latest(store: Store, name: str) -> Latest:
+    hosts = await store.hosts.all()
+    host = next((host for host in hosts if host.name == name), None)
+    latest = await store.samples.latest(host.id) if host else None
+    if latest is None:
+        raise StoreError(f'there is no host "{name:.100}"; `watchkeeper host list` names them', passing=False)
+    return latest
+
+
+def _host_of(state: RuleState) -> str:
+    return state.subject.partition("/")[0]
+
+
+# --- what is so -------------------------------------------------------------------------------------------------------
+
+
+def explained(written: Sequence[WrittenRule], latest: Latest, states: Sequence[RuleState]) -> Explained:
+    """`states` are those of the host."""
+    host, labels = latest.host, binding_labels(latest.host)
+    enabled = [one for one in written if one.rule.enabled]
+    about = {one.rule.name: one for one in enabled if one.rule.concerns(labels)}
+    by_key = {(state.rule, state.subject): state for state in states}
+    batch = [rule for one in about.values() if (rule := one.rule).cadence == "batch"]
+    plan = Plan(list(latest.values), batch)
+    says = list(_silence(about, host, by_key))
+    for rule, name in plan.bound:
+        state = by_key.get((rule.name, host.series_subject(name)))
+        says.append(_about_series(about[rule.name], rule, name, latest.values[name], state))
+    spoken = {said.rule for said in says}
+    return Explained(
+        host=host.name,
+        labels=host.labels,
+        says=says,
+        idle=[name for name in about if name not in spoken],
+        others=len(enabled) - len(about),
+        off=[one.rule.name for one in written if not one.rule.enabled],
+    )
+
+
+def _silence(
+    about: Mapping[str, WrittenRule], host: Host, states: Mapping[tuple[str, str], RuleState]
+) -> Iterator[Said]:
+    for written in about.values():
+        rule = written.rule
+        if rule.cadence == "arrival":
+            yield _about_silence(written, rule, host, states.get((rule.name, host.subject)))
+
+
+def _about_silence(written: WrittenRule, rule: ArrivalRule, host: Host, state: RuleState | None) -> Said:
+    patience_s = rule.patience_ms(host.every_ms) / 1000
+    said = f"{rule.severity}: silent for {words.duration(patience_s * 1000)}"
+    return _said(written, "", {rule.severity: patience_s}, said, None, state)
+
+
+def _about_series(
+    written: WrittenRule, rule: BatchRule, name: str, value: float, state: RuleState | None
+) -> Said:
+    limits: dict[str, float] = {}
+    for severity in rule.severities:
+        if (limit := rule.limit(severity)) is not None:
+            limits[severity] = limit
+    metric = series_of(name).metric
+    said = ", ".join(
+        f"{severity} {rule.compares} {words.reading(metric, limit)}" for severity, limit in limits.items()
+    )
+    return _said(written, name, limits, said, None if math.isnan(value) else value, state)
+
+
+def _said(
+    written: WrittenRule,
+    series: str,
+    limits: dict[str, float],
+    limits_said: str,
+    value: float | None,
+    state: RuleState | None,
+) -> Said:
+    return Said(
+        rule=written.rule.name,
+        file=str(written.file),
+        line=written.line,
+        series=series,
+        limits=limits,
+        limits_said=limits_said,
+        for_s=written.rule.options.for_s,
+        value=value,
+        state=state.state if state else "ok",
+        since=state.since if state else None,
+        takes_the_place_of=written.instead_of.place if written.instead_of else "",
+    )
+
+
+# --- how it is said ---------------------------------------------------------------------------------------------------
+
+
+def as_json(found: Explained) -> str:
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+
+
+def as_text(found: Explained) -> str:
+    labels = " ".join(f"{name}={value}" for name, value in sorted(found.labels.items()))
+    lines = [f"{found.host}  {labels}".rstrip(), ""]
+    rows = [(*_row(said), f"{said.file}:{said.line}") for said in found.says]
+    lines += table(("RULE", "LOOKS AT", "NOW", "LIMIT", "FOR", "STATE", "WRITTEN IN"), rows)
+    replaced = {said.rule: said.takes_the_place_of for said in found.says if said.takes_the_place_of}
+    lines += ["", *(f"{rule} takes the place of the rule in {place}" for rule, place in replaced.items())]
+    if found.idle:
+        lines.append(f"About it, but it has no such series now: {', '.join(found.idle)}")
+    if found.others:
+        lines.append(f"About other hosts: {found.others}")
+    if found.off:
+        lines.append(f"Switched off: {', '.join(found.off)}")
+    return "\n".join(lines).rstrip()
+
+
+def _row(said: Said) -> tuple[str, ...]:
+    metric = series_of(said.series).metric
+    state = said.state if said.since is None else f"{said.state} since {words.moment(said.since)}"
+    return (
+        said.rule,
+        said.series or "whether it is heard",
+        words.reading(metric, said.value) if said.series else "",
+        said.limits_said,
+        words.duration(said.for_s * 1000) if said.for_s else "at once",
+        state,
+    )

@@ -1,0 +1,129 @@
+"""`watchkeeper rules replay`: what the rules would have said of the past, out of the samples that are stored."""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+
+from agent.options import duration_s
+from collector.cli import Commands, House, add_config, argument
+from collector.cli.progress import Progress
+from collector.cli.rules.tally import Tally, as_json, as_text
+from collector.config import Loaded, load_rules
+from collector.store import Row, Store
+from rules.engine import Rule
+from rules.kinds import absence
+from rules.model import ChannelView, Host
+from rules.play import Player
+
+HOUR_MS, PIECE_MS_MIN = 3_600_000, 60_000
+ROWS_AT_ONCE = 50_000
+"""Of some 70 series each: about 50 MB."""
+TICK_MS = 10_000
+LAST_S_MAX = 400 * 86_400
+
+
+def add_to(commands: Commands, house: House) -> None:
+    replay = commands.add_parser(
+        "replay",
+        help="judge what is stored once more: how often would each rule have fired? (a collector may be at work)",
+        description="All batches are judged as if they had come in time, and by the hosts' labels of today.",
+    )
+    replay.add_argument(
+        "--last", type=argument(parse_last), default=7 * 86_400.0, help="how far back: 30d (7d)"
+    )
+    replay.add_argument("--rule", action="append", default=[], metavar="NAME", help="this rule alone")
+    replay.add_argument("--json", action="store_true", help="for programs")
+    add_config(replay)
+    replay.set_defaults(command=partial(_replay, house))
+
+
+def parse_last(text: str) -> float:
+    """'30d' as seconds. ValueError says what is allowed."""
+    seconds = duration_s(text)
+    if not 0 < seconds <= LAST_S_MAX:
+        raise ValueError(f'"{text:.40}" is out of range; write up to 400d')
+    return seconds
+
+
+def chosen(rules: Sequence[Rule], names: Sequence[str]) -> list[Rule]:
+    """The rules of these names, all without names. ValueError for a name that is none."""
+    there = {rule.name: rule for rule in rules}
+    for name in names:
+        if name not in there:
+            raise ValueError(
+                f'there is no rule "{name:.100}" that holds; there are: {", ".join(sorted(there))}'
+            )
+    return [there[name] for name in dict.fromkeys(names)] if names else list(rules)
+
+
+def _replay(house: House, arguments: argparse.Namespace) -> int:
+    loaded: Loaded = house.load(arguments.config)
+    rules = chosen(load_rules(loaded), arguments.rule)
+    end = house.now_ms()
+    start = end - round(arguments.last * 1000)
+
+    async def go() -> int:
+        store = await house.open_store(loaded, "tool")
+        try:
+            with Progress() as progress:
+                tally = await replayed(store, rules, loaded.config.channel_views, start, end, progress)
+        finally:
+            await store.close()
+        print(as_json(tally) if arguments.json else as_text(tally))
+        return 0
+
+    return house.run(go())
+
+
+async def replayed(
+    store: Store,
+    rules: Sequence[Rule],
+    channels: Sequence[ChannelView],
+    start: int,
+    end: int,
+    progress: Progress,
+) -> Tally:
+    """What the rules say of all that was sampled from `start` to before `end`."""
+    hosts = [host for host in await store.hosts.all() if host.last_at is not None and host.last_at >= start]
+    tally = Tally(rules, start, end)
+    player = Player(rules, channels, hosts, start=start, tick_ms=TICK_MS, told=tally.take)
+    async for host, row in _rows(store, hosts, start, end, progress):
+        tally.count(host, row.arrived_at - row.at > absence.PATIENCE_MS_MIN + 3 * row.every_ms)
+        player.batch(host, row.at, row.every_ms, row.layout, row.values)
+    player.until(end)
+    tally.finish()
+    return tally
+
+
+async def _rows(
+    store: Store, hosts: Sequence[Host], start: int, end: int, progress: Progress
+) -> AsyncIterator[tuple[int, Row]]:
+    """The batches of all hosts in the order of their times, so few at a time that memory holds them."""
+    piece_ms = _piece_ms(hosts)
+    for begin in range(start, end, piece_ms):
+        progress("replaying", (begin - start) / (end - start))
+        until = min(begin + piece_ms, end)
+        lists = [
+            [(row.at, host.id, row) for row in await _of(store, host.id, begin, until)] for host in hosts
+        ]
+        for _, host_id, row in heapq.merge(*lists, key=lambda entry: entry[:2]):
+            yield host_id, row
+
+
+async def _of(store: Store, host: int, begin: int, until: int) -> list[Row]:
+    rows: list[Row] = []
+    while True:
+        more = await store.samples.rows(host, begin, until, ROWS_AT_ONCE)
+        rows += more
+        if len(more) < ROWS_AT_ONCE:
+            return rows
+        begin = more[-1].at + 1
+
+
+def _piece_ms(hosts: Sequence[Host]) -> int:
+    """The store packs by the hour, so an hour at a time is read best; of a large fleet that would be too much."""
+    rows_an_hour = sum(HOUR_MS / host.every_ms for host in hosts)
+    return round(min(HOUR_MS, max(PIECE_MS_MIN, HOUR_MS * ROWS_AT_ONCE / max(rows_an_hour, 1))))

@@ -1,0 +1,153 @@
+"""What a replay counts, and how that is said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from collector.cli.tables import table
+from rules import words
+from rules.engine import Rule
+from rules.model import Alert, Notice, Outcome
+
+
+class Firings(Struct):
+    """How often one rule fired, about how many hosts, and for how long; `told` counts the messages that named it."""
+
+    rule: str
+    fired: int = 0
+    hosts: set[int] = msgspec.field(default_factory=set)
+    lasted_ms: int = 0
+    longest_ms: int = 0
+    open_at_the_end: int = 0
+    told: Counter[str] = msgspec.field(default_factory=Counter)
+
+    def add(self, alert: Alert, end: int) -> None:
+        """An alert that is over, or stands at the end."""
+        lasted = (end if alert.resolved_at is None else alert.resolved_at) - alert.fired_at
+        self.fired += 1
+        self.hosts.add(alert.host)
+        self.lasted_ms += max(0, lasted)
+        self.longest_ms = max(self.longest_ms, lasted)
+        self.open_at_the_end += alert.resolved_at is None
+
+
+class Tally:
+    """Takes the outcomes of a replay, one by one, and remembers of the past only sums."""
+
+    def __init__(self, rules: Iterable[Rule], start: int, end: int) -> None:
+        self.start, self.end = start, end
+        self.rules = {rule.name: Firings(rule.name) for rule in rules}
+        self.hosts: set[int] = set()
+        self.batches = self.late = 0
+        self.told: Counter[tuple[str, str]] = Counter()
+        self._open: dict[int, Alert] = {}
+
+    def count(self, host: int, late: bool) -> None:
+        """A batch was judged; `late` if it came long after it was sampled."""
+        self.hosts.add(host)
+        self.batches += 1
+        self.late += late
+
+    def take(self, outcome: Outcome) -> None:
+        for alert in outcome.alerts:
+            if alert.resolved_at is None:
+                self._open[alert.id] = alert
+            elif self._open.pop(alert.id, None) is not None:
+                self.rules[alert.rule].add(alert, self.end)
+        keys = {incident.id: incident.key for incident in outcome.incidents}
+        for notice in outcome.notices:
+            self.told[notice.channel, notice.reason] += 1
+            for rule in _named(notice, keys[notice.incident]):
+                self.rules[rule].told[notice.channel] += 1
+
+    def finish(self) -> None:
+        """There is no more: what is open stands at the end."""
+        for alert in self._open.values():
+            self.rules[alert.rule].add(alert, self.end)
+        self._open.clear()
+
+
+def _named(notice: Notice, key: str) -> set[str]:
+    """The rules whose alerts a message is about; those it holds back have no message."""
+    return {alert.rule for alert in notice.alerts if alert.subject == key}
+
+
+# --- for programs -----------------------------------------------------------------------------------------------------
+
+
+def as_json(tally: Tally) -> str:
+    messages = [
+        {"channel": channel, "reason": reason, "count": count}
+        for (channel, reason), count in sorted(tally.told.items())
+    ]
+    plain: dict[str, Any] = {
+        "start_ms": tally.start,
+        "end_ms": tally.end,
+        "hosts": len(tally.hosts),
+        "batches": tally.batches,
+        "late_batches": tally.late,
+        "rules": [
+            {**msgspec.to_builtins(firings), "hosts": len(firings.hosts)} for firings in _ranked(tally)
+        ],
+        "messages": messages,
+    }
+    return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
+
+
+# --- for people -------------------------------------------------------------------------------------------------------
+
+HEAD = ("RULE", "FIRED", "HOSTS", "IN ALL", "LONGEST", "STANDS", "MESSAGES")
+
+
+def as_text(tally: Tally) -> str:
+    span = f"{words.moment(tally.start)} to {words.moment(tally.end)}"
+    lines = [f"{span}: {tally.batches:,} batches of {len(tally.hosts):,} hosts", ""]
+    ranked = _ranked(tally)
+    fired = [firings for firings in ranked if firings.fired]
+    if fired:
+        lines += table(HEAD, [_row(firings) for firings in fired], {"FIRED", "HOSTS", "STANDS"})
+        lines.append("")
+    quiet = [firings.rule for firings in ranked if not firings.fired]
+    if quiet:
+        lines.append(f"Never fired: {', '.join(quiet)}")
+    lines.append(_messages(tally))
+    if tally.late:
+        lines.append(
+            f"{tally.late:,} batches came late and are judged as if they had come in time: so a host that was only cut "
+            "off is not counted as silent here."
+        )
+    return "\n".join(lines)
+
+
+def _ranked(tally: Tally) -> list[Firings]:
+    return sorted(tally.rules.values(), key=lambda firings: (-firings.fired, firings.rule))
+
+
+def _row(firings: Firings) -> Sequence[str]:
+    told = ", ".join(f"{channel} {count:,}" for channel, count in sorted(firings.told.items()))
+    return (
+        firings.rule,
+        f"{firings.fired:,}",
+        f"{len(firings.hosts):,}",
+        words.duration(firings.lasted_ms),
+        words.duration(firings.longest_ms),
+        str(firings.open_at_the_end or ""),
+        told or "none",
+    )
+
+
+def _messages(tally: Tally) -> str:
+    if not tally.told:
+        return "Nobody would have been told anything."
+    channels = sorted({channel for channel, _ in tally.told})
+    parts = []
+    for channel in channels:
+        reasons = {reason: count for (name, reason), count in sorted(tally.told.items()) if name == channel}
+        said = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+        parts.append(f"{channel} {sum(reasons.values()):,} ({said})")
+    return f"Messages: {'; '.join(parts)}"

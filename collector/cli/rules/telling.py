@@ -1,0 +1,160 @@
+"""A story as it is told to the rules, and what became of it held against what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+from msgspec import Struct
+
+from rules import words
+from rules.engine import Rule, series_of
+from rules.memory import split_subject
+from rules.model import Alert, ChannelView, CheckAnswer, CheckState, Host, Notice, Outcome, Reason, Severity
+from rules.play import Player
+
+TICK_MS = 1_000
+_CHECK_STATES: dict[float, CheckState] = {0.0: "ok", 1.0: "warn", 2.0: "bad"}
+
+Wanted = TypeVar("Wanted")
+There = TypeVar("There")
+
+
+class WantedAlert(Struct, kw_only=True, frozen=True):
+    """An alert that must be open; what is left out may be anything."""
+
+    rule: str
+    host: str
+    series: str = ""
+    severity: Severity | None = None
+    since_s: float | None = None
+
+
+class WantedNotice(Struct, kw_only=True, frozen=True):
+    """A notice that must be owed; what is left out may be anything, and `title` may be a part of it."""
+
+    reason: Reason
+    channel: str = ""
+    host: str = ""
+    severity: Severity | None = None
+    title: str = ""
+
+
+class Teller:
+    """Plays one story. Hosts have the numbers from 1 on, in the order in which they are given."""
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        channels: Mapping[str, Severity],
+        hosts: Sequence[tuple[str, dict[str, str]]],
+        start: int,
+    ) -> None:
+        self._start = start
+        self._notices: list[Notice] = []
+        self._player = Player(
+            rules,
+            [ChannelView(name, severity) for name, severity in channels.items()],
+            [Host(number, name, labels) for number, (name, labels) in enumerate(hosts, 1)],
+            start=start,
+            tick_ms=TICK_MS,
+            told=self._take,
+        )
+
+    def _take(self, outcome: Outcome) -> None:
+        self._notices += outcome.notices
+
+    def batch(self, at: int, host: int, every_ms: int, values: Mapping[str, float]) -> None:
+        row = np.array(list(values.values()), dtype=np.float64)
+        self._player.batch(host, at, every_ms, tuple(values), row, _checks(values, at))
+
+    def compare(
+        self,
+        until: int,
+        at_s: float,
+        alerts: Sequence[WantedAlert] | None,
+        notices: Sequence[WantedNotice] | None,
+    ) -> list[str]:
+        """Let time pass until then; what is not as wanted, a line for each."""
+        self._player.until(until)
+        owed, self._notices = self._notices, []
+        at = words.duration(at_s * 1000)
+        faults = []
+        if alerts is not None:
+            standing = [alert for alert in self._player.watch.alerts.values() if alert.resolved_at is None]
+            faults += _differences(f"at {at}: alert", alerts, standing, self._is_alert, _say, self._say_alert)
+        if notices is not None:
+            faults += _differences(f"at {at}: notice", notices, owed, _is_notice, _say, _say_notice)
+        return faults
+
+    def _is_alert(self, wanted: WantedAlert, alert: Alert) -> bool:
+        _, series = split_subject(alert.subject)
+        return (
+            (wanted.rule, wanted.host) == (alert.rule, self._name(alert))
+            and wanted.series in ("", series)
+            and wanted.severity in (None, alert.severity)
+            and (wanted.since_s is None or self._start + round(wanted.since_s * 1000) == alert.since)
+        )
+
+    def _name(self, alert: Alert) -> str:
+        return self._player.watch.hosts[alert.host].host.name
+
+    def _say_alert(self, alert: Alert) -> str:
+        _, series = split_subject(alert.subject)
+        since = words.duration(alert.since - self._start)
+        what = f", series {series}" if series else ""
+        return f"rule {alert.rule}, host {self._name(alert)}{what}, severity {alert.severity}, since {since}"
+
+
+def _checks(values: Mapping[str, float], at: int) -> list[CheckAnswer]:
+    """What the checks behind the series `check_state` said, for the words of messages."""
+    checks = []
+    for name, value in values.items():
+        if name.startswith("check_state{"):
+            labels = series_of(name).labels
+            state = _CHECK_STATES.get(value, "unknown")
+            checks.append(CheckAnswer(labels.get("check", "?"), labels.get("kind", "?"), state, at))
+    return checks
+
+
+def _is_notice(wanted: WantedNotice, notice: Notice) -> bool:
+    return (
+        wanted.reason == notice.reason
+        and wanted.channel in ("", notice.channel)
+        and wanted.host in ("", notice.host)
+        and wanted.severity in (None, notice.severity)
+        and wanted.title in notice.title
+    )
+
+
+def _say_notice(notice: Notice) -> str:
+    return (
+        f"reason {notice.reason}, channel {notice.channel}, host {notice.host}, severity {notice.severity}, "
+        f'title "{notice.title}"'
+    )
+
+
+def _say(wanted: WantedAlert | WantedNotice) -> str:
+    given = ((field.removesuffix("_s"), getattr(wanted, field)) for field in wanted.__struct_fields__)
+    return ", ".join(f"{field} {value}" for field, value in given if value not in ("", None))
+
+
+def _differences(
+    what: str,
+    wanted: Sequence[Wanted],
+    there: Sequence[There],
+    matches: Callable[[Wanted, There], bool],
+    say_wanted: Callable[[Wanted], str],
+    say_there: Callable[[There], str],
+) -> list[str]:
+    """Each of those wanted needs one of its own; what is told most exactly chooses first."""
+    left = list(there)
+    lines = []
+    for one in sorted(wanted, key=lambda one: len(say_wanted(one)), reverse=True):
+        found = next((other for other in left if matches(one, other)), None)
+        if found is None:
+            lines.append(f"{what} expected, but not there: {say_wanted(one)}")
+        else:
+            left.remove(found)
+    return [*lines, *(f"{what} there, but not expected: {say_there(other)}" for other in left)]

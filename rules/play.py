@@ -1,0 +1,74 @@
+"""A story told batch by batch and judged as it would be live: what `rules test` and `rules replay` stand on.
+
+It is the judge's own functions that are called here, in the order in which the collector calls them; only the store is
+left out, so that every outcome is taken into memory at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from rules.engine import Rule
+from rules.judge import Watch, apply, judge, tick
+from rules.model import Arrival, ChannelView, CheckSaid, Host, Outcome
+
+SPOOL = "0" * 32
+
+
+class Player:
+    """Judges batches that come in time, in the order of their times, and hands each outcome to `told`.
+
+    `hosts` are taken as never heard before. Every `tick_ms` between two batches is a tick.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        channels: Iterable[ChannelView],
+        hosts: Iterable[Host],
+        *,
+        start: int,
+        tick_ms: int,
+        told: Callable[[Outcome], None],
+    ) -> None:
+        self.watch = Watch("0" * 12, rules, channels, started_at=start)
+        for host in hosts:
+            self.watch.add_host(unheard(host))
+        self._tick_ms, self._told = tick_ms, told
+        self._next_tick_at = start + tick_ms
+        self._seq: dict[int, int] = {}
+
+    def batch(
+        self,
+        host: int,
+        at: int,
+        every_ms: int,
+        layout: tuple[str, ...],
+        values: npt.NDArray[np.float64],
+        checks: Sequence[CheckSaid] = (),
+    ) -> None:
+        """A batch that is sampled and heard at `at`, which must not lie before what was played already."""
+        self.until(at)
+        seq = self._seq[host] = self._seq.get(host, -1) + 1
+        arrival = Arrival(host, SPOOL, seq, 0, at, at, every_ms, 0, layout, values, checks)
+        self._take(judge(self.watch, arrival, at))
+
+    def until(self, now: int) -> None:
+        """Let time pass."""
+        while self._next_tick_at <= now:
+            outcome = tick(self.watch, self._next_tick_at)
+            if not outcome.empty:
+                self._take(outcome)
+            self._next_tick_at += self._tick_ms
+
+    def _take(self, outcome: Outcome) -> None:
+        apply(self.watch, outcome)
+        self._told(outcome)
+
+
+def unheard(host: Host) -> Host:
+    """The host as it was before its first batch."""
+    return Host(host.id, host.name, host.labels, own_labels=host.own_labels, every_ms=host.every_ms)

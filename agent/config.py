@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 import agent.checks
+from agent import tls
 from agent.checks import Check, CheckOptions
 from agent.options import (
     ConfigError,
@@ -30,16 +31,19 @@ from agent.options import (
     parse_yaml,
     read_yaml,
 )
+from agent.proxy import Proxy
 from agent.wire import CHECKS_PER_BATCH_MAX, EVERY_MS_MAX, EVERY_MS_MIN, Text, parse_token
 
 DEFAULT_FILE = Path("/etc/watchkeeper/agent.yaml")
+Addresses = Annotated[list[str], Meta(min_length=1, max_length=8)]
+PIN = re.compile(r"sha256:(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){31})")
 LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
 
 
 class AgentConfig(Struct, kw_only=True, frozen=True):
     """Every setting of the agent.
 
-    collector: the address of the collector; a path in it is put before /api
+    collector: the address of the collector, or a list: the next is tried when one is away, and the first again later
     token: what the collector gave this host when it was enrolled
     every: how often all checks are asked
     state: the folder for what must outlive a restart; relative to the folder of this file
@@ -48,10 +52,14 @@ class AgentConfig(Struct, kw_only=True, frozen=True):
     spool_age: how old such a batch may become
     allow_plaintext: true lets the token cross a network unencrypted
     ca: a file of certificates (PEM) to trust instead of the system's
+    pin: the fingerprint of the collector's certificate, sha256:…, or a list; without `ca` nothing else is looked at
+    cert: a file with the certificate (PEM) that the agent shows, where a collector wants to see one
+    key: the file with its key, where that is another
+    proxy: an HTTP proxy to go through, http://proxy.example.org:3128; a name and password may stand before the host
     checks: what to ask besides the checks of the host itself, or how to ask those
     """
 
-    collector: str = "http://127.0.0.1:8420"
+    collector: str | Addresses = "http://127.0.0.1:8420"
     token: Secret | None = None
     every_ms: Annotated[int, Meta(ge=EVERY_MS_MIN, le=EVERY_MS_MAX)] = 10_000
     state: Path = Path("/var/lib/watchkeeper/agent")
@@ -60,7 +68,20 @@ class AgentConfig(Struct, kw_only=True, frozen=True):
     spool_age_ms: Annotated[int, Meta(ge=60_000, le=365 * 86_400_000)] = 7 * 86_400_000
     allow_plaintext: bool = False
     ca: Path | None = None
+    pin: str | Annotated[list[str], Meta(max_length=20)] | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    proxy: Secret | None = None
     checks: list[CheckOptions] = []
+
+    @property
+    def collectors(self) -> list[str]:
+        return [self.collector] if isinstance(self.collector, str) else self.collector
+
+    @property
+    def pins(self) -> list[str]:
+        pins = [self.pin] if isinstance(self.pin, str) else self.pin or []
+        return [pin.partition(":")[2].replace(":", "").lower() for pin in pins]
 
 
 class PlannedCheck(Struct, frozen=True):
@@ -111,11 +132,17 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         config,
         state=_place(section.get("state"), config.state),
         ca=config.ca and _place(section.get("ca"), config.ca),
+        cert=config.cert and _place(section.get("cert"), config.cert),
+        key=config.key and _place(section.get("key"), config.key),
     )
     loaded = Loaded(config, _plan(config.checks, section.get("checks"), kinds), section)
-    _refuse_bad_address(loaded)
+    for url in config.collectors:
+        _refuse_bad_address(loaded, url)
     _refuse_bad_token(loaded)
     _refuse_bad_ca(loaded)
+    _refuse_bad_pin(loaded)
+    _refuse_bad_certificate(loaded)
+    _refuse_bad_proxy(loaded)
     return loaded
 
 
@@ -177,23 +204,19 @@ def _kind_of(options: CheckOptions) -> str:
     return type(options).__module__.rpartition(".")[2]
 
 
-def _refuse_bad_address(loaded: Loaded) -> None:
+def _refuse_bad_address(loaded: Loaded, url: str) -> None:
     config = loaded.config
-    wrong = f'"{config.collector:.200}" is not the address of a collector; one looks like https://watch.example.org'
+    wrong = f'"{url:.200}" is not the address of a collector; one looks like https://watch.example.org'
     try:
-        parts = urlsplit(config.collector)
+        parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise loaded.error("collector", wrong) from None
     unfit = parts.username or parts.password or parts.query or parts.fragment
-    if (
-        parts.scheme not in ("http", "https")
-        or not host
-        or unfit
-        or not re.fullmatch(r"[!-~]+", config.collector)
-    ):
+    if parts.scheme not in ("http", "https") or not host or unfit or not re.fullmatch(r"[!-~]+", url):
         raise loaded.error("collector", wrong)
-    open_to_all = parts.scheme == "http" and not LOOPBACK.fullmatch(host)
+    leaves_host = not LOOPBACK.fullmatch(host) or config.proxy is not None
+    open_to_all = parts.scheme == "http" and leaves_host
     if open_to_all and config.token is not None and not config.allow_plaintext:
         why = f"over plain http anyone on the way to {host} can read the token"
         raise loaded.error("collector", f"{why}; use https://, or set allow_plaintext: true")
@@ -218,3 +241,38 @@ def _refuse_bad_ca(loaded: Loaded) -> None:
                 raise loaded.error("ca", f"{ca} holds no certificate (PEM)")
     except OSError as error:
         raise loaded.error("ca", f"{ca} cannot be read: {os.strerror(error.errno or 0).lower()}") from None
+
+
+def _refuse_bad_pin(loaded: Loaded) -> None:
+    pin = loaded.config.pin
+    for one in [pin] if isinstance(pin, str) else pin or []:
+        if not PIN.fullmatch(one):
+            how = "`openssl x509 -in FILE -noout -fingerprint -sha256` prints one"
+            raise loaded.error("pin", f'"{one:.100}" is no fingerprint; write sha256: and 64 digits ({how})')
+
+
+def _refuse_bad_certificate(loaded: Loaded) -> None:
+    cert, key = loaded.config.cert, loaded.config.key
+    if cert is None and key is not None:
+        raise loaded.error("key", "is of no use without cert")
+    if cert is None:
+        return
+    for name, path in (("cert", cert), ("key", key or cert)):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            why = os.strerror(error.errno or 0).lower()
+            raise loaded.error(name, f"{path} cannot be read: {why}") from None
+    try:
+        tls.show(tls.anyone(), str(cert), str(key or ""))
+    except OSError as error:
+        raise loaded.error("cert", str(error)) from None
+
+
+def _refuse_bad_proxy(loaded: Loaded) -> None:
+    proxy = loaded.config.proxy
+    try:
+        if proxy is not None:
+            Proxy.of(proxy.reveal())
+    except ValueError as error:
+        raise loaded.error("proxy", str(error)) from None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import time
 import zlib
 from collections.abc import Iterable
 from email.message import Message
 from email.utils import parsedate_to_datetime
+from functools import partial
 from socket import IPPROTO_TCP, TCP_NODELAY, socket
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ from msgspec import Struct
 
 from agent import tls, wire
 from agent.dial import Deadline, Line, NoAnswer, connect, in_words, resolve
+from agent.proxy import Proxy
 from agent.tls import Trust
 
 ANSWER_BYTES_MAX = 1024 * 1024
@@ -34,10 +37,13 @@ class Answer(Struct, frozen=True):
 class Post:
     """Posts to one collector. Not for several threads at once; `url` has been checked by whoever made it."""
 
-    def __init__(self, url: str, token: str, ca: str, user_agent: str) -> None:
+    def __init__(
+        self, url: str, token: str, user_agent: str, trust: Trust | None = None, proxy: Proxy | None = None
+    ) -> None:
         parts = urlsplit(url)
         assert parts.hostname
-        self._trust = Trust(ca_file=ca) if parts.scheme == "https" else None
+        self._trust = (trust or Trust()) if parts.scheme == "https" else None
+        self._proxy = proxy
         self._host = parts.hostname
         self._port = parts.port or (443 if self._trust else 80)
         self._path = parts.path.rstrip("/") + wire.PATH
@@ -48,11 +54,15 @@ class Post:
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
+        if proxy is not None and self._trust is None:
+            self._path = f"http://{parts.netloc}{self._path}"
+            self._headers |= {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
         self._sock: socket | None = None
 
     @property
     def place(self) -> str:
-        return f"{self._host}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self._port}"
 
     def post(self, parts: Iterable[bytes], limit_s: float) -> Answer:
         """Send a body and return the answer, whatever it says. NoAnswer, with a sentence, if there is none in time."""
@@ -87,20 +97,28 @@ class Post:
             return self._exchange(self._sock, body, headers, deadline)
         except http.client.RemoteDisconnected:
             raise NoAnswer(f"{self.place} closed the connection without an answer") from None
+        except ssl.SSLError as error:
+            raise NoAnswer(f"no TLS connection to {self.place}: {tls.reason(error)}") from None
         except OSError as error:
             raise NoAnswer(in_words(error, self.place, deadline)) from None
         except http.client.HTTPException as error:
             raise NoAnswer(f"{self.place} does not speak HTTP as it should: {error!r:.100}") from None
 
     def _connect(self, deadline: Deadline) -> socket:
-        addresses = resolve(self._host, self._port, deadline)
         if self._trust is None:
-            sock = connect(addresses, deadline)
+            sock = self._dial(deadline)
         else:
-            sock = tls.connect(addresses, self._host, self._trust, deadline)
+            sock = tls.secure(partial(self._dial, deadline), self._host, self._trust, deadline)
         # Head and body are sent apart; the body must not wait for the head to be acknowledged.
         sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         return sock
+
+    def _dial(self, deadline: Deadline) -> socket:
+        if self._proxy is None:
+            return connect(resolve(self._host, self._port, deadline), deadline)
+        return (
+            self._proxy.connect(deadline) if self._trust is None else self._proxy.tunnel(self.place, deadline)
+        )
 
     def _exchange(self, sock: socket, body: bytes, headers: dict[str, str], deadline: Deadline) -> Answer:
         connection = http.client.HTTPConnection(self._host, self._port)

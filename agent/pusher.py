@@ -19,9 +19,10 @@ from msgspec import Struct
 
 from agent import wire
 from agent.clock import Clock, Moment, dated
+from agent.collectors import Collectors
 from agent.dial import NoAnswer
 from agent.pace import Pace
-from agent.post import Answer, Post
+from agent.post import Answer
 from agent.spool import Held, Spool
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ BACKLOG_BYTES_MAX = 512 * 1024
 """Of JSON in one request, some 120 batches of 70 series; what is built of it in memory is a few times as much."""
 LAST_BATCHES_MAX = 20
 AFTER_ERROR_S = 5.0
+TOO_MANY_REQUESTS = 429
+"""It is there and wants us to wait: no reason to trouble another."""
 
 State = Literal["new", "connected", "away", "denied", "misled"]
 
@@ -95,7 +98,7 @@ class Pusher:
     def __init__(
         self,
         spool: Spool,
-        post: Post,
+        collectors: Collectors,
         every_ms: int,
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
@@ -106,10 +109,11 @@ class Pusher:
         self.errors = 0
         self.state: State = "new"
         self._words = ""
-        self._changed: tuple[Post, int] | None = None
+        self._place = ""
+        self._changed: tuple[Collectors, int] | None = None
         self._uniform = uniform
         self._spool = spool
-        self._post = post
+        self._collectors = collectors
         self._clock = clock
         self._monotonic = monotonic
         self._pace = Pace(every_ms / 1000, uniform)
@@ -136,7 +140,7 @@ class Pusher:
             case "new":
                 return "not connected yet"
             case "connected":
-                return f"connected to {self._post.place}"
+                return f"connected to {self._collectors.place}"
             case _:
                 return f"nothing reaches the collector ({self._words}), {self._spool.batches} batches kept"
 
@@ -144,9 +148,9 @@ class Pusher:
         """There is a new batch in the spool."""
         self._news.set()
 
-    def change(self, post: Post, every_ms: int) -> None:
-        """From the next request on go this way, at the pace of such ticks."""
-        self._changed = post, every_ms
+    def change(self, collectors: Collectors, every_ms: int) -> None:
+        """From the next request on push to these, at the pace of such ticks."""
+        self._changed = collectors, every_ms
         self._news.set()
 
     def stop(self, limit_s: float) -> None:
@@ -172,7 +176,7 @@ class Pusher:
                 self._news.wait(wait_s)
                 self._news.clear()
         self.push_last(self._last_limit_s)
-        self._post.close()
+        self._collectors.close()
 
     def step(self) -> float:
         """Make the next request if it is time for one; return how long to wait before the next step."""
@@ -198,9 +202,9 @@ class Pusher:
     def _take_changes(self) -> None:
         changed, self._changed = self._changed, None
         if changed is not None:
-            post, every_ms = changed
-            self._post.close()
-            self._post, self._pace = post, Pace(every_ms / 1000, self._uniform)
+            collectors, every_ms = changed
+            self._collectors.close()
+            self._collectors, self._pace = collectors, Pace(every_ms / 1000, self._uniform)
             self.state = "new"
 
     def push_last(self, limit_s: float) -> None:
@@ -215,10 +219,10 @@ class Pusher:
 
     def _push(self, held: list[Held], now: Moment, *, backlog: bool, limit_s: float) -> None:
         began_s = self._monotonic()
-        retry_after_s = None
+        status, retry_after_s = 0, None
         try:
-            answer = self._post.post(self._parts(held, now), limit_s)
-            retry_after_s = answer.retry_after_s
+            answer = self._collectors.post(self._parts(held, now), limit_s)
+            status, retry_after_s = answer.status, answer.retry_after_s
             verdict = judge(answer, len(held))
             rtt_ms = answer.took_ms if verdict.kind in ("taken", "too much") else None
         except NoAnswer as error:
@@ -227,6 +231,10 @@ class Pusher:
         if not backlog or rtt_ms is None:
             self.rtt_ms = rtt_ms
         now_s = self._monotonic()
+        if verdict.kind in ("taken", "too much") or status == TOO_MANY_REQUESTS:
+            self._collectors.was_there()
+        elif self._tries_another(verdict):
+            return
         self._say(verdict, now_s)
         if verdict.kind == "taken" and self._sort(held, verdict.results):
             self._pace.went_well(now_s, backlog=backlog, took_s=now_s - began_s)
@@ -235,6 +243,17 @@ class Pusher:
         else:
             lasting = verdict.kind in ("denied", "misled")
             self._pace.failed(now_s, backlog=backlog, lasting=lasting, retry_after_s=retry_after_s)
+
+    def _tries_another(self, verdict: Verdict) -> bool:
+        """Turn to the next collector; False when none is left that was not tried just now."""
+        place = self._collectors.place
+        if not self._collectors.was_away():
+            return False
+        if self.state in ("new", "connected"):
+            log.warning(
+                "%s: %s; the next collector is tried, %s", place, verdict.words, self._collectors.place
+            )
+        return True
 
     def _parts(self, held: list[Held], now: Moment) -> Iterator[bytes]:
         batches = ((h.seq, min(dated(h.then, now), now.wall_ms), now.wall_ms, h.tail) for h in held)
@@ -266,14 +285,16 @@ class Pusher:
         kind = verdict.kind
         state: State = "connected" if kind == "taken" or kind == "too much" else kind
         self._words = verdict.words
-        if state == self.state:
+        if state == self.state and (state != "connected" or self._place == self._collectors.place):
             return
         held = self._spool.batches
         if state == "connected":
             self._catching_up = held if held > 1 else 0
-            after = f" again after {now_s - self._since_s:.0f} s" if self.state != "new" else ""
+            again = self.state not in ("new", "connected")
+            after = f" again after {now_s - self._since_s:.0f} s" if again else ""
             left = f"; {held} batches to catch up" if self._catching_up else ""
-            log.info("connected to the collector at %s%s%s", self._post.place, after, left)
+            self._place = self._collectors.place
+            log.info("connected to the collector at %s%s%s", self._place, after, left)
         else:
             level = logging.WARNING if state == "away" else logging.ERROR
             log.log(level, "nothing reaches the collector: %s; batches are kept in the spool", verdict.words)

@@ -7,18 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 
-from agent import clock, parting
+from agent import clock, parting, tls
 from agent.calls import Calls
 from agent.checks import Check
+from agent.collectors import Collectors
 from agent.config import AgentConfig, Loaded, PlannedCheck, need_token
 from agent.facts import VERSION
 from agent.loop import Loop
 from agent.options import ConfigError
 from agent.post import Post
+from agent.proxy import Proxy
 from agent.pusher import Pusher
 from agent.sampler import Sampler
 from agent.spool import Limits, Spool, SpoolError
 from agent.systemd import Systemd
+from agent.tls import Trust
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +30,7 @@ SPILL_AFTER_MS_MAX = 20_000
 FAILED_MAX = 3
 """So many ticks may fail in a row through a fault of ours before we ask, by our silence, to be started anew."""
 NAMED_MAX = 3
-WAY = ("collector", "token", "ca", "every_ms")
+WAY = ("collector", "token", "ca", "pin", "cert", "key", "proxy", "every_ms")
 """What of the config decides how requests go."""
 
 
@@ -38,7 +41,7 @@ class Service:
         config = loaded.config
         self._read, self._calls, self._systemd = read, calls, systemd
         self._clock = clock.system_clock()
-        post = new_post(loaded)
+        collectors = new_collectors(loaded)
         try:
             self._spool = Spool(config.state / "spool", limits(config), self._clock())
         except SpoolError as error:
@@ -46,7 +49,7 @@ class Service:
         self._config = config
         self._running: dict[str, tuple[PlannedCheck, Check]] = {}
         self._sampler = Sampler(self._checks(loaded.checks))
-        self._pusher = Pusher(self._spool, post, config.every_ms, self._clock)
+        self._pusher = Pusher(self._spool, collectors, config.every_ms, self._clock)
         self._loop = Loop(
             self._sampler, self._spool, self._pusher, self._clock, config.every_ms, config.labels
         )
@@ -54,7 +57,8 @@ class Service:
 
     def run(self) -> None:
         """Sample and push until called to stop."""
-        log.info("watching over this host for %s; %d checks", self._config.collector, len(self._running))
+        whom = ", else ".join(self._config.collectors)
+        log.info("watching over this host for %s; %d checks", whom, len(self._running))
         self._systemd.starting(self._sampler.slowest_s)
         self._pusher.start()
         while self._loop.run(self._calls.wait, self._beat, self._systemd.beat_s) == "reload":
@@ -87,6 +91,7 @@ class Service:
 
     def _reload(self) -> None:
         self._systemd.reloading()
+        tls.forget()
         try:
             self._change(self._read())
         except ConfigError as mistake:
@@ -98,13 +103,14 @@ class Service:
     def _change(self, loaded: Loaded) -> None:
         """Take all of a new config, or raise and take nothing of it."""
         before, config = self._config, loaded.config
-        post = new_post(loaded)
+        collectors = new_collectors(loaded)
         known = self._running
         checks = self._checks(loaded.checks)
         if config.state != before.state:
             log.warning("the new folder for state, %s, is used from the next start on", config.state)
-        if any(getattr(config, name) != getattr(before, name) for name in WAY):
-            self._pusher.change(post, config.every_ms)
+        in_files = config.ca is not None or config.cert is not None  # what they hold may be another
+        if in_files or any(getattr(config, name) != getattr(before, name) for name in WAY):
+            self._pusher.change(collectors, config.every_ms)
         self._spool.change(limits(config))
         self._sampler.replace(checks)
         self._loop.change(config.every_ms, config.labels)
@@ -127,24 +133,33 @@ def leave(loaded: Loaded) -> bool:
     ConfigError when the agent still runs.
     """
     config, now = loaded.config, clock.system_clock()
-    post = new_post(loaded)
+    collectors = new_collectors(loaded)
     try:
         spool = Spool(config.state / "spool", limits(config), now())
     except SpoolError as error:
         raise loaded.error("state", str(error)) from None
     spool.add(parting.word("uninstall", config.every_ms), now())
-    pusher = Pusher(spool, post, config.every_ms, now)
+    pusher = Pusher(spool, collectors, config.every_ms, now)
     pusher.push_last(STOP_S_MAX)
     told = pusher.state == "connected" and spool.newest() is None
     spool.flush(now())
     spool.close()
-    post.close()
+    collectors.close()
     return told
 
 
-def new_post(loaded: Loaded) -> Post:
-    config, token = loaded.config, need_token(loaded)
-    return Post(config.collector, token.reveal(), str(config.ca or ""), f"watchkeeper-agent/{VERSION}")
+def new_collectors(loaded: Loaded) -> Collectors:
+    config, token = loaded.config, need_token(loaded).reveal()
+    trust = Trust(
+        verify=config.ca is not None or not config.pins,
+        ca_file=str(config.ca or ""),
+        pins=tuple(config.pins),
+        cert_file=str(config.cert or ""),
+        key_file=str(config.key or ""),
+    )
+    proxy = Proxy.of(config.proxy.reveal()) if config.proxy is not None else None
+    agent = f"watchkeeper-agent/{VERSION}"
+    return Collectors([Post(url, token, agent, trust, proxy) for url in config.collectors])
 
 
 def limits(config: AgentConfig) -> Limits:

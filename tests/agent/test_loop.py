@@ -13,6 +13,7 @@ from agent import wire
 from agent.calls import Call
 from agent.checks import Measured
 from agent.clock import Moment
+from agent.collectors import Collectors
 from agent.loop import FACTS_EVERY_MS, Loop, new_batch, next_tick
 from agent.post import Post
 from agent.pusher import Pusher
@@ -40,7 +41,7 @@ class Agent:
         self.boot_ms = 1_000_000
         self.check = Check()
         self.spool = Spool(folder, Limits(), self.now())
-        self.post = Post(receiver.url, TOKEN, "", "watchkeeper-agent/test")
+        self.post = Collectors([Post(receiver.url, TOKEN, "watchkeeper-agent/test")])
         self.sampler = Sampler([("mine", "test", 1.0, self.check)])
         self.pusher = Pusher(self.spool, self.post, 10_000, self.now)
         self.loop = Loop(self.sampler, self.spool, self.pusher, self.now, 10_000, {"role": "db"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import socket
 import ssl
@@ -12,13 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
-from agent import wire
+from agent import tls, wire
 from agent.dial import NoAnswer
 from agent.post import Answer, Post, pack, retry_after_s
+from agent.proxy import Proxy
+from agent.tls import Trust
+from tests.agent.connect_proxy import ConnectProxy
 from tests.agent.receiver import TOKEN, Receiver, Reply, all_ok, problem
 
 BODY = wire.encode(
@@ -36,8 +41,9 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-def post_to(url: str, ca: str = "") -> Post:
-    return Post(url, TOKEN, ca, "watchkeeper-agent/test")
+def post_to(url: str, ca: str = "", proxy: str = "", **trust: Any) -> Post:
+    way = Proxy.of(proxy) if proxy else None
+    return Post(url, TOKEN, "watchkeeper-agent/test", Trust(ca_file=ca, **trust), way)
 
 
 def ask(url: str, body: bytes = BODY, limit_s: float = 5, ca: str = "") -> Answer:
@@ -278,6 +284,123 @@ def test_a_certificate_that_is_not_to_be_trusted_gets_no_token(
         with pytest.raises(NoAnswer, match="certificate"):
             ask(receiver.url, ca=str(tmp_path / "ca.pem") if trusted else "")
         assert receiver.got == []
+
+
+def fingerprint(certificate: trustme.LeafCert) -> str:
+    der = ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
+    return hashlib.sha256(der).hexdigest()
+
+
+def test_a_pinned_certificate_is_trusted_whoever_issued_it_and_for_whatever_name(
+    authority: trustme.CA,
+) -> None:
+    certificate = authority.issue_cert("other.example")
+    pins = ("0" * 64, fingerprint(certificate))
+    with secure(certificate) as receiver, closing(post_to(receiver.url, verify=False, pins=pins)) as post:
+        assert [post.post([BODY], 5).status for _ in range(2)] == [200, 200]
+
+
+@pytest.mark.parametrize("with_ca", [True, False])
+def test_any_other_certificate_gets_no_token_and_is_named(
+    authority: trustme.CA, tmp_path: Path, with_ca: bool
+) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certificate = authority.issue_cert("localhost")
+    ca = str(tmp_path / "ca.pem") if with_ca else ""
+    with secure(certificate) as receiver:
+        words = f"the certificate of localhost is not the pinned one, but sha256:{fingerprint(certificate)}"
+        with (
+            pytest.raises(NoAnswer, match=words),
+            closing(post_to(receiver.url, ca, verify=with_ca, pins=("0" * 64,))) as post,
+        ):
+            post.post([BODY], 5)
+        assert receiver.got == []
+
+
+def test_a_pin_beside_an_authority_takes_nothing_away_from_it(authority: trustme.CA, tmp_path: Path) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certificate = authority.issue_cert("other.example")
+    with secure(certificate) as receiver:
+        post = post_to(receiver.url, str(tmp_path / "ca.pem"), pins=(fingerprint(certificate),))
+        with closing(post), pytest.raises(NoAnswer, match="the certificate is not for localhost"):
+            post.post([BODY], 5)
+
+
+def test_a_collector_that_wants_to_know_us_is_shown_our_certificate(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    ours = authority.issue_cert("agent-1.example")
+    ours.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    ours.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    ours.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "both.pem"))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server)
+    authority.configure_trust(server)
+    server.verify_mode = ssl.CERT_REQUIRED
+    ca, cert, key = (str(tmp_path / name) for name in ("ca.pem", "cert.pem", "key.pem"))
+    with closing(Receiver(tls=server)) as receiver:
+        with closing(post_to(receiver.url, ca, cert_file=cert, key_file=key)) as post:
+            assert post.post([BODY], 5).status == 200
+        with closing(post_to(receiver.url, ca, cert_file=str(tmp_path / "both.pem"))) as post:
+            assert post.post([BODY], 5).status == 200
+        with pytest.raises(NoAnswer, match=r"wants to see a certificate of ours|hung up|reset|closed"):
+            ask(receiver.url, ca=ca)
+        assert len(receiver.got) == 2
+
+
+def test_a_certificate_that_is_renewed_in_its_file_is_shown_from_then_on(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    path = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    with secure(authority.issue_cert("localhost")) as receiver:
+        with pytest.raises(NoAnswer, match="authority that is not trusted"):
+            ask(receiver.url, ca=str(path))
+        authority.cert_pem.write_to_path(str(path))
+        tls.forget()
+        assert ask(receiver.url, ca=str(path)).status == 200
+
+
+# --- through a proxy ---
+
+
+def test_tls_goes_through_a_tunnel_that_the_proxy_opens(authority: trustme.CA, tmp_path: Path) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with secure(authority.issue_cert("localhost")) as receiver, closing(ConnectProxy("me:secret")) as proxy:
+        with closing(post_to(receiver.url, str(tmp_path / "ca.pem"), proxy.url)) as post:
+            assert [post.post([LONG_BODY], 5).status for _ in range(3)] == [200, 200, 200]
+        assert proxy.asked == [f"CONNECT localhost:{receiver.port} HTTP/1.1"]
+        assert not any("Proxy-Authorization" in got.headers for got in receiver.got)
+        assert not any("Authorization" in headers for headers in proxy.headers)
+
+
+def test_through_a_tunnel_too_a_wrong_certificate_gets_no_token(authority: trustme.CA) -> None:
+    with secure(authority.issue_cert("localhost")) as receiver, closing(ConnectProxy()) as proxy:
+        with (
+            closing(post_to(receiver.url, proxy=proxy.url)) as post,
+            pytest.raises(NoAnswer, match="certificate"),
+        ):
+            post.post([BODY], 5)
+        assert receiver.got == []
+
+
+def test_plain_http_is_handed_to_the_proxy(receiver: Receiver) -> None:
+    with closing(ConnectProxy("me:secret")) as proxy:
+        with closing(post_to(f"{receiver.url}/watch", proxy=proxy.url)) as post:
+            assert post.post([BODY], 5).status == 200
+        assert proxy.asked == [f"POST {receiver.url}/watch/api/agent/v1/batches HTTP/1.1"]
+        assert receiver.got[0].headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+def test_a_proxy_that_refuses_is_told_in_words(authority: trustme.CA) -> None:
+    with closing(ConnectProxy()) as proxy:
+        proxy.refusal = 403
+        with (
+            closing(post_to("https://far.example", proxy=proxy.url)) as post,
+            pytest.raises(NoAnswer, match=r'opens no way to far\.example:443: "403 Forbidden"'),
+        ):
+            post.post([BODY], 5)
 
 
 def test_plain_http_where_tls_was_meant_is_told_in_words(receiver: Receiver) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from agent import wire
 from agent.clock import Moment
+from agent.collectors import Collectors
 from agent.post import Answer, Post
 from agent.pusher import Pusher, judge
 from agent.spool import Limits, Spool
@@ -33,7 +34,7 @@ class Host:
         self.boot_ms = 1_000_000
         self.offset_ms = NOON
         self.spool = Spool(folder, Limits(), self.now())
-        self.post = Post(receiver.url, TOKEN, "", "watchkeeper-agent/test")
+        self.post = Collectors([Post(receiver.url, TOKEN, "watchkeeper-agent/test")])
         self.pusher = self.new_pusher()
 
     def new_pusher(self) -> Pusher:

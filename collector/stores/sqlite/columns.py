@@ -24,7 +24,6 @@ Integers = npt.NDArray[np.int64]
 SAME, PACKED, PLAIN, REPEATING = range(4)
 LEVEL = 8
 """Of 0 to 12: a step more takes a third longer to write and spares two hundredths of a byte per sample."""
-CODEC_HEADER_MAX = 255
 REPEATS_MIN = 0.5
 """From this share on of numbers like the one before, zlib is tried too: it sees repeats that pcodec does not."""
 
@@ -84,7 +83,7 @@ def damaged(error: object) -> StoreError:
 def _unpack(decompressor: Any, column: bytes, count: int, kind: np.dtype[Any]) -> npt.NDArray[Any]:
     try:
         if column[0] == SAME:
-            bits = int.from_bytes(column[1:].ljust(8, b"\x00"), "big", signed=True)
+            (bits,) = struct.unpack(">q", column[1:].ljust(8, b"\x00"))
             return np.full(count, bits, dtype=np.int64).view(kind)
         if column[0] in (PLAIN, REPEATING):
             plain = column[1:] if column[0] == PLAIN else zlib.decompress(column[1:])
@@ -92,7 +91,7 @@ def _unpack(decompressor: Any, column: bytes, count: int, kind: np.dtype[Any]) -
         chunk, meta = decompressor.chunk_decompressor(column[1:], "f64" if kind.kind == "f" else "i64")
         numbers = np.empty(count, dtype=kind)
         progress, _ = chunk.read_page_into(column[1 + meta :], count, numbers)
-    except (RuntimeError, ValueError, IndexError, zlib.error) as error:
+    except (RuntimeError, ValueError, IndexError, struct.error, zlib.error) as error:
         raise damaged(error) from error
     if not progress.finished:
         raise damaged("a column ends early")

@@ -1,14 +1,10 @@
 """A host's day in buckets: of each series the lowest, the highest, the mean and how many samples, so no spike is lost.
 
-As bytes, again so that single series can be read alone:
-
-    check sum of all that follows (4), version (1), length of pcodec's header (1), that header,
-    lengths (4 each) of: the names, the column of batches, and each series; then these.
-
-A series is its counts, low and high as columns with their lengths (2 each) before them, then the mean as a column of
-whole numbers: how far it lies from low to high in 4,095 steps. A mean as it is would cost more than all the rest
-together, for its last digits are noise. Buckets without a batch are in no column, those without an answer in `counts`
-only; and what follows from the rest is left out.
+As bytes, single series can be read alone. The parts are: the names, how many batches each bucket has, then one for
+each series: its counts, low and high as columns with their lengths before them, then the mean as a column of whole
+numbers: how far it lies from low to high in 4,095 steps. A mean as it is would cost more than all the rest together,
+for its last digits are noise. Buckets without a batch are in no column, those without an answer in `counts` only; and
+what follows from the rest is left out.
 """
 
 from __future__ import annotations
@@ -24,7 +20,8 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from collector.store import DAY_MS, Steps
-from collector.stores.sqlite.columns import CODEC_HEADER, Codec, Floats, Integers, Slices, damaged, pack
+from collector.stores.sqlite.columns import Floats, Integers, Slices, damaged, pack
+from collector.stores.sqlite.parts import LONG, SHORT, Parts, pack_parts
 from collector.stores.sqlite.sheets import Sheet
 
 BUCKET_MS = 900_000
@@ -34,10 +31,9 @@ BUCKETS = DAY_MS // BUCKET_MS
 NAMES_MAX = 10_000
 """A host whose series change all day long has no more of them in one day; the rest is in the samples only."""
 
-VERSION = 1
-HEAD = 6
-LENGTH, SHORT = np.dtype("<u4"), np.dtype("<u2")
 STEPS = 4_095
+LENGTHS = 3 * SHORT.itemsize
+"""What stands before a series' columns."""
 NOT_NAMED = -1
 
 
@@ -142,9 +138,7 @@ def pack_day(day: Day, begin: int) -> bytes:
     batches[(day.at - begin) // BUCKET_MS] = day.batches
     parts = [zlib.compress(msgspec.json.encode(day.names)), pack(batches)]
     parts += [_pack_series(day, row) for row in range(len(day.names))]
-    lengths = np.array([len(parts), *map(len, parts)], dtype=LENGTH)
-    rest = b"".join([bytes([VERSION, len(CODEC_HEADER)]), CODEC_HEADER, lengths.tobytes(), *parts])
-    return zlib.crc32(rest).to_bytes(4, "little") + rest
+    return pack_parts(parts, LONG)
 
 
 class PackedDay:
@@ -154,21 +148,10 @@ class PackedDay:
     """
 
     def __init__(self, data: Slices, begin: int) -> None:
-        self._data = data
-        head = data[0:HEAD]
-        if head[4:5] != bytes([VERSION]):
-            raise damaged("a day of another kind")
-        directory = HEAD + head[5] + LENGTH.itemsize
-        opening = data[HEAD:directory]
-        self._codec = Codec(opening[: head[5]])
-        parts = int.from_bytes(opening[head[5] :], "little")
-        self._first = directory + parts * LENGTH.itemsize
-        lengths = data[directory : self._first]
-        if len(lengths) < parts * LENGTH.itemsize or parts < 2:
-            raise damaged("a day ends early")
-        self._ends = np.cumsum(np.frombuffer(lengths, LENGTH), dtype=np.int64)
-        self.names = _read_names(self._part(0))
-        batches = self._codec.integers(self._part(1), BUCKETS)
+        self._parts = Parts(data, LONG)
+        self._codec = self._parts.codec
+        self.names = _read_names(self._parts.part(0))
+        batches = self._codec.integers(self._parts.part(1), BUCKETS)
         full = np.flatnonzero(batches)
         self._at, self._batches = begin + full * BUCKET_MS, batches[full]
 
@@ -182,10 +165,7 @@ class PackedDay:
 
     def day(self) -> Day:
         """All of it."""
-        whole = self._data[0 : self._first + int(self._ends[-1])]
-        if zlib.crc32(whole[4:]).to_bytes(4, "little") != whole[:4]:
-            raise damaged("a day is not as it was written")
-        self._data = whole
+        self._parts.check()
         shape = len(self.names), len(self._at)
         day = Day(
             self.names,
@@ -199,13 +179,13 @@ class PackedDay:
         return day
 
     def _series(self, row: int) -> tuple[Integers, Floats, Floats, Floats]:
-        part = self._part(2 + row)
-        counts_end, low_end, high_end = (
-            np.cumsum(np.frombuffer(part, SHORT, 3), dtype=np.int64) + 3 * SHORT.itemsize
-        )
+        part = self._parts.part(2 + row)
+        if len(part) < LENGTHS:
+            raise damaged("a series of a day ends early")
+        counts_end, low_end, high_end = np.cumsum(np.frombuffer(part, SHORT, 3), dtype=np.int64) + LENGTHS
         counts = self._batches
-        if counts_end > 3 * SHORT.itemsize:
-            counts = self._codec.integers(part[3 * SHORT.itemsize : counts_end], len(self._at))
+        if counts_end > LENGTHS:
+            counts = self._codec.integers(part[LENGTHS:counts_end], len(self._at))
         answered = counts > 0
         low, high, mean = (np.full(len(self._at), np.nan) for _ in range(3))
         if answered.any():
@@ -218,10 +198,6 @@ class PackedDay:
             with np.errstate(invalid="ignore", over="ignore"):
                 mean[answered] = low[answered] * (1 - share) + high[answered] * share
         return counts, low, high, np.clip(mean, low, high)
-
-    def _part(self, number: int) -> bytes:
-        begin = int(self._ends[number - 1]) if number else 0
-        return self._data[self._first + begin : self._first + int(self._ends[number])]
 
 
 def _pack_series(day: Day, row: int) -> bytes:

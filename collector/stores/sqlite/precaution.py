@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 PAGES_AT_ONCE = 4_096
 
 
-def keep_a_copy(connection: sqlite3.Connection, folder: Folder, version: str) -> None:
+def keep_a_copy(connection: sqlite3.Connection, folder: Folder, step: str) -> None:
     """Beside the database, and there whole or not at all. StoreError when the disk has no room for it."""
-    copy = folder.path / f"watchkeeper-before-{version}-was-changed.db"
+    copy = folder.path / f"watchkeeper-before-{step}.db"
     (pages,), (page_bytes,) = (
         connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size")
     )

@@ -50,7 +50,7 @@ def blocks(
         _see_for_size(count)
         names = layouts.names(connection, layout)
         with connection.blobopen("blocks", "data", number, readonly=True) as data:
-            yield Stored(begin, names, Block(on_disk(data), len(names), batches))
+            yield Stored(begin, names, Block(on_disk(data), batches))
 
 
 def series(

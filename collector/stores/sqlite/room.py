@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collector.store import StoreError
+from collector.stores.sqlite.connection import WAL_BYTES_KEPT
 from rules.model import Outcome
 
 LOOK_EVERY_BYTES = 1024 * 1024
@@ -69,12 +70,12 @@ class Room:
         return self.budget_bytes is not None and self.used_bytes(connection) > COMFORT * self.budget_bytes
 
     def used_bytes(self, connection: sqlite3.Connection) -> int:
-        """Without the pages that are empty already, and will be given back."""
+        """Without pages that are empty already, and will be given back; with all that the log beside it may take."""
         pages, free, page_bytes = (
             connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
         )
-        return int((pages - free) * page_bytes) + _size(self._beside("-wal"))
+        return int((pages - free) * page_bytes) + WAL_BYTES_KEPT
 
     def say(self, batches: int, size: int) -> str:
         """How it is, when nothing is wrong."""
@@ -89,16 +90,14 @@ class Room:
         """What the database takes on its disk, and what is left there for us, in bytes. Raises StoreError."""
         try:
             disk = os.statvfs(self._database.parent)
-            return _size(self._database) + _size(self._beside("-wal")), disk.f_bavail * disk.f_frsize
+            wal = self._database.with_name(self._database.name + "-wal")
+            return _size(self._database) + _size(wal), disk.f_bavail * disk.f_frsize
         except OSError as error:
             raise StoreError(f"{error.filename} cannot be looked at: {error.strerror}") from error
 
     def _disk_bytes(self) -> int:
         disk = os.statvfs(self._database.parent)
         return disk.f_blocks * disk.f_frsize
-
-    def _beside(self, suffix: str) -> Path:
-        return self._database.with_name(self._database.name + suffix)
 
 
 def give_back_pages(connection: sqlite3.Connection) -> bool:

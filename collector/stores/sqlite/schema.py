@@ -260,8 +260,8 @@ def prepare(connection: sqlite3.Connection, folder: Folder) -> None:
     """Bring the file up to our schema and see that it is sound. For whoever holds the folder."""
     if pending(connection, folder.database):
         db = _database(connection)
-        if applied := [migration.name for migration in MIGRATIONS.applied(db)]:
-            keep_a_copy(connection, folder, applied[-1])
+        if MIGRATIONS.applied(db):
+            keep_a_copy(connection, folder, MIGRATIONS.pending(db)[0].name)
         with db.atomic():  # one for all steps: a start that is cut short leaves the file as it was
             MIGRATIONS.apply(db)
     for table in SMALL_TABLES:

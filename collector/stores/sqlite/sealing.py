@@ -87,7 +87,7 @@ class Sealing:
         )  # one that fails lets the others have their turn, and has its own in an hour
         if await self._packed(host, now) or await self._summing.piece(host, now - GRACE_MS):
             self._hosts.appendleft(host)
-        return bool(self._hosts)
+        return True
 
     async def _whose_turn(self, now: int) -> list[int]:
         """The hosts whose minute has come since this was asked last; all of them after a start or a long sleep."""
@@ -146,7 +146,7 @@ class Sealing:
         if count + len(piece.ids) > BATCHES_MAX or together > NAMES_MAX or values > 2 * PIECE_BYTES_MAX:
             return
         try:
-            piece.before, piece.block = Block(data, len(names), count).sheet(names), number
+            piece.before, piece.block = Block(data, count).sheet(names), number
         except StoreError as error:
             log.error("An hour of host %d is left as it is: %s", piece.host, error)  # noqa: TRY400 - not our fault
 

@@ -79,11 +79,7 @@ class Summing:
 
         data, names = await self._readers.read(read)
         try:
-            return [
-                await asyncio.to_thread(
-                    lambda: summed_up(Block(data, len(names), count).sheet(names), BUCKET_MS)
-                )
-            ]
+            return [await asyncio.to_thread(lambda: summed_up(Block(data, count).sheet(names), BUCKET_MS))]
         except StoreError as error:
             log.error("An hour of host %d is left out of its day: %s", host, error)  # noqa: TRY400 - not our fault
             return []

@@ -1,0 +1,104 @@
+"""Files that older versions have written: each opens, changed to our schema, with a copy kept as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.store import StoreError
+from collector.stores.sqlite import open_store
+from collector.stores.sqlite.schema import STEPS
+from tests.collector.stores.builders import DAY, NOW, enrolled, sealed
+from tests.collector.stores.lived_in import look
+from tests.conftest import Needs
+
+FILES = sorted((Path(__file__).parents[3] / "data" / "stores").glob("*.db.gz"))
+STEP_OF = {file: file.name.removesuffix(".db.gz").partition("-")[2] for file in FILES}
+OLDER = [file for file in FILES if STEP_OF[file] != STEPS[-1].__name__]
+
+
+def test_there_is_a_file_of_every_version() -> None:
+    assert [file.name for file in FILES] == [
+        f"{number}-{step.__name__}.db.gz" for number, step in enumerate(STEPS, start=1)
+    ]
+
+
+def unpack(file: Path, folder: Path) -> bytes:
+    folder.mkdir(exist_ok=True)
+    content = gzip.decompress(file.read_bytes())
+    (folder / "watchkeeper.db").write_bytes(content)
+    return content
+
+
+def applied(file: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        return [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
+
+
+@pytest.mark.parametrize("role", ["collector", "tool"])
+@pytest.mark.parametrize("file", FILES, ids=STEP_OF.get)
+async def test_all_that_was_in_it_is_there_before_and_after_packing(
+    tmp_path: Path, file: Path, role: str
+) -> None:
+    unpack(file, tmp_path)
+    store = await open_store(tmp_path, role=role)  # type: ignore[arg-type]
+    await look(store)
+    await sealed(store, NOW + 2 * DAY)
+    await look(store)
+    await enrolled(store, "charlie")
+    await store.close()
+    store = await open_store(tmp_path, role="collector")
+    assert len(await store.hosts.all()) == 3
+    await store.close()
+
+
+@pytest.mark.parametrize("file", OLDER, ids=STEP_OF.get)
+async def test_a_copy_is_kept_of_what_was_there_before(tmp_path: Path, file: Path) -> None:
+    unpack(file, tmp_path)
+    await (await open_store(tmp_path, role="collector")).close()
+    copy = tmp_path / f"watchkeeper-before-{STEPS[1].__name__}.db"
+    assert applied(copy) == [STEP_OF[file]]
+    assert applied(tmp_path / "watchkeeper.db") == [step.__name__ for step in STEPS]
+    assert copy.stat().st_mode & 0o077 == 0
+    # Put back, it is a store again.
+    copy.replace(tmp_path / "watchkeeper.db")
+    store = await open_store(tmp_path, role="collector")
+    await look(store)
+    await store.close()
+
+
+async def test_a_file_of_this_version_is_opened_without_a_copy(tmp_path: Path) -> None:
+    for _ in range(2):
+        await (await open_store(tmp_path, role="collector")).close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["collector.lock", "watchkeeper.db"]
+
+
+@pytest.fixture
+def small_disk(needs: Needs, tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = [needs("mount"), "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
+    mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    needs.that(mounted, "needs the right to mount a small disk that can be filled (run the tests as root)")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+async def test_without_room_for_the_copy_nothing_is_changed(small_disk: Path) -> None:
+    size = len(unpack(OLDER[0], small_disk))
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(512 * 1024 - size - size // 2))
+    with pytest.raises(StoreError, match="make room") as refused:
+        await open_store(small_disk, role="collector")
+    assert refused.value.passing
+    assert applied(small_disk / "watchkeeper.db") == [STEP_OF[OLDER[0]]]
+    ballast.unlink()
+    store = await open_store(small_disk, role="collector")
+    await look(store)
+    await store.close()

@@ -16,7 +16,7 @@ PYTHON ?= $(firstword $(foreach python,python3 /usr/bin/python3,\
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick check format bench night picture clean
+.PHONY: help run test quick check format bench night picture deb clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ night: $(VENV)/.dev  ## live through a scripted night and write docs/a-night.md
 
 picture: $(VENV)/.dev  ## take the README's picture from the real page (docs/overview.png)
 	@exec $(BIN)/python -m tests.system.picture $(ARGS)
+
+deb: $(VENV)/.run  ## build the Debian packages, into dist/
+	@PIP='$(BIN)/python -m pip' packaging/deb/build dist
 
 clean:  ## remove what make has made (what was measured, in .watchkeeper, stays)
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

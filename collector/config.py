@@ -27,7 +27,6 @@ from agent.options import (
     read_yaml,
 )
 from collector.channels import Channel, ChannelOptions
-from collector.store import Keep
 from rules.engine import Rule
 from rules.kinds import RuleOptions
 from rules.model import ChannelView
@@ -56,7 +55,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
 
     listen: str = f"127.0.0.1:{DEFAULT_PORT}"
     url: str = ""
-    state: Path = Path("/var/lib/watchkeeper")
+    state: Path = Path("/var/lib/watchkeeper/collector")
     keep_s: Annotated[float, Meta(ge=2 * 86_400)] = 14 * 86_400
     keep_rollups_s: Annotated[float, Meta(ge=2 * 86_400)] = 400 * 86_400
     keep_history_s: Annotated[float, Meta(ge=2 * 86_400)] = 5 * 365 * 86_400
@@ -70,21 +69,6 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     @property
     def address(self) -> tuple[str, int]:
         return parse_listen(self.listen)
-
-    @property
-    def keep(self) -> Keep:
-        """What the store keeps, and how long. A rollup is of a whole day, so samples are kept for two days at least."""
-        return Keep(
-            samples_ms=round(self.keep_s * 1000),
-            rollups_ms=round(self.keep_rollups_s * 1000),
-            history_ms=round(self.keep_history_s * 1000),
-            budget_bytes=self.disk_budget_bytes,
-        )
-
-    @property
-    def channel_views(self) -> list[ChannelView]:
-        """What deciding needs to know of the channels."""
-        return [ChannelView(options.name, options.from_severity) for options in self.channels]
 
     @property
     def link_base(self) -> str:

@@ -27,7 +27,7 @@ from collector.ingest import Ingest
 from collector.notifier import Notifier
 from collector.server import Limits, Server
 from collector.service import Service
-from collector.store import Store, StoreError
+from collector.store import Keep, Store, StoreError
 from collector.stores.sqlite import open_store
 from collector.stores.sqlite.caretaker import SqliteCaretaker
 from collector.web.pages import Pages
@@ -208,7 +208,7 @@ class Collector:
 
     async def _forget(self) -> None:
         """Let go of what has had its time, a piece at a time as well."""
-        keep, until = self._config.keep, time.monotonic() + FORGET_FOR_S
+        keep, until = what_to_keep(self._config), time.monotonic() + FORGET_FOR_S
         while time.monotonic() < until and await self.store.forget(keep, now_ms()):
             pass
 
@@ -227,6 +227,15 @@ async def open_state(loaded: Loaded, role: Literal["collector", "tool"]) -> Stor
 def caretaker(loaded: Loaded) -> Caretaker:
     """For what is done to that same store from outside the collector."""
     return SqliteCaretaker(loaded.state)
+
+
+def what_to_keep(config: CollectorConfig) -> Keep:
+    return Keep(
+        samples_ms=round(config.keep_s * 1000),
+        rollups_ms=round(config.keep_rollups_s * 1000),
+        history_ms=round(config.keep_history_s * 1000),
+        budget_bytes=config.disk_budget_bytes,
+    )
 
 
 def own_registry() -> CollectorRegistry:

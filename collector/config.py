@@ -43,7 +43,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     listen: the address and port for agents, pages and programs
     url: where people reach the pages, for the links in notices; http:// and `listen` when left out
     state: the folder for all that is kept; relative to the folder of this file
-    keep: how long samples are kept as they came
+    keep: how long samples are kept as they came; two days at least, for a rollup is made of a whole day
     keep_rollups: how long they are kept in quarters of an hour, with the lowest, the highest and the mean of each
     keep_history: how long transitions, and incidents once they are resolved, are kept
     disk_budget: how much disk the store may take; when it comes near, the oldest samples go before their time

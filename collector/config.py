@@ -27,7 +27,6 @@ from agent.options import (
     read_yaml,
 )
 from collector.channels import Channel, ChannelOptions
-from collector.store import Keep
 from rules.engine import Rule
 from rules.kinds import RuleOptions
 from rules.model import ChannelView
@@ -70,16 +69,6 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     @property
     def address(self) -> tuple[str, int]:
         return parse_listen(self.listen)
-
-    @property
-    def keep(self) -> Keep:
-        """What the store keeps, and how long. A rollup is of a whole day, so samples are kept for two days at least."""
-        return Keep(
-            samples_ms=round(self.keep_s * 1000),
-            rollups_ms=round(self.keep_rollups_s * 1000),
-            history_ms=round(self.keep_history_s * 1000),
-            budget_bytes=self.disk_budget_bytes,
-        )
 
     @property
     def channel_views(self) -> list[ChannelView]:

@@ -113,10 +113,10 @@ def run(file: Path) -> list[tuple[str, int, list[str]]]:
 
 def _play(story: Story, node: Node, rules: Sequence[Rule]) -> list[str]:
     start = _start(story, node)
-    _refuse_unknown(story, node, {rule.name for rule in rules})
     names = [host.name for host in story.hosts]
     if len(set(names)) < len(names):
         raise node.get("hosts").error("two hosts have the same name; rename one")
+    _refuse_unknown(story, node, {rule.name for rule in rules})
     teller = Teller(rules, story.channels, [(host.name, host.labels) for host in story.hosts], start)
     batches = []
     for number, (host, written) in enumerate(zip(story.hosts, node.get("hosts").items(), strict=True), 1):

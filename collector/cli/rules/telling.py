@@ -136,8 +136,12 @@ def _say_notice(notice: Notice) -> str:
 
 
 def _say(wanted: WantedAlert | WantedNotice) -> str:
-    given = ((field.removesuffix("_s"), getattr(wanted, field)) for field in wanted.__struct_fields__)
-    return ", ".join(f"{field} {value}" for field, value in given if value not in ("", None))
+    given = ((field, getattr(wanted, field)) for field in wanted.__struct_fields__)
+    return ", ".join(
+        f"since {words.duration(value * 1000)}" if field == "since_s" else f"{field} {value}"
+        for field, value in given
+        if value not in ("", None)
+    )
 
 
 def _differences(

@@ -1,0 +1,66 @@
+"""`watchkeeper rules explain HOST`: whom a rule is about, by which limit, from which file, and where it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from collector.app import now_ms
+from collector.config import PACKS, load, load_rules
+from tests.collector.cli.conftest import Command
+from tests.collector.cli.rules.lived import live
+
+CPU, DISK = "cpu_used_pct", 'disk_used_pct{mount="/"}'
+OWN = """\
+rules:
+  - {name: cpu-high, metric: cpu_used_pct, above: 50, for: 1m}
+  - {name: db-load, metric: load1, where: {role: db}, above: 9}
+  - {name: disk-inodes-full, metric: load1, above: 9, enabled: false}
+"""
+
+
+def house(tmp_path: Path, state: Path) -> Path:
+    (tmp_path / "rules.d").mkdir()
+    mine = tmp_path / "rules.d" / "mine.yaml"
+    mine.write_text(OWN)
+    config = tmp_path / "collector.yaml"
+    config.write_text(f"collector:\n  state: {state}\n  packs: [hosts]\n")
+    values = [{CPU: 60.0, DISK: 20.0}] * 20
+    now = now_ms()
+    asyncio.run(
+        live(state, load_rules(load(config, {})), now - 200_000, now, {"web-1": ({"role": "web"}, values)})
+    )
+    return mine
+
+
+def test_a_program_reads_all_of_it(tmp_path: Path, state: Path, watchkeeper: Command) -> None:
+    mine = house(tmp_path, state)
+    said = watchkeeper("rules", "explain", "web-1", "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    rules = {(one["rule"], one["series"]): one for one in found["says"]}
+    cpu = rules["cpu-high", CPU]
+    assert (cpu["file"], cpu["line"], cpu["limits"]) == (str(mine), 2, {"warning": 50.0})
+    assert (cpu["value"], cpu["state"], cpu["for_s"]) == (60.0, "firing", 60.0)
+    assert cpu["takes_the_place_of"].startswith(f"{PACKS / 'hosts.yaml'}:")
+    disk = rules["disk-full", DISK]
+    assert (disk["state"], disk["limits"]) == ("ok", {"warning": 85.0, "critical": 95.0})
+    assert rules["host-absent", ""]["limits"] == {"critical": 30.0}
+    assert found["idle"] == ["memory-high"]
+    assert (found["others"], found["off"]) == (1, ["disk-inodes-full"])
+
+
+def test_a_person_reads_a_table(tmp_path: Path, state: Path, watchkeeper: Command) -> None:
+    mine = house(tmp_path, state)
+    out = watchkeeper("rules", "explain", "web-1").out
+    (cpu,) = [line for line in out.splitlines() if line.startswith("cpu-high  ")]
+    for part in (CPU, "60 %", "warning > 50 %", "60 s", "firing since", f"{mine}:2"):
+        assert part in cpu
+    assert "About it, but it has no such series now: memory-high" in out
+
+
+def test_a_host_that_is_not_there_is_said(tmp_path: Path, state: Path, watchkeeper: Command) -> None:
+    house(tmp_path, state)
+    said = watchkeeper("rules", "explain", "web-2")
+    assert (said.code, 'there is no host "web-2"' in said.err) == (2, True)

@@ -1,0 +1,93 @@
+"""`watchkeeper rules replay`: what the rules would have said of what is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from collector.app import now_ms
+from collector.cli.rules.replay import parse_last
+from collector.config import load, load_rules
+from collector.stores.sqlite import open_store
+from rules.model import Outcome
+from tests.collector.cli.conftest import Command
+from tests.collector.cli.rules.lived import EVERY_MS, live
+
+CPU, DISK = "cpu_used_pct", 'disk_used_pct{mount="/"}'
+CONFIG = "collector:\n  state: {state}\n  packs: [hosts, critical]\n  channels: [{{kind: log, name: log}}]\n"
+HOURS = 3
+
+
+def house(tmp_path: Path, state: Path) -> tuple[int, list[Outcome]]:
+    """Three hours of two hosts: one whose CPU is busy twice, and one that falls silent for half an hour."""
+    config = tmp_path / "collector.yaml"
+    config.write_text(CONFIG.format(state=state))
+    batches = HOURS * 360
+    busy = [
+        {CPU: 99.0 if 60 <= place < 200 or 500 <= place < 620 else 5.0, DISK: 50.0}
+        for place in range(batches)
+    ]
+    silent = [{} if 300 <= place < 480 else {CPU: 5.0} for place in range(batches)]
+    now = now_ms()
+    start = now - HOURS * 3_600_000 - EVERY_MS
+    rules = load_rules(load(config, {}))
+    return start, asyncio.run(live(state, rules, start, now, {"busy": ({}, busy), "silent": ({}, silent)}))
+
+
+def test_it_says_what_was_said_live(tmp_path: Path, state: Path, watchkeeper: Command) -> None:
+    _, outcomes = house(tmp_path, state)
+    said = watchkeeper("rules", "replay", "--last", "4h", "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    live_told = Counter((notice.channel, notice.reason) for outcome in outcomes for notice in outcome.notices)
+    assert {(told["channel"], told["reason"]): told["count"] for told in found["messages"]} == live_told
+    fired = {rule["rule"]: (rule["fired"], rule["hosts"], rule["told"]) for rule in found["rules"]}
+    assert fired["cpu-high"] == (2, 1, {"log": 4}), "twice, and over twice"
+    assert fired["host-absent"] == (1, 1, {"log": 2})
+    assert fired["disk-full"] == (0, 0, {})
+    assert (found["hosts"], found["batches"], found["late_batches"]) == (2, HOURS * 720 - 180, 0)
+    lasted = {rule["rule"]: rule["lasted_ms"] for rule in found["rules"]}
+    assert lasted["cpu-high"] == (140 - 90 + 120 - 90) * EVERY_MS
+
+
+def test_a_person_reads_a_table(tmp_path: Path, state: Path, watchkeeper: Command) -> None:
+    house(tmp_path, state)
+    said = watchkeeper("rules", "replay", "--last", "4h")
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    (cpu,) = [line.split() for line in lines if line.startswith("cpu-high")]
+    assert cpu == "cpu-high 2 1 13 min 500 s log 4".split()
+    assert "Messages: log 6 (3 first, 3 resolved)" in lines
+    assert any(line.startswith("Never fired: ") and "disk-full" in line for line in lines)
+    assert "replaying" in said.err
+
+
+def test_one_rule_may_be_replayed_alone(tmp_path: Path, state: Path, watchkeeper: Command) -> None:
+    house(tmp_path, state)
+    found = json.loads(watchkeeper("rules", "replay", "--last", "4h", "--rule", "cpu-high", "--json").out)
+    assert [(rule["rule"], rule["fired"]) for rule in found["rules"]] == [("cpu-high", 2)]
+    said = watchkeeper("rules", "replay", "--rule", "cpu-hgh")
+    assert (said.code, 'there is no rule "cpu-hgh" that holds' in said.err) == (2, True)
+
+
+def test_nothing_in_the_store_is_changed_and_a_collector_may_be_at_work(
+    tmp_path: Path, state: Path, watchkeeper: Command
+) -> None:
+    house(tmp_path, state)
+    with asyncio.Runner() as loop:
+        store = loop.run(open_store(state, role="collector"))
+        before = (loop.run(store.remember(0)), loop.run(store.notices.recent(100)))
+        assert watchkeeper("rules", "replay", "--last", "4h").code == 0
+        assert (loop.run(store.remember(0)), loop.run(store.notices.recent(100))) == before
+        loop.run(store.close())
+
+
+def test_how_far_back_has_an_end() -> None:
+    assert parse_last("30d") == 30 * 86_400
+    for text in ("0s", "10000d", "soon"):
+        with pytest.raises(ValueError, match=r"."):
+            parse_last(text)

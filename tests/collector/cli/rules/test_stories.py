@@ -1,0 +1,124 @@
+"""`watchkeeper rules test FILE`: what a person writes, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from collector.__main__ import main
+
+STORY = """\
+packs: [hosts]
+rules: [mine.yaml]
+tests:
+  - name: load rings
+    hosts:
+      - name: web-1
+        labels: {role: web}
+        series:
+          load1: 1x3 9x5m 1x3
+      - name: db-1
+        labels: {role: db}
+        series: {load1: 9x6m}
+    expect:
+      - at: 30s
+        alerts: []
+        notices: []
+      - at: 2m
+        alerts: [{rule: web-load, host: web-1, series: load1, severity: critical, since: 30s}]
+        notices: [{reason: first, channel: mail, host: web-1, title: "load1 9 > 5"}]
+      - at: 6m
+        alerts: []
+        notices: [{reason: resolved}]
+      - at: 7m
+        alerts: [{rule: host-absent, host: web-1}, {rule: host-absent, host: db-1}]
+"""
+RULE = (
+    "rules:\n  - {name: web-load, metric: load1, where: {role: web}, above: 5, severity: critical, for: 1m}\n"
+)
+
+Test = Callable[[str], tuple[int, str, str]]
+
+
+@pytest.fixture
+def told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Test:
+    """The exit code and both outputs for a file of stories beside the rule above."""
+    (tmp_path / "mine.yaml").write_text(RULE)
+    file = tmp_path / "stories.yaml"
+
+    def told(text: str) -> tuple[int, str, str]:
+        file.write_text(text)
+        code = main(["rules", "test", str(file)])
+        out, err = capsys.readouterr()
+        return code, out.replace(str(file), "stories.yaml"), err.replace(str(file), "stories.yaml")
+
+    return told
+
+
+def test_a_story_that_ends_as_expected_is_ok(told: Test) -> None:
+    assert told(STORY) == (0, "ok  load rings  (stories.yaml:4)\n", "")
+
+
+def test_one_that_does_not_says_what_was_there_instead(told: Test) -> None:
+    code, out, _ = told(
+        STORY.replace("severity: critical", "severity: warning").replace("load1 9 > 5", "disk")
+    )
+    assert code == 1
+    head, *lines = out.splitlines()
+    assert head == "FAIL  load rings  (stories.yaml:4)"
+    assert [line.strip() for line in lines] == [
+        "at 2 min: alert expected, but not there: rule web-load, host web-1, series load1, severity warning, "
+        "since 30 s",
+        "at 2 min: alert there, but not expected: rule web-load, host web-1, series load1, severity critical, "
+        "since 30 s",
+        "at 2 min: notice expected, but not there: reason first, channel mail, host web-1, title disk",
+        "at 2 min: notice there, but not expected: reason first, channel mail, host web-1, severity critical, "
+        'title "CRITICAL web-1: load1 9 > 5 (since 10:00 UTC)"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        (
+            "rule: web-load",
+            "rule: web-lod",
+            ':18: tests[0].expect[1].alerts[0].rule: there is no rule "web-lod"',
+        ),
+        ("host: db-1}", "host: db-2}", ':24: tests[0].expect[3].alerts[1].host: there is no host "db-2"'),
+        ("1x3 9x5m", "1*3 9x5m", ':9: tests[0].hosts[0].series.load1: "1*3" is not understood'),
+        ("load1: 1x3", "load-1: 1x3", ":9: tests[0].hosts[0].series.load-1: 'load-1' is not a series"),
+        ("at: 6m", "at: 1m", ":20: tests[0].expect[2].at: lies before the one above it"),
+        ("at: 6m", "at: 6", ":20: tests[0].expect[2].at: "),
+        ("- name: db-1", "- name: web-1", ":5: tests[0].hosts: two hosts have the same name"),
+        ("    hosts:", "    start: tomorrow\n    hosts:", ':5: tests[0].start: "tomorrow" is no time'),
+        ("packs: [hosts]", "packs: [hots]", ':1: packs: there is no pack "hots"'),
+        ("packs: [hosts]", "pack: [hosts]", ":1: pack: unknown key"),
+        ("rules: [mine.yaml]", "rules: [yours.yaml]", "yours.yaml: cannot be read"),
+        ("packs: [hosts]\nrules: [mine.yaml]\n", "", "names no rules"),
+    ],
+)
+def test_a_mistake_in_the_file_is_said_with_its_line(told: Test, right: str, wrong: str, said: str) -> None:
+    assert right in STORY
+    code, out, err = told(STORY.replace(right, wrong, 1))
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_a_check_that_gives_no_answer_makes_its_rule_unknown_and_keeps_what_is_open(told: Test) -> None:
+    story = """\
+packs: [services]
+tests:
+  - name: no answer
+    hosts:
+      - name: web-1
+        series:
+          'check_state{check="web",kind="http"}': 2x6m nullx10m
+    expect:
+      - at: 15m
+        alerts: [{rule: check-failing, host: web-1, severity: critical}]
+        notices: [{reason: first, title: "check web (http) is bad"}]
+"""
+    assert told(story)[0] == 0

@@ -20,7 +20,7 @@ from agent.options import ConfigError
 from collector.api.health import Health
 from collector.auth import Tokens
 from collector.caretaker import Caretaker
-from collector.config import Loaded, build_channel, load_rules
+from collector.config import CollectorConfig, Loaded, build_channel, load_rules
 from collector.evaluator import Evaluator
 from collector.health import Component
 from collector.ingest import Ingest

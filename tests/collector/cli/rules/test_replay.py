@@ -60,7 +60,7 @@ def test_a_person_reads_a_table(tmp_path: Path, state: Path, watchkeeper: Comman
     assert said.code == 0, said.err
     lines = said.out.splitlines()
     (cpu,) = [line.split() for line in lines if line.startswith("cpu-high")]
-    assert cpu == "cpu-high 2 1 13 min 500 s log 4".split()
+    assert cpu == "cpu-high 2 1 13 min 8 min log 4".split()
     assert "Messages: log 6 (3 first, 3 resolved)" in lines
     assert any(line.startswith("Never fired: ") and "disk-full" in line for line in lines)
     assert "replaying" in said.err

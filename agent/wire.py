@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 VERSION = 1
 PATH = "/api/agent/v1/batches"
@@ -24,6 +24,7 @@ BATCHES_PER_PUSH_MAX = 200
 BODY_BYTES_MAX = 4 * 1024 * 1024
 """After decompression. A batch of 2,000 series is some 120 KB."""
 GZIP_FROM_BYTES = 1_024
+ASKS_MAX = 10
 
 EVERY_MS_MIN, EVERY_MS_MAX = 100, 86_400_000
 
@@ -65,8 +66,45 @@ class Batch(Struct, omit_defaults=True):
     bye: Bye | None = None
 
 
+class Program(Struct, frozen=True):
+    """A running program: how much of one CPU it took while it was looked at, how much memory it holds. What looks like
+    a secret in its command is masked."""
+
+    pid: int
+    name: Text
+    command: Text
+    cpu_pct: float
+    memory_bytes: int
+
+
+class Folder(Struct, frozen=True):
+    """A directory with all that is below it."""
+
+    path: Detail
+    bytes: int
+
+
+class Evidence(Struct, frozen=True, omit_defaults=True):
+    """What an agent found when it was asked to look closer, once, for a few seconds.
+
+    `about` is what the collector called it when it asked. `folders` are the largest ones of the fullest mount; of what
+    could not be looked at in time `unseen` says that it is missing, and so for all else.
+    """
+
+    about: Annotated[int, Meta(ge=0, lt=2**53)]
+    at: Annotated[int, Meta(ge=0, lt=2**53)]
+    took_ms: Annotated[int, Meta(ge=0)]
+    by_cpu: Annotated[list[Program], Meta(max_length=20)] = []
+    by_memory: Annotated[list[Program], Meta(max_length=20)] = []
+    mount: Detail = ""
+    folders: Annotated[list[Folder], Meta(max_length=20)] = []
+    failed_units: Annotated[list[Text], Meta(max_length=50)] | None = None
+    kernel: Annotated[list[Detail], Meta(max_length=50)] | None = None
+    unseen: Annotated[list[Detail], Meta(max_length=20)] = []
+
+
 class Push(Struct, omit_defaults=True):
-    """One request: batches of one spool.
+    """One request: batches of one spool, and with it the evidence that was asked for.
 
     `floor` is the lowest sequence number this spool may still send. What lies below it is delivered or given up, so the
     collector may forget the gaps there.
@@ -77,6 +115,7 @@ class Push(Struct, omit_defaults=True):
     boot_id: Annotated[str, Meta(max_length=64)]
     batches: Annotated[list[Batch], Meta(min_length=1, max_length=BATCHES_PER_PUSH_MAX)]
     floor: Annotated[int, Meta(ge=0)] = 0
+    evidence: Evidence | None = None
 
 
 class Refused(Struct, frozen=True):
@@ -88,10 +127,27 @@ class Refused(Struct, frozen=True):
 Result = Literal["ok", "again"] | Refused
 
 
-class Results(Struct, frozen=True):
-    """The answer to a push, one result per batch in the order sent: taken, to be sent again later, or refused."""
+class AskEvidence(Struct, frozen=True, tag_field="kind", tag="evidence"):
+    """Look closer and send what you find, under this number. It is asked again until it came; look once."""
+
+    about: int
+
+
+class AskSample(Struct, frozen=True, tag_field="kind", tag="sample"):
+    """Take a sample now."""
+
+
+Ask = AskEvidence | AskSample
+
+
+class Results(Struct, frozen=True, omit_defaults=True):
+    """The answer to a push, one result per batch in the order sent: taken, to be sent again later, or refused.
+
+    `asks` is what the agent is asked to do; what it does not know it passes over (`known_asks`).
+    """
 
     results: list[Result]
+    asks: list[Raw] = []
 
 
 OTHER_VERSION = "version"
@@ -111,6 +167,25 @@ decode_results = msgspec.json.Decoder(Results).decode
 decode_problem = msgspec.json.Decoder(Problem).decode
 
 
+_ask = msgspec.json.Decoder(Ask).decode
+
+
+def known_asks(results: Results) -> list[Ask]:
+    """Those of a later version are not among them."""
+    known: list[Ask] = []
+    for raw in results.asks[:ASKS_MAX]:
+        try:
+            known.append(_ask(raw))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+    return known
+
+
+def answer(results: list[Result], asks: Iterable[Ask] = ()) -> bytes:
+    """The JSON of the answer to a push."""
+    return encode(Results(results, [Raw(encode(ask)) for ask in asks]))
+
+
 def tail(batch: Batch) -> bytes:
     """The JSON of a batch after `seq`, `at` and `sent`. It can be kept, for only those three wait for the sending."""
     text = encode(batch)
@@ -118,11 +193,16 @@ def tail(batch: Batch) -> bytes:
 
 
 def push_parts(
-    spool: str, boot_id: str, floor: int, batches: Iterable[tuple[int, int, int, bytes]]
+    spool: str,
+    boot_id: str,
+    floor: int,
+    batches: Iterable[tuple[int, int, int, bytes]],
+    evidence: Evidence | None = None,
 ) -> Iterator[bytes]:
     """The JSON of a Push in parts, from (seq, at, sent, tail) of each batch: what was kept is not taken apart again,
     and a large push need not be in memory as a whole."""
-    head = encode({"v": VERSION, "spool": spool, "boot_id": boot_id, "floor": floor})
+    beside = {} if evidence is None else {"evidence": evidence}
+    head = encode({"v": VERSION, "spool": spool, "boot_id": boot_id, "floor": floor, **beside})
     yield head[:-1] + b',"batches":['
     comma = b""
     for seq, at, sent, text in batches:

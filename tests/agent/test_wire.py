@@ -66,6 +66,21 @@ BYE = Push(
     floor=100_042,
     batches=[Batch(100_042, 1_790_000_010_000, 1_790_000_010_010, 10_000, {}, bye="restart")],
 )
+EVIDENCE = wire.Evidence(
+    about=17,
+    at=1_790_000_010_000,
+    took_ms=2_140,
+    by_cpu=[wire.Program(4711, "mysqld", "/usr/sbin/mysqld --password=***", 187.5, 2_147_483_648)],
+    by_memory=[wire.Program(812, "java", "java -jar shop.jar", 3.0, 8_589_934_592)],
+    mount="/var",
+    folders=[wire.Folder("/var/log/shop", 91_268_055_040), wire.Folder("/var/lib/mysql", 1_073_741_824)],
+    failed_units=["backup.service"],
+    kernel=["2026-09-21T13:46:49Z Out of memory: Killed process 812 (java)"],
+    unseen=["3 directories that this user may not read"],
+)
+LOOKED = Push(v=1, spool=SPOOL, boot_id="b", batches=[Batch(1, 2, 3, 10_000, {})], evidence=EVIDENCE)
+SEEN_LITTLE = wire.Evidence(about=0, at=0, took_ms=0)
+ASKING = wire.answer(["ok"], [wire.AskEvidence(17), wire.AskSample()])
 RESULTS = Results(["ok", "again", Refused("691200 s old when it was sent; at most 604800 s are taken")])
 
 
@@ -79,6 +94,8 @@ def golden(name: str) -> bytes:
         ("push.json", PUSH, wire.decode_push),
         ("push_smallest.json", SMALLEST, wire.decode_push),
         ("push_bye.json", BYE, wire.decode_push),
+        ("push_evidence.json", LOOKED, wire.decode_push),
+        ("evidence_smallest.json", SEEN_LITTLE, msgspec.json.Decoder(wire.Evidence).decode),
         ("results.json", RESULTS, wire.decode_results),
         ("problem.json", Problem("bad_token", "this token is not known here"), wire.decode_problem),
     ],
@@ -98,13 +115,33 @@ def test_what_a_later_version_adds_is_passed_over() -> None:
     assert wire.decode_problem(golden("problem_from_later.json")).code == "busy"
 
 
+def test_what_a_collector_asks_is_read_and_written_alike() -> None:
+    assert golden("results_asks.json") == ASKING
+    assert wire.known_asks(wire.decode_results(ASKING)) == [wire.AskEvidence(17), wire.AskSample()]
+    assert wire.encode(RESULTS) == wire.answer(RESULTS.results)
+
+
+def test_what_a_later_collector_asks_is_passed_over() -> None:
+    later = wire.decode_results(golden("results_asks_from_later.json"))
+    assert later.results == ["ok"]
+    assert wire.known_asks(later) == [wire.AskEvidence(17)]
+
+
+def test_of_endless_asks_the_first_few_count() -> None:
+    asked = wire.decode_results(wire.answer(["ok"], [wire.AskSample()] * 1_000))
+    assert len(wire.known_asks(asked)) == wire.ASKS_MAX
+
+
 def test_a_push_joined_from_what_was_kept_is_the_same_as_one_made_whole() -> None:
     kept = [
         (b.seq, b.at, b.sent, wire.tail(msgspec.structs.replace(b, seq=0, at=0, sent=0)))
         for b in PUSH.batches * 3
     ]
     joined = wire.push_body(PUSH.spool, PUSH.boot_id, PUSH.floor, kept)
-    assert wire.decode_push(joined) == msgspec.structs.replace(PUSH, batches=PUSH.batches * 3)
+    whole = msgspec.structs.replace(PUSH, batches=PUSH.batches * 3)
+    assert wire.decode_push(joined) == whole
+    parts = wire.push_parts(PUSH.spool, PUSH.boot_id, PUSH.floor, kept, EVIDENCE)
+    assert wire.decode_push(b"".join(parts)) == msgspec.structs.replace(whole, evidence=EVIDENCE)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -149,6 +186,9 @@ def with_batch(**changes: Any) -> bytes:
         with_batch(labels={f"label{n}": "" for n in range(51)}),
         with_batch(facts={f"fact{n}": "" for n in range(101)}),
         with_batch(bye="tired"),
+        altered(evidence={"about": -1, "at": 0, "took_ms": 0}),
+        altered(evidence={"about": 0, "at": 0, "took_ms": 0, "kernel": ["x"] * 51}),
+        altered(evidence={"about": 0, "at": 0, "took_ms": 0, "kernel": ["x" * 1001]}),
         b'{"v":1',
         b"",
     ],

@@ -8,8 +8,10 @@ server is gone, a dying drive) does not hide the others: its series have no valu
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 import psutil
@@ -31,7 +33,7 @@ SERIES = {
     "disk_free_bytes": "How much room a mounted disk has left for users who are not root.",
     "disk_total_bytes": "How large a mounted disk is.",
     "disk_inodes_used_pct": "How many of a mounted disk's inodes are used: how many more files it can hold.",
-    "disk_readonly": "1 when a disk is mounted read-only, else 0.",
+    "disk_readonly": "1 when a disk (not only one mount of it) is read-only, else 0.",
 }
 NO_VALUES: dict[str, float | None] = {
     "disk_used_pct": None,
@@ -112,10 +114,23 @@ class Check:
 
 
 def mounted() -> list[Mount]:
+    table = Path(psutil.PROCFS_PATH) / "self" / "mountinfo"
+    readonly = readonly_by_path(table.read_text(errors="surrogateescape"))
     return [
-        Mount(found.mountpoint, found.device, found.fstype, "ro" in found.opts.split(","))
+        Mount(found.mountpoint, found.device, found.fstype, readonly.get(found.mountpoint, False))
         for found in psutil.disk_partitions(all=True)
     ]
+
+
+def readonly_by_path(mountinfo: str) -> dict[str, bool]:
+    """Whether each file system itself is read-only. That a mount of it is means nothing: to a service that is not to
+    write, systemd shows every disk so."""
+    found = {}
+    for line in mountinfo.splitlines():
+        mount, _, file_system = line.partition(" - ")
+        path = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), mount.split(" ")[4])
+        found[path] = "ro" in file_system.split(" ")[-1].split(",")
+    return found
 
 
 def wanted(mounts: Iterable[Mount], options: Options) -> list[Mount]:

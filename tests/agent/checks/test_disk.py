@@ -60,6 +60,11 @@ def mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
 
     def write(table: str) -> None:
         (tmp_path / "self" / "mounts").write_text(table)
+        rows = [line.split(" ") for line in table.splitlines()]
+        infos = [
+            f"1 0 8:1 / {path} rw - {kind} {device} {options}" for device, path, kind, options, *_ in rows
+        ]
+        (tmp_path / "self" / "mountinfo").write_text("\n".join(infos))
 
     return write
 
@@ -144,6 +149,15 @@ def test_a_disk_that_became_read_only_shows(mounts: Callable[[str], None]) -> No
     samples = Check(Options(), Disks()).measure(0.0).samples
     assert samples['disk_readonly{mount="/"}'] == 0
     assert samples['disk_readonly{mount="/srv/my files"}'] == 1
+
+
+def test_a_mount_that_is_read_only_for_us_alone_does_not_show(
+    tmp_path: Path, mounts: Callable[[str], None]
+) -> None:
+    mounts("/dev/sda1 / ext4 ro,nosuid 0 0\n")
+    info = "630 604 254:0 / / ro,nosuid,relatime shared:9 master:1 - ext4 /dev/sda1 rw,discard\n"
+    (tmp_path / "self" / "mountinfo").write_text(info)
+    assert Check(Options(), Disks()).measure(0.0).samples['disk_readonly{mount="/"}'] == 0
 
 
 def test_what_is_mounted_over_another_hides_it(mounts: Callable[[str], None]) -> None:

@@ -24,6 +24,7 @@ from rules.engine import Rule
 from rules.judge import Watch, apply, judge, repair, repairs_due, replace_rules, tick
 from rules.model import Arrival, ChannelView, Outcome
 from rules.seen import TooManyGaps
+from rules.windows import fill, rows_wanted
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,8 @@ class Evaluator:
         for arrival in arrivals:
             if arrival.host not in self.watch.hosts:
                 await self._meet(arrival.host)
+            if arrival.host in self.watch.unfilled:
+                await self._look_back(arrival)
         if len(self._queue) + len(arrivals) > QUEUE_MAX:
             raise StoreError("more batches wait to be stored than there is room for")
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -150,6 +153,20 @@ class Evaluator:
             raise StoreError(f"host {host_id} has a token but is not in the store")
         if host_id not in self.watch.hosts:
             self.watch.add_host(latest.host)
+
+    async def _look_back(self, arrival: Arrival) -> None:
+        """Read again what rules that look at a while of samples knew before our start, or did not know before theirs.
+
+        Should it not be stored in time, they begin with what comes now.
+        """
+        start = rows_wanted(self.watch, arrival)
+        if start is None:
+            self.watch.unfilled.discard(arrival.host)
+            return
+        await self._barrier()
+        rows = await self._store.samples.rows(arrival.host, start, 2**62, REPAIR_ROWS_MAX)
+        if arrival.host in self.watch.unfilled:
+            fill(self.watch, arrival.host, rows)
 
     # --- what comes of itself ---
 

@@ -14,23 +14,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from rules.kinds import ArrivalRule, BatchRule
-from rules.model import RANK, Change, RuleState, Series, Severity, series_subject
+from rules.kinds import WINDOW_SLACK, ArrivalRule, BatchRule, WindowRule
+from rules.model import HOLDS, RANK, Change, RuleState, Series, Severity, Window, series_subject
 
 T = TypeVar("T")
 
-Rule = BatchRule | ArrivalRule
+Rule = BatchRule | WindowRule | ArrivalRule
 Key = tuple[str, str]
 """The name of a rule and of a series."""
 
-HOLDS = 2.5
-"""A sample speaks for at most this many intervals; a longer hole is time of which nothing is known."""
 GONE_MS = 15 * 60_000
 """A series missing so long, while its host is heard, will not come back: what it was about is no more."""
 NEW_ALERT = -1
@@ -177,6 +175,12 @@ class Plan:
                     columns.append(column)
         self.index: dict[Key, int] = {(rule.name, name): at for at, (rule, name) in enumerate(self.bound)}
         self.columns = np.array(columns, dtype=np.intp)
+        self.windowed = [
+            (at, rule, (rule.name, name)) for at, (rule, name) in enumerate(self.bound) if has_window(rule)
+        ]
+        self.looks_back_ms = max(
+            (round(rule.over_ms * WINDOW_SLACK) for rule in rules if has_window(rule)), default=0
+        )
         calm = [rule.calm(None) for rule, _ in self.bound]
         self.low = np.array([low for low, _ in calm], dtype=np.float64)
         self.high = np.array([high for _, high in calm], dtype=np.float64)
@@ -190,6 +194,10 @@ class Plan:
     def all_calm(self, values: npt.NDArray[np.float64]) -> bool:
         """Whether a host where all is ok would stay so with these values."""
         return _within(values.take(self.columns), self.low, self.high)
+
+
+def has_window(rule: Rule) -> TypeGuard[WindowRule]:
+    return hasattr(rule, "over_ms")
 
 
 def series_of(name: str) -> Series:
@@ -246,18 +254,22 @@ class Track:
     """Where the rules of one host stand. `look` only looks; `write` takes what it found into memory.
 
     `low` and `high` hold, for each series a rule is bound to, the values that change nothing. They are the plan's own
-    arrays until something is not ok, so that a healthy host costs nothing.
+    arrays until something is not ok, so that a healthy host costs nothing. `windows` is what rules that look back keep
+    of the latest samples.
     """
 
-    __slots__ = ("high", "host", "low", "missing", "plan", "states")
+    __slots__ = ("high", "host", "low", "missing", "plan", "states", "windows")
 
-    def __init__(self, plan: Plan, host: int, states: dict[Key, RuleState]) -> None:
+    def __init__(
+        self, plan: Plan, host: int, states: dict[Key, RuleState], windows: dict[Key, Window] | None = None
+    ) -> None:
         self.plan, self.host, self.states = plan, host, states
+        self.windows = windows or {}
         self._settle()
 
     def onto(self, plan: Plan) -> Track:
         """The same states under another plan. They are shared: only one of the two may be written to."""
-        return self if plan is self.plan else Track(plan, self.host, self.states)
+        return self if plan is self.plan else Track(plan, self.host, self.states, self.windows)
 
     def _settle(self) -> None:
         plan = self.plan
@@ -269,11 +281,29 @@ class Track:
                 self.low[at], self.high[at] = plan.bound[at][0].calm(state)
         self.missing = [key for key in self.states if key not in plan.index]
 
-    def look(self, values: npt.NDArray[np.float64], sample: Sample) -> Sequence[Change]:
-        """What one batch changes."""
+    def slid(self, values: npt.NDArray[np.float64], sample: Sample) -> dict[Key, Window]:
+        """The windows after a batch. Those whose series has been missing for too long are gone."""
+        oldest = sample.at - HOLDS * sample.every_ms
+        windows = {key: window for key, window in self.windows.items() if window.at >= oldest}
+        for at, rule, key in self.plan.windowed:
+            value = float(values[self.plan.columns[at]])
+            if not math.isnan(value):
+                windows[key] = rule.slide(windows.get(key), sample.at, value)
+        return windows
+
+    def look(
+        self,
+        values: npt.NDArray[np.float64],
+        sample: Sample,
+        windows: Mapping[Key, Window] | None = None,
+    ) -> Sequence[Change]:
+        """What one batch changes; `windows` are those after it, if any rule here has one."""
         plan = self.plan
         picked = values.take(plan.columns)
-        calm = (picked >= self.low) & (picked <= self.high)
+        if windows is None:
+            calm = (picked >= self.low) & (picked <= self.high)
+        else:
+            calm = self._read(windows, picked)
         if calm.all() and not self.missing:
             return ()
         changes = [self._missing(key, sample) for key in self.missing]
@@ -285,6 +315,21 @@ class Track:
             told = None if math.isnan(value) else value
             changes.append(Change(self.host, rule.name, series, before, after, sample.at, told))
         return [change for change in changes if change.after is not change.before]
+
+    def _read(self, windows: Mapping[Key, Window], picked: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Put the readings of windows in the place of samples; a rule that cannot tell yet stays as it is."""
+        cannot_tell = []
+        for at, rule, key in self.plan.windowed:
+            if math.isnan(picked[at]):
+                continue
+            reading = rule.reading(windows[key])
+            if reading is None:
+                cannot_tell.append(at)
+            else:
+                picked[at] = reading
+        calm: npt.NDArray[np.bool_] = (picked >= self.low) & (picked <= self.high)
+        calm[cannot_tell] = True
+        return calm
 
     def _missing(self, key: Key, sample: Sample) -> Change:
         before = self.states[key]

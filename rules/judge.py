@@ -48,9 +48,10 @@ def judge(watch: Watch, arrival: Arrival, now: int) -> Outcome:
     outcome.host = host = _host_after(memory, arrival)
     if arrival.checks:
         outcome.checks = _changed_checks(memory, arrival)
-    changes = _track(watch, memory, host, arrival).look(
-        arrival.values, Sample(arrival.at, arrival.every_ms, last_at)
-    )
+    track, sample = _track(watch, memory, host, arrival), Sample(arrival.at, arrival.every_ms, last_at)
+    if track.plan.windowed:
+        outcome.windows = track.slid(arrival.values, sample)
+    changes = track.look(arrival.values, sample, outcome.windows)
     if not changes and not memory.absence:
         return outcome
     recorder = Recorder(watch, outcome)
@@ -164,7 +165,8 @@ def _may_matter(watch: Watch, memory: Memory, arrival: Arrival) -> bool:
     """Whether a late batch might have changed anything, had it come in its turn."""
     if memory.track.states or (memory.undo and memory.undo[-1].at >= arrival.at):
         return True
-    return not watch.plans.plan(arrival.layout, binding_labels(memory.host)).all_calm(arrival.values)
+    plan = watch.plans.plan(arrival.layout, binding_labels(memory.host))
+    return bool(plan.windowed) or not plan.all_calm(arrival.values)
 
 
 def _heard(watch: Watch, memory: Memory, arrival: Arrival, outcome: Outcome) -> Outcome:

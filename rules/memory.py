@@ -48,7 +48,8 @@ class Memory:
         self.undo_from = -1 if host.last_at is None else host.last_at
         self.heard_at = NEVER if host.arrived_at is None else host.arrived_at
         self.layout: tuple[str, ...] = ()
-        self.bind(plans, {})
+        self.track = Track(plans.plan((), binding_labels(host)), host.id, {})
+        self.bind(plans)
 
     @property
     def ever_heard(self) -> bool:
@@ -58,10 +59,10 @@ class Memory:
         yield from self.track.states.values()
         yield from self.absence.values()
 
-    def bind(self, plans: Plans, states: dict[Key, RuleState]) -> None:
+    def bind(self, plans: Plans) -> None:
         """Look up anew which rules apply: after a change of rules or labels."""
         labels = binding_labels(self.host)
-        self.track = Track(plans.plan(self.layout, labels), self.host.id, states)
+        self.track = self.track.onto(plans.plan(self.layout, labels))
         self.absence_rules: list[ArrivalRule] = plans.absence(labels)
         self._settle_patience()
 
@@ -97,9 +98,11 @@ class Memory:
         if not outcome.late and self.layout is not arrival.layout:
             self._switch(arrival.layout, plans)
         if host.labels is not before.labels and host.labels != before.labels:
-            self.bind(plans, self.track.states)
+            self.bind(plans)
         elif host.every_ms != before.every_ms or host.flags != before.flags:
             self._settle_patience()
+        if outcome.windows is not None:
+            self.track.windows = outcome.windows
 
     def take_word(self, host: Host, seen: Seen) -> None:
         """Remember what a host said beside its samples."""
@@ -151,16 +154,18 @@ class Memory:
             states = {key: state for key, state in states.items() if state.since < at}
         return {key: state for key, state in states.items() if self.track.plan.applies(key)}
 
-    def repaired(self, changes: Sequence[Change], replayed: Sequence[Change]) -> None:
+    def repaired(self, outcome: Outcome) -> None:
         """The past was judged again: `replayed` takes the place of what was noted then."""
         begin = self.repair_from()
         self.late = None
-        self.track.write(changes)
+        self.track.write(outcome.changes)
+        if outcome.windows is not None:
+            self.track.windows = outcome.windows
         if begin is None:
             return
         self.undo_from = min(self.undo_from, begin - 1)
         self.undo = [change for change in self.undo if change.at < begin]
-        self._note(replayed)
+        self._note(outcome.replayed)
 
     def forget_rule(self, key: Key) -> None:
         """A rule is gone: what it said is of no use for judging the past either."""

@@ -24,6 +24,9 @@ Reason = Literal["first", "escalated", "resolved"]
 REOPEN_MS = 10 * 60_000
 """An incident that comes back this soon after its end is the same problem again."""
 
+HOLDS = 2.5
+"""A sample speaks for at most this many intervals; a longer hole is time of which nothing is known."""
+
 Bye = Literal["restart", "shutdown", "uninstall"]
 BYES: tuple[Bye, ...] = ("restart", "shutdown", "uninstall")
 
@@ -202,6 +205,19 @@ class Change(Struct, frozen=True):
     why: str = ""
 
 
+class Window(Struct, frozen=True):
+    """What a rule keeps of the latest samples of one series, up to the newest at `at`.
+
+    Between two samples since `began_at` lies no hole; that is never longer ago than the rule looks back. Of the samples
+    `points` has those that the rule cares for, time and value, the oldest first.
+    """
+
+    began_at: int
+    at: int
+    value: float
+    points: tuple[tuple[int, float], ...]
+
+
 class Transition(Struct, frozen=True):
     """A change of state, never altered once written. `late`: it was recorded after it was over or out of turn."""
 
@@ -281,7 +297,8 @@ class Outcome(Struct):
     `arrival` is None for a tick, for a word without samples and for a batch that was taken before (`repeat`). States
     with state "ok" and no alert are to be forgotten by the store. Alerts and incidents are whole new versions of their
     rows. What comes after `notices` is for the judge's own memory and is not stored: `repaired` is a host that was
-    judged again, and `replayed` every step that led to where it stands now.
+    judged again, and `replayed` every step that led to where it stands now; `windows` are all that its rules keep of
+    its latest samples, by rule and series, None for a host that has no such rule.
     """
 
     arrival: Arrival | None = None
@@ -300,6 +317,7 @@ class Outcome(Struct):
     changes: list[Change] = []
     repaired: int | None = None
     replayed: list[Change] = []
+    windows: dict[tuple[str, str], Window] | None = None
 
     @property
     def empty(self) -> bool:

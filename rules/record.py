@@ -116,7 +116,7 @@ class Recorder:
         limit = rule.limit(severity) if severity else None
         detail = self._detail(memory, series.labels.get("check"))
         if not rule.options.summary:
-            return words.breach(series, state.value, rule.compares, limit, detail)
+            return rule.breach(series, state.value, limit, detail)
         given = {
             "value": words.plain(series.metric, state.value),
             "limit": words.plain(series.metric, limit),

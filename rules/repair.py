@@ -7,17 +7,15 @@ would had every batch come in order, and its alert is dated from the first bad s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 from msgspec.structs import replace
 
-from rules.engine import HOLDS, NEW_ALERT, Key, Sample, Track, matters
+from rules.engine import NEW_ALERT, Key, Sample, Track, matters
 from rules.memory import Memory, binding_labels
-from rules.model import Change, Outcome, RuleState
+from rules.model import HOLDS, Change, Outcome, RuleState
 from rules.record import Recorder
 from rules.watch import Watch
+from rules.windows import Row
 
 QUIET_TICKS = 2
 """A host is repaired when no late batch has come for so many of its intervals ..."""
@@ -25,22 +23,6 @@ WAIT_MS_MAX = 30_000
 """... or so long after the first, as a long backlog keeps coming."""
 REPAIRS_MAX = 20
 """At most so many hosts at one time: a fleet that comes back is repaired over some seconds."""
-
-
-class Row(Protocol):
-    """One batch as it was stored."""
-
-    @property
-    def at(self) -> int: ...
-
-    @property
-    def every_ms(self) -> int: ...
-
-    @property
-    def layout(self) -> tuple[str, ...]: ...
-
-    @property
-    def values(self) -> npt.NDArray[np.float64]: ...
 
 
 def repairs_due(watch: Watch, now: int) -> list[tuple[int, int]]:
@@ -69,6 +51,7 @@ def repair(watch: Watch, host: int, rows: Sequence[Row], now: int) -> Outcome:
     if begin is None or not rows or rows[-1].at != memory.host.last_at:
         return outcome
     track, outcome.replayed = _replay(watch, memory, rows, begin)
+    outcome.windows = track.windows if track.plan.windowed else None
     recorder = Recorder(watch, outcome, late=True)
     opened = _settle(memory, track, outcome.replayed, recorder)
     known = {_mark(change) for change in memory.undo}
@@ -80,8 +63,8 @@ def repair(watch: Watch, host: int, rows: Sequence[Row], now: int) -> Outcome:
 
 
 def _lead_ms(memory: Memory) -> int:
-    """So much before the first row to be judged, a row tells that there was no hole before it."""
-    return int(HOLDS * memory.host.every_ms) + 1
+    """So much before the first row to be judged, rows tell that there was no hole before it, and fill its windows."""
+    return int(HOLDS * memory.host.every_ms) + 1 + memory.track.plan.looks_back_ms
 
 
 def _replay(watch: Watch, memory: Memory, rows: Sequence[Row], begin: int) -> tuple[Track, list[Change]]:
@@ -92,14 +75,15 @@ def _replay(watch: Watch, memory: Memory, rows: Sequence[Row], begin: int) -> tu
     layout: tuple[str, ...] | None = None
     before_at = begin - _lead_ms(memory)
     for row in rows:
-        if row.at >= begin:
-            if row.layout is not layout:
-                layout = row.layout
-                track = track.onto(watch.plans.plan(layout, labels))
-            found = track.look(row.values, Sample(row.at, row.every_ms, before_at))
-            if found:
-                track.write(found)
-                changes += found
+        if row.layout is not layout:
+            layout = row.layout
+            track = track.onto(watch.plans.plan(layout, labels))
+        sample = Sample(row.at, row.every_ms, before_at)
+        windows = track.slid(row.values, sample) if track.plan.windowed else None
+        if row.at >= begin and (found := track.look(row.values, sample, windows)):
+            track.write(found)
+            changes += found
+        track.windows = track.windows if windows is None else windows
         before_at = row.at
     return track, changes
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from rules.engine import Plans, Rule
+from rules.engine import Plans, Rule, has_window
 from rules.memory import NEVER, Memory, split_subject
 from rules.model import REOPEN_MS, Alert, Change, ChannelView, Host, Incident, Outcome, RuleState
 from rules.seen import Seen
@@ -20,7 +20,8 @@ class Watch:
     """All hosts, alerts and incidents as they stand, with the rules and channels that hold.
 
     Alerts and incidents are the open ones and those resolved within the time in which they can come back. `awake_since`
-    is set by whoever calls `tick` after a time in which it did not listen: silence is counted from there.
+    is set by whoever calls `tick` after a time in which it did not listen: silence is counted from there. `unfilled`
+    are hosts whose rules may look back further than is remembered: see `rules.windows`.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Watch:
         self.down: dict[int, set[int]] = {}
         self.next_alert = self.next_incident = 1
         self.late: set[int] = set()
+        self.unfilled: set[int] = set()
         self._resolved: deque[tuple[int, int]] = deque()
         self._set_rules(rules, channels)
 
@@ -70,6 +72,7 @@ class Watch:
             if alert.incident in watch.incidents:
                 watch._take_alert(alert)
         watch._take_states(states)
+        watch._look_back()
         return watch
 
     def add_host(self, host: Host) -> None:
@@ -80,7 +83,7 @@ class Watch:
         else:
             self.by_name.pop(memory.host.name, None)
             memory.host = host
-            memory.bind(self.plans, memory.track.states)
+            memory.bind(self.plans)
         self.by_name[host.name] = host.id
 
     # --- from what was remembered ---
@@ -125,7 +128,12 @@ class Watch:
         """From now on these hold. What removed rules left behind is cleared away by the next tick."""
         self._set_rules(rules, channels)
         for memory in self.hosts.values():
-            memory.bind(self.plans, memory.track.states)
+            memory.bind(self.plans)
+        self._look_back()
+
+    def _look_back(self) -> None:
+        if any(has_window(rule) for rule in self.rules.values()):
+            self.unfilled = {host for host, memory in self.hosts.items() if memory.host.last_at is not None}
 
     # --- what was decided ---
 
@@ -140,7 +148,7 @@ class Watch:
             self.hosts[outcome.host.id].take_word(outcome.host, outcome.seen)
         if outcome.repaired is not None:
             memory = self.hosts[outcome.repaired]
-            memory.repaired(outcome.changes, outcome.replayed)
+            memory.repaired(outcome)
             self.late.discard(outcome.repaired)
         elif outcome.changes and outcome.arrival is not None:
             self.hosts[outcome.arrival.host].write(outcome.changes)

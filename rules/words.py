@@ -64,6 +64,14 @@ def what(series: Series) -> str:
     return " ".join([name.replace("_", " "), *series.labels.values()])
 
 
+def subject(series: Series) -> str:
+    """The same, where the state of a check is called by the check: "check web (http)"."""
+    if series.metric != "check_state":
+        return what(series)
+    kind = f" ({series.labels['kind']})" if series.labels.get("kind") else ""
+    return f"check {series.labels.get('check', '?')}{kind}"
+
+
 def duration(ms: float) -> str:
     """45 s, 38 min, 2 h 5 min, 3 d 4 h: the two units that matter."""
     seconds = max(0, round(ms / 1000))
@@ -97,9 +105,8 @@ def _utc(at: int) -> datetime:
 def breach(series: Series, value: float | None, compares: str, limit: float | None, detail: str) -> str:
     """What is said where a rule brings no summary: "disk /var 96 % > 95 %", "check web (http) is bad: refused"."""
     if series.metric == "check_state":
-        kind = f" ({series.labels['kind']})" if series.labels.get("kind") else ""
         says = _CHECK_SAYS.get(int(value), number(value)) if value is not None else "unknown"
-        return f"check {series.labels.get('check', '?')}{kind} is {says}{': ' + detail if detail else ''}"
+        return f"{subject(series)} is {says}{': ' + detail if detail else ''}"
     said = f"{what(series)} {reading(series.metric, value)}"
     return said if limit is None else f"{said} {compares} {reading(series.metric, limit)}"
 

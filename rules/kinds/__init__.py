@@ -2,7 +2,8 @@
 
 A kind is a module with a docstring whose first line says when it finds something bad, an `Options` struct (what a
 person writes) and a `Rule` class built from those options. No list elsewhere names it. Its `cadence` says when it is
-asked: "batch" for each sample of the series it binds to, "arrival" about a host's silence.
+asked: "batch" for each sample of the series it binds to, "arrival" about a host's silence. A module whose name begins
+with "_" is no kind but what several share.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import ClassVar, Literal, Protocol
 
 from msgspec import Struct
 
-from rules.model import RuleState, Series, Severity, Verdict
+from rules.model import RuleState, Series, Severity, Verdict, Window
 
 
 class RuleOptions(Struct, kw_only=True, frozen=True):
@@ -106,6 +107,37 @@ class BatchRule(Protocol):
     def limit(self, severity: Severity) -> float | None:
         """The number that is passed when it is this grave, for messages."""
         ...
+
+    def says(self, value: float) -> str:
+        """A reading or a limit with its unit, for people."""
+        ...
+
+    def breach(self, series: Series, value: float | None, limit: float | None, detail: str) -> str:
+        """What is wrong, in a few words; `detail` is what a check said."""
+        ...
+
+
+class WindowRule(BatchRule, Protocol):
+    """A rule that looks at what a series did over a while: its reading is made from a window of the latest samples."""
+
+    over_ms: int
+    """How far back it looks."""
+
+    def slide(self, window: Window | None, at: int, value: float) -> Window:
+        """The window after one more sample, a number; None where there is none yet or a hole ended it.
+
+        The same whether the samples before began just `over_ms` and a bit (WINDOW_SLACK) before or long ago.
+        """
+        ...
+
+    def reading(self, window: Window) -> float | None:
+        """What `verdict` is to be asked about; None while the window is too short to tell."""
+        ...
+
+
+WINDOW_SLACK = 1.1
+WINDOW_MS_MAX = 2 * 3_600_000
+"""No rule looks back further sample by sample: so much is read again when the past is judged again."""
 
 
 class ArrivalRule(Protocol):

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 QUEUE_MAX = 5_000
 GROUP_MAX = 500
+COMMITS_APART_S = 0.01
+"""What is queued sooner after the last commit began shares the next: agents do not mind, and the disk does."""
 REPAIR_ROWS_MAX = 20_000
 REPAIR_TRIES_MAX = 5
 PAUSE_MS = 5_000
@@ -37,8 +39,8 @@ PAUSE_MS = 5_000
 REREAD_S = (0.2, 5.0)
 """How soon a store that failed is asked again, and how seldom at most."""
 
-Queued = tuple[Outcome, asyncio.Future[None] | None]
-"""What is to be committed, and who waits for it."""
+Queued = Outcome | asyncio.Future[None]
+"""What is to be committed, or somebody who waits for all that was queued before."""
 
 
 class Evaluator:
@@ -131,10 +133,8 @@ class Evaluator:
                 await self._look_back(arrival)
         if len(self._queue) + len(arrivals) > QUEUE_MAX:
             raise StoreError("more batches wait to be stored than there is room for")
-        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         results = [self._judge(arrival) for arrival in arrivals]
-        self._put(Outcome(), committed)
-        await committed
+        await self._barrier()
         return results
 
     def _judge(self, arrival: Arrival) -> Result:
@@ -204,19 +204,24 @@ class Evaluator:
 
     # --- what goes out ---
 
-    def _put(self, outcome: Outcome, committed: asyncio.Future[None] | None = None) -> None:
-        self._queue.append((outcome, committed))
+    def _put(self, entry: Queued) -> None:
+        self._queue.append(entry)
         self._queued.set()
 
     async def _barrier(self) -> None:
         """Return when all that is queued now is on disk."""
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._put(Outcome(), committed)
+        self._put(committed)
         await committed
 
     async def _write_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        not_before_s = 0.0
         while True:
             await self._queued.wait()
+            if (early_s := not_before_s - loop.time()) > 0:
+                await asyncio.sleep(early_s)
+            not_before_s = loop.time() + COMMITS_APART_S
             group = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_MAX))]
             if not self._queue:
                 self._queued.clear()
@@ -226,7 +231,7 @@ class Evaluator:
                 await self._after_failure(group, error)
 
     async def _commit(self, group: list[Queued]) -> None:
-        outcomes = [outcome for outcome, _ in group if not outcome.empty]
+        outcomes = [entry for entry in group if isinstance(entry, Outcome) and not entry.empty]
         if outcomes:
             with self._metrics.commit_seconds.time():
                 await self._store.commit(outcomes)
@@ -316,8 +321,8 @@ class _Metrics:
 
 
 def _settle(group: Sequence[Queued], error: StoreError | None) -> None:
-    for _, committed in group:
-        if committed is None or committed.done():
+    for committed in group:
+        if isinstance(committed, Outcome) or committed.done():
             continue
         if error is None:
             committed.set_result(None)

@@ -104,14 +104,15 @@ class Ingest:
             host = await self._host(request)
             share = self._room.enter(host)
             try:
-                push = await self._read(request, share)
-                results = await self._keep(host, push, arrived_at)
+                arrivals, refused = await self._arrivals(host, request, share, arrived_at)
+                taken = await self._store(arrivals, arrived_at) if arrivals else []
             finally:
                 share.end()
         except NotTaken as refusal:
             return self._refuse(refusal)
         self._tallies.took(time.perf_counter() - begun)
-        return web.Response(body=wire.encode(wire.Results(results)), content_type="application/json")
+        results = wire.Results(_in_the_order_sent(taken, refused))
+        return web.Response(body=wire.encode(results), content_type="application/json")
 
     async def _host(self, request: web.Request) -> int:
         host = await self._tokens.host(request.headers.get("Authorization"))
@@ -128,8 +129,15 @@ class Ingest:
         self._tallies.bytes += len(body)
         return push
 
-    async def _keep(self, host: int, push: wire.Push, arrived_at: int) -> list[wire.Result]:
-        """What becomes of each batch, in the order sent."""
+    async def _arrivals(
+        self, host: int, request: web.Request, share: Share, arrived_at: int
+    ) -> tuple[list[Arrival], dict[int, wire.Refused]]:
+        """The batches to be stored; why others are refused, by their place in the push.
+
+        The push itself is let go of at once rather than when it is stored: memory that is used again while the
+        processor still has it at hand is a good part of what a push costs.
+        """
+        push = await self._read(request, share)
         # A floor above what comes with it would give up that very batch.
         floor = min(push.floor, min([batch.seq for batch in push.batches]))
         arrivals: list[Arrival] = []
@@ -144,11 +152,7 @@ class Ingest:
                 refused[place] = wire.Refused(str(why))
             else:
                 arrivals.append(arrival(host, push, batch, layout, floor, arrived_at))
-        taken = await self._store(arrivals, arrived_at) if arrivals else []
-        if not refused:
-            return taken
-        others = iter(taken)
-        return [refused[place] if place in refused else next(others) for place in range(len(push.batches))]
+        return arrivals, refused
 
     async def _learn(self, host: int, sent: tuple[str, ...]) -> Layout:
         # Hundreds of new lists in one push take a while: others have their turn in between.
@@ -188,3 +192,11 @@ class Ingest:
         if refusal.close:
             response.force_close()
         return response
+
+
+def _in_the_order_sent(taken: list[wire.Result], refused: dict[int, wire.Refused]) -> list[wire.Result]:
+    if not refused:
+        return taken
+    others = iter(taken)
+    places = range(len(taken) + len(refused))
+    return [refused[place] if place in refused else next(others) for place in places]

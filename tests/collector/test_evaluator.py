@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from collector.evaluator import QUEUE_MAX, Evaluator
+from collector.evaluator import COMMITS_APART_S, QUEUE_MAX, Evaluator
 from collector.store import Store, StoreError
 from collector.stores.sqlite import open_store
 from rules.engine import Rule
@@ -101,6 +101,24 @@ async def test_many_pushes_at_once_are_kept_in_a_few_commits(house: House) -> No
     commits = house.registry.get_sample_value("watchkeeper_commit_seconds_count")
     assert commits is not None
     assert commits < 20
+
+
+async def test_pushes_that_come_one_by_one_share_commits_unless_they_are_rare(house: House) -> None:
+    def commits() -> float:
+        return house.registry.get_sample_value("watchkeeper_commit_seconds_count") or 0
+
+    for seq in (1, 2):
+        await asyncio.sleep(2 * COMMITS_APART_S)
+        before = commits()
+        await house.push(seq)
+        assert commits() == before + 1
+    before = commits()
+    pushes = []
+    for seq in range(3, 103):
+        pushes.append(asyncio.create_task(house.push(seq)))
+        await asyncio.sleep(COMMITS_APART_S / 100)
+    await asyncio.gather(*pushes)
+    assert commits() - before < 50
 
 
 async def test_a_breach_is_told_of_once_when_it_lasts_and_once_when_it_is_over(house: House) -> None:

@@ -51,7 +51,7 @@ def repair(watch: Watch, host: int, rows: Sequence[Row], now: int) -> Outcome:
     if begin is None or not rows or rows[-1].at != memory.host.last_at:
         return outcome
     track, outcome.replayed = _replay(watch, memory, rows, begin)
-    outcome.windows = track.windows if track.plan.windowed else None
+    outcome.windows = track.windows if track.windows or memory.track.windows else None
     recorder = Recorder(watch, outcome, late=True)
     opened = _settle(memory, track, outcome.replayed, recorder)
     known = {_mark(change) for change in memory.undo}

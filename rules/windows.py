@@ -38,7 +38,7 @@ def rows_wanted(watch: Watch, arrival: Arrival) -> int | None:
     """The sample time from which on rows are needed to judge a host's first batch; None when none are."""
     last_at = watch.hosts[arrival.host].host.last_at
     plan = watch.plans.plan(arrival.layout, binding_labels(watch.hosts[arrival.host].host))
-    if last_at is None or not plan.windowed or arrival.at - last_at > HOLDS * arrival.every_ms:
+    if last_at is None or not plan.looks_back_ms or arrival.at - last_at > HOLDS * arrival.every_ms:
         return None
     return last_at - plan.looks_back_ms
 

@@ -274,3 +274,34 @@ def test_a_bye_ends_the_silence_of_its_host() -> None:
     assert house.stands("absent") == "firing"
     house.bye(61, "shutdown")
     assert house.stands("absent") == "ok"
+
+
+# --- a clock of ours that is set back ---------------------------------------------------------------------------------
+
+
+def test_what_happens_after_our_clock_was_set_back_an_hour_is_judged_at_once() -> None:
+    house = House([CPU])
+    house.batch(3600, {"cpu_used_pct": 10})
+    outcome = house.batch(0, {"cpu_used_pct": 99})
+    host = house.watch.hosts[1].host
+    assert not outcome.late
+    assert (host.last_at, host.arrived_at) == (T0, T0)
+    assert house.told == [("mail", "first", "warning")]
+    house.batch(10, {"cpu_used_pct": 10})
+    assert house.told[1:] == [("mail", "resolved", "warning")]
+
+
+def test_what_was_pending_when_our_clock_was_set_back_fires_after_its_time() -> None:
+    house = House([limit("cpu", "cpu_used_pct", above=90.0, for_s=30)])
+    house.batch(3600, {"cpu_used_pct": 99})
+    for at_s in (0, 10, 20, 30):
+        house.batch(at_s, {"cpu_used_pct": 99})
+    assert house.told == [("mail", "first", "warning")]
+
+
+def test_a_host_that_spoke_before_our_clock_was_set_back_may_say_bye_after_it() -> None:
+    house = House([])
+    house.batch(3600, {"load1": 1})
+    house.bye(0, "shutdown")
+    host = house.watch.hosts[1].host
+    assert (host.bye, host.arrived_at) == ("shutdown", T0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.judge import repairs_due
+from rules.judge import apply, repair, repairs_due
 from rules.memory import UNDO_MAX
 from tests.rules.house import EVERY_MS, T0, House, limit, remembered, stored
 
@@ -215,6 +215,26 @@ def test_rows_that_were_cut_off_decide_nothing() -> None:
     (outcome,) = house.repair(700)
     assert outcome.empty
     assert house.repair(800) == [], "and it is not tried for ever"
+
+
+def test_rows_that_were_cut_off_take_nothing_of_what_is_known_of_the_past() -> None:
+    house = House([limit("cpu", CPU, above=90.0)])
+    for at_s in (0, 10, 30, 40):
+        house.batch(at_s, {CPU: 99 if at_s == 40 else 10})
+    house.batch(20, {CPU: 99}, arrived_s=41)
+    outcome = repair(house.watch, 1, house.rows[1][:2], T0 + 70_000)
+    apply(house.watch, outcome)
+    assert house.watch.hosts[1].states_before(T0 + 40_000) == {}
+
+
+def test_rows_from_before_our_clock_was_set_back_do_not_hinder_a_repair() -> None:
+    house = House([limit("cpu", CPU, above=90.0)])
+    house.batch(3600, {CPU: 10})
+    for at_s in (0, 10, 30):
+        house.batch(at_s, {CPU: 99 if at_s else 10})
+    house.batch(20, {CPU: 10}, arrived_s=31)
+    house.repair(80)
+    assert [alert.since for alert in house.open_alerts] == [T0 + 30_000]
 
 
 def test_after_a_restart_a_backlog_is_judged_from_what_was_stored() -> None:

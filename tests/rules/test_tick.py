@@ -104,9 +104,27 @@ def test_nobody_is_blamed_for_time_in_which_the_collector_was_away() -> None:
 def test_nobody_is_blamed_for_time_in_which_the_collector_slept() -> None:
     house = House([silence()])
     house.batch(0, {"load1": 1})
-    house.watch.awake_since = T0 + 3_600_000
+    house.watch.listen_from(T0 + 3_600_000)
     house.tick(3_620)
     assert house.notices == []
+
+
+def test_a_host_that_falls_silent_as_our_clock_is_set_back_is_missed_all_the_same() -> None:
+    house = House([silence()], watch=remembered([silence()], hosts=[Host(1, "h1")], started_s=3600))
+    house.batch(3600, {"load1": 1})
+    house.watch.listen_from(T0)
+    house.tick(30)
+    assert house.notices == []
+    house.tick(31)
+    assert house.told == [("mail", "first", "critical")]
+
+
+def test_a_host_is_missed_though_our_clock_was_set_back_while_we_were_away() -> None:
+    house = House([silence()])
+    house.batch(3600, {"load1": 1})
+    again = House([], watch=remembered([silence()], rest=stored(house.watch), started_s=0))
+    again.tick(31)
+    assert again.told == [("mail", "first", "critical")]
 
 
 def test_a_host_that_was_silent_before_a_restart_is_not_told_of_again() -> None:

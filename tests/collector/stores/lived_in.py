@@ -20,6 +20,7 @@ from collector.stores.sqlite import open_store
 from rules.model import CheckAnswer, Outcome, RuleState
 from rules.seen import Seen
 from tests.collector.stores.builders import (
+    DAY,
     NOW,
     SPOOL,
     alert,
@@ -28,6 +29,7 @@ from tests.collector.stores.builders import (
     enrolled,
     incident,
     notice,
+    sealed,
     transition,
 )
 
@@ -97,6 +99,7 @@ async def write(file: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = await open_store(Path(folder), role="collector")
         await live(store)
+        await sealed(store, NOW + 2 * DAY)
         await look(store)
         await store.close()
         with gzip.GzipFile(file, "wb", mtime=0) as packed:

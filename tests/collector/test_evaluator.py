@@ -15,7 +15,7 @@ from collector.evaluator import COMMITS_APART_S, QUEUE_MAX, Evaluator
 from collector.store import Store, StoreError
 from collector.stores.sqlite import open_store
 from rules.engine import Rule
-from rules.kinds import absence, threshold
+from rules.kinds import absence, flapping, threshold
 from rules.model import ChannelView, Host, Outcome
 from tests.collector.stores.builders import NOW, TICK, arrival, enrolled
 
@@ -221,6 +221,30 @@ async def test_a_restart_counts_silence_from_its_own_start(house: House) -> None
     await house.evaluator.start()
     await house.evaluator.tick()
     assert await house.reasons() == []
+
+
+async def test_a_rule_that_looks_back_knows_after_a_start_what_it_knew_before(house: House) -> None:
+    flaps = flapping.Rule(flapping.Options(name="flaps", metric="cpu_used_pct", above=3.0, over_s=300))
+    for seq in range(3):
+        await house.push(seq, cpu=seq % 2)
+    await house.evaluator.stop()
+    house.registry = CollectorRegistry()
+    house.evaluator = house.make([flaps])
+    await house.evaluator.start()
+    await asyncio.gather(*(house.push(seq, cpu=seq % 2) for seq in (3, 4)))
+    await house.evaluator.stop()
+    assert await house.reasons() == ["first"], "two changes before the start and two after it"
+    [alert] = await house.store.incidents.open_alerts()
+    assert (alert.rule, alert.value) == ("flaps", 4.0)
+
+
+async def test_a_rule_that_is_new_looks_back_as_well(house: House) -> None:
+    flaps = flapping.Rule(flapping.Options(name="flaps", metric="cpu_used_pct", above=3.0, over_s=300))
+    for seq in range(4):
+        await house.push(seq, cpu=seq % 2)
+    house.evaluator.replace_rules([flaps], [OPS])
+    await house.push(4, cpu=0)
+    assert await house.reasons() == ["first"]
 
 
 # --- late batches -----------------------------------------------------------------------------------------------------

@@ -15,14 +15,17 @@ from collector.cli.tables import table
 from collector.config import WrittenRule, written_rules
 from collector.store import Latest, Store, StoreError
 from rules import words
-from rules.engine import Plan, series_of
+from rules.engine import Plan, has_window
 from rules.kinds import ArrivalRule, BatchRule
 from rules.memory import binding_labels
 from rules.model import Host, RuleState, State
 
 
 class Said(Struct, frozen=True):
-    """What one rule says of one series, or of the host itself where `series` is empty."""
+    """What one rule says of one series, or of the host itself where `series` is empty.
+
+    `value` is the newest sample; of a rule that looks at a while of them, what it found when its state last changed.
+    """
 
     rule: str
     file: str
@@ -32,6 +35,7 @@ class Said(Struct, frozen=True):
     limits_said: str
     for_s: float
     value: float | None
+    value_said: str
     state: State
     since: int | None
     takes_the_place_of: str = ""
@@ -129,7 +133,7 @@ def _silence(
 def _about_silence(written: WrittenRule, rule: ArrivalRule, host: Host, state: RuleState | None) -> Said:
     patience_s = rule.patience_ms(host.every_ms) / 1000
     said = f"{rule.severity}: silent for {words.duration(patience_s * 1000)}"
-    return _said(written, "", {rule.severity: patience_s}, said, None, state)
+    return _said(written, "", {rule.severity: patience_s}, said, None, "", state)
 
 
 def _about_series(
@@ -139,11 +143,11 @@ def _about_series(
     for severity in rule.severities:
         if (limit := rule.limit(severity)) is not None:
             limits[severity] = limit
-    metric = series_of(name).metric
-    said = ", ".join(
-        f"{severity} {rule.compares} {words.reading(metric, limit)}" for severity, limit in limits.items()
-    )
-    return _said(written, name, limits, said, None if math.isnan(value) else value, state)
+    said = ", ".join(f"{severity} {rule.compares} {rule.says(limit)}" for severity, limit in limits.items())
+    reading = (state.value if state else None) if has_window(rule) else value
+    if reading is None or math.isnan(reading):
+        return _said(written, name, limits, said, None, "", state)
+    return _said(written, name, limits, said, reading, rule.says(reading), state)
 
 
 def _said(
@@ -152,6 +156,7 @@ def _said(
     limits: dict[str, float],
     limits_said: str,
     value: float | None,
+    value_said: str,
     state: RuleState | None,
 ) -> Said:
     return Said(
@@ -163,6 +168,7 @@ def _said(
         limits_said=limits_said,
         for_s=written.rule.options.for_s,
         value=value,
+        value_said=value_said,
         state=state.state if state else "ok",
         since=state.since if state else None,
         takes_the_place_of=written.instead_of.place if written.instead_of else "",
@@ -193,12 +199,11 @@ def as_text(found: Explained) -> str:
 
 
 def _row(said: Said) -> tuple[str, ...]:
-    metric = series_of(said.series).metric
     state = said.state if said.since is None else f"{said.state} since {words.moment(said.since)}"
     return (
         said.rule,
         said.series or "whether it is heard",
-        words.reading(metric, said.value) if said.series else "",
+        said.value_said or ("?" if said.series else ""),
         said.limits_said,
         words.duration(said.for_s * 1000) if said.for_s else "at once",
         state,

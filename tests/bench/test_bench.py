@@ -1,0 +1,104 @@
+"""The benchmarks measure what they say: their requests are real, their table reads right, and they run."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+import zlib
+
+import pytest
+
+import tests.bench.rows
+from agent import wire
+from tests.bench.pushes import BREACHING, PushingHost, Tails
+from tests.bench.remote_write import Tick, WritingHost, literal, varint
+from tests.bench.table import Goal, Row, markdown, quantile, spread
+from tests.bench.trace import ticks
+from tests.system.harness import ROOT, environ
+
+NOW = 1_800_000_000_000
+
+
+def test_what_a_simulated_host_sends_is_a_push_as_an_agents() -> None:
+    host = PushingHost(3, "wk_agent_default_abcdefgh_secret", Tails())
+    for seq in range(3):
+        head, _, body = host.request(NOW + seq, breach=False).partition(b"\r\n\r\n")
+        assert f"Content-Length: {len(body)}".encode() in head
+        push = wire.decode_push(zlib.decompress(body, 31))
+        (batch,) = push.batches
+        assert (batch.seq, batch.at, batch.sent) == (seq, NOW + seq, NOW + seq)
+        assert batch.samples in [tick.samples for tick in ticks()]
+        assert batch.checks
+
+
+def test_a_breach_is_one_value_that_no_host_has() -> None:
+    body = PushingHost(0, "token", Tails()).request(NOW, breach=True).partition(b"\r\n\r\n")[2]
+    assert wire.decode_push(zlib.decompress(body, 31)).batches[0].samples["load15"] == BREACHING
+    assert max(tick.samples["load15"] or 0 for tick in ticks()) < BREACHING / 1000
+
+
+def test_remote_write_says_the_same_with_prometheus_words() -> None:
+    tick = ticks()[0]
+    body = WritingHost(0, [Tick.of(tick)]).request(NOW, breach=False).partition(b"\r\n\r\n")[2]
+    assert body.count(b"__name__") == len([value for value in tick.samples.values() if value is not None])
+    assert b"\x12\x06load15" in body
+    assert b"\x12\x06load-0" in body
+
+
+def test_varints_and_literals_are_as_their_formats_have_them() -> None:
+    assert [varint(number) for number in (0, 127, 128, 300)] == [b"\x00", b"\x7f", b"\x80\x01", b"\xac\x02"]
+    assert literal(b"abc") == b"\x03\xfc\x02\x00\x00\x00abc"
+
+
+@pytest.mark.parametrize(
+    ("goal", "value", "verdict"),
+    [
+        (Goal(2.0, 1.5), 1.5, "proud"),
+        (Goal(2.0, 1.5), 1.9, "resolved"),
+        (Goal(2.0, 1.5), 2.1, "missed"),
+        (Goal(1.2, 2.0, more=True), 2.5, "proud"),
+        (Goal(1.2, 2.0, more=True), 1.3, "resolved"),
+        (Goal(1.2, 2.0, more=True), 1.1, "missed"),
+    ],
+)
+def test_a_verdict_knows_which_way_is_better(goal: Goal, value: float, verdict: str) -> None:
+    assert Row("x", "", value, goal).cells[-1] == verdict
+
+
+def test_what_was_not_measured_is_not_judged() -> None:
+    assert Row("x", "no prometheus here", None, Goal(1, 2)).cells[-1] == "not measured"
+    assert Row("x", "5 µs", 5.0).cells[-1] == ""
+
+
+def test_the_table_has_a_line_for_each_row() -> None:
+    lines = markdown([Row("what", "1 ms", 1.0, Goal(5, 2)), Row("another", "7 MiB", 7.0)]).splitlines()
+    assert len(lines) == 4
+    assert len({len(line) for line in lines}) == 1
+    assert lines[2].split() == ["|", "what", "|", "1", "ms", "|", "≤", "5", "|", "≤", "2", "|", "proud", "|"]
+
+
+def test_figures_of_several_rounds_say_how_far_apart_they_lay() -> None:
+    assert spread([3.0, 1.0, 2.0]) == "2.00 (1.00 to 3.00)"
+    assert spread([1234.0], 0) == "1,234"
+    assert quantile([5.0, 1.0, 3.0], 0.5) == 3.0
+    assert quantile(list(range(100)), 0.99) == 99
+
+
+def test_every_row_says_what_it_measures() -> None:
+    for found in pkgutil.iter_modules(tests.bench.rows.__path__):
+        module = importlib.import_module(f"tests.bench.rows.{found.name}")
+        assert module.__doc__
+        assert callable(module.run)
+
+
+def test_a_quick_run_prints_a_table_and_says_that_its_figures_mean_nothing() -> None:
+    command = [sys.executable, "-m", "tests.bench", "--only", "push_cpu", "--quick"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "failed" not in done.stdout, done.stderr
+    assert "| verdict" in done.stdout.splitlines()[0]
+    assert "the figures say nothing" in done.stdout

@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from agent.wire import Token
+from agent.options import duration_s
+from agent.wire import EVERY_MS_MAX, EVERY_MS_MIN, Token
 from collector import config as settings
 from collector.caretaker import Caretaker
 from collector.config import Loaded
@@ -50,3 +51,22 @@ def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return wrapped
+
+
+def number_up_to(most: int) -> Callable[[str], int]:
+    """Reads a whole number from 1 on."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            raise ValueError(f"{text!r} is not a number from 1 to {most}")
+        return int(text)
+
+    return argument(parse)
+
+
+def parse_interval(text: str) -> float:
+    """How often an agent samples, in seconds. ValueError says what is allowed."""
+    seconds = duration_s(text)
+    if not EVERY_MS_MIN <= seconds * 1000 <= EVERY_MS_MAX:
+        raise ValueError(f"{text} is too short or too long; agents sample every {EVERY_MS_MIN} ms to 1 d")
+    return seconds

@@ -18,8 +18,8 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from agent.options import duration_s
-from agent.wire import EVERY_MS_MAX, EVERY_MS_MIN, Token
-from collector.cli import Commands, House, add_config, argument
+from agent.wire import Token
+from collector.cli import Commands, House, add_config, argument, number_up_to, parse_interval
 from collector.cli.progress import Progress
 from collector.cli.simulate import tokens as tokens_of
 from collector.cli.simulate import trace
@@ -30,7 +30,7 @@ from collector.cli.simulate.telling import keep_telling, report
 from collector.cli.up import is_loopback
 
 HOSTS_MAX = 100_000
-CONNECTIONS = 64
+CONNECTIONS, CONNECTIONS_MAX = 64, 10_000
 
 
 def add_to(commands: Commands, house: House) -> None:
@@ -40,9 +40,9 @@ def add_to(commands: Commands, house: House) -> None:
         description="Enrols hosts named sim-0001 and so on, which cannot be removed again: use a collector for trying.",
     )
     parser.add_argument(
-        "--hosts", type=argument(_hosts), metavar="N", help="how many; with --tokens, at most"
+        "--hosts", type=number_up_to(HOSTS_MAX), metavar="N", help="how many; with --tokens, at most"
     )
-    parser.add_argument("--interval", type=argument(_interval), default=10.0, metavar="TIME", help="10s")
+    parser.add_argument("--interval", type=argument(parse_interval), default=10.0, metavar="TIME", help="10s")
     parser.add_argument("--for", type=argument(duration_s), dest="for_s", metavar="TIME", help="until Ctrl-C")
     parser.add_argument("--url", metavar="URL", help="the collector's address; by default the config's")
     parser.add_argument("--ca", type=Path, metavar="FILE", help="certificates to trust, not the system's")
@@ -62,7 +62,7 @@ def add_to(commands: Commands, house: House) -> None:
         metavar="HOST:SERIES:VALUE",
         help="what one host says instead, such as sim-0003:disk_used_pct:99",
     )
-    parser.add_argument("--connections", type=argument(_connections), default=CONNECTIONS, metavar="N")
+    parser.add_argument("--connections", type=number_up_to(CONNECTIONS_MAX), default=CONNECTIONS, metavar="N")
     add_config(parser)
     parser.set_defaults(command=partial(_simulate, house))
 
@@ -187,24 +187,3 @@ def _url(arguments: argparse.Namespace, text: str | None) -> SplitResult:
             "or --allow-plaintext"
         )
     return url
-
-
-def _hosts(text: str) -> int:
-    return _count(text, HOSTS_MAX)
-
-
-def _connections(text: str) -> int:
-    return _count(text, 10_000)
-
-
-def _count(text: str, most: int) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise ValueError(f"{text!r} is not a number from 1 to {most}")
-    return int(text)
-
-
-def _interval(text: str) -> float:
-    seconds = duration_s(text)
-    if not EVERY_MS_MIN <= seconds * 1000 <= EVERY_MS_MAX:
-        raise ValueError(f"{text} is too short or too long; agents sample every {EVERY_MS_MIN} ms to 1 d")
-    return seconds

@@ -19,7 +19,7 @@ KINDS = discover(checks)
 HOST = set(
     """
     cgroups clock conntrack cpu disk disk_io files gpu load logins memory network oom pressure processes
-    raid tcp_states temperature updates uptime
+    raid systemd tcp_states temperature updates uptime
     """.split()
 )
 

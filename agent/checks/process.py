@@ -1,4 +1,4 @@
-"""Are there as many processes of a program, command line, user or pid file as there should be, and what do they use?
+"""Are there as many processes of a program as there should be, and how much CPU and memory do they use?
 
 Processes that are dead and only wait to be taken away (zombies) do not count. To find them all processes are looked at,
 which costs some 20 µs for each; with a pid file only that one is.

@@ -1,7 +1,8 @@
-"""Numbers that programs of your own leave in a folder: *.prom in Prometheus' text format, as node_exporter reads them.
+"""Numbers that programs of your own leave in a folder, as *.prom files in Prometheus' text format.
 
-Each becomes a series under the name it has there. A file with a mistake, or that nobody has written to for long, is
-left out as a whole, and said. Write to another name and rename, so that no half of a file is ever read.
+It is what node_exporter reads too. Each number becomes a series under the name it has there. A file with a mistake, or
+that nobody has written to for long, is left out as a whole, and said. Write to another name and rename, so that no half
+of a file is ever read.
 """
 
 from __future__ import annotations

@@ -220,6 +220,14 @@ def lets_in(sock: socket.socket) -> None:
     sock.recv(4096)
 
 
+def says(answer: bytes) -> Callable[[socket.socket], None]:
+    def talk(sock: socket.socket) -> None:
+        sock.recv(100)
+        sock.sendall(answer)
+
+    return talk
+
+
 def drips(sock: socket.socket) -> None:
     lets_in(sock)
     for byte in struct.pack("<cBBBIII", b"l", 2, 0, 1, 0, 1, 1000):
@@ -242,9 +250,9 @@ def repeats(message: bytes) -> Callable[[socket.socket], None]:
     ("talk", "why"),
     [
         (lambda sock: time.sleep(0.6), "no answer within 0.3 s"),
-        (lambda sock: None, "{bus}: "),
-        (lambda sock: sock.sendall(b"REJECTED EXTERNAL\r\n"), "{bus} does not let this user in"),
-        (lambda sock: sock.sendall(b"x" * 1000), "{bus} does not speak D-Bus as we do"),
+        (says(b""), "{bus}: "),
+        (says(b"REJECTED EXTERNAL\r\n"), "{bus} does not let this user in"),
+        (says(b"x" * 1000), "{bus} does not speak D-Bus as we do"),
         (repeats(b"HTTP/1.1 400 Bad Request"), "{bus} does not speak D-Bus as we do"),
         (
             repeats(struct.pack("<cBBBIII", b"l", 2, 0, 1, 2**31, 1, 0)),

@@ -193,7 +193,7 @@ class Plan:
 
     def all_calm(self, values: npt.NDArray[np.float64]) -> bool:
         """Whether a host where all is ok would stay so with these values."""
-        return _within(values.take(self.columns), self.low, self.high)
+        return _within(values[self.columns], self.low, self.high)
 
 
 def has_window(rule: Rule) -> TypeGuard[WindowRule]:
@@ -212,7 +212,12 @@ def series_of(name: str) -> Series:
 def _within(
     values: npt.NDArray[np.float64], low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]
 ) -> bool:
-    return bool(((values >= low) & (values <= high)).all())
+    return _all((values >= low) & (values <= high))
+
+
+def _all(answers: npt.NDArray[np.bool_]) -> bool:
+    """As `answers.all()`, which takes four times as long: it makes a detour through Python."""
+    return int(np.count_nonzero(answers)) == len(answers)
 
 
 class Plans:
@@ -299,12 +304,12 @@ class Track:
     ) -> Sequence[Change]:
         """What one batch changes; `windows` are those after it, if any rule here has one."""
         plan = self.plan
-        picked = values.take(plan.columns)
+        picked = values[plan.columns]
         if windows is None:
             calm = (picked >= self.low) & (picked <= self.high)
         else:
             calm = self._read(windows, picked)
-        if calm.all() and not self.missing:
+        if _all(calm) and not self.missing:
             return ()
         changes = [self._missing(key, sample) for key in self.missing]
         for at in np.flatnonzero(~calm).tolist():

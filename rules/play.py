@@ -12,16 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from rules.engine import Rule
-from rules.judge import Watch, apply, judge, tick
+from rules.judge import Watch, apply, judge, repair, repairs_due, tick
 from rules.model import Arrival, ChannelView, CheckSaid, Host, Outcome
+from rules.windows import Row
 
 SPOOL = "0" * 32
 
 
 class Player:
-    """Judges batches that come in time, in the order of their times, and hands each outcome to `told`.
+    """Judges batches in the order in which they arrive, and hands each outcome to `told`.
 
-    `hosts` are taken as never heard before. Every `tick_ms` between two batches is a tick.
+    `hosts` are taken as never heard before. Every `tick_ms` between two batches is a tick. Where batches come late,
+    `repairs_due` is to be asked now and then, and `repair` called for each host that it names.
     """
 
     def __init__(
@@ -34,11 +36,11 @@ class Player:
         tick_ms: int,
         told: Callable[[Outcome], None],
     ) -> None:
-        self.watch = Watch("0" * 12, rules, channels, started_at=start)
+        self.watch = Watch("0" * 12, rules, channels)
         for host in hosts:
             self.watch.add_host(unheard(host))
         self._tick_ms, self._told = tick_ms, told
-        self._next_tick_at = start + tick_ms
+        self.now, self._next_tick_at = start, start + tick_ms
         self._seq: dict[int, int] = {}
 
     def batch(
@@ -49,15 +51,25 @@ class Player:
         layout: tuple[str, ...],
         values: npt.NDArray[np.float64],
         checks: Sequence[CheckSaid] = (),
+        arrived_at: int | None = None,
     ) -> None:
-        """A batch that is sampled and heard at `at`, which must not lie before what was played already."""
-        self.until(at)
+        """A batch that was sampled at `at`, and arrives then where nothing else is said."""
+        self.until(at if arrived_at is None else arrived_at)
         seq = self._seq[host] = self._seq.get(host, -1) + 1
-        arrival = Arrival(host, SPOOL, seq, 0, at, at, every_ms, 0, layout, values, checks)
-        self._take(judge(self.watch, arrival, at))
+        arrival = Arrival(host, SPOOL, seq, 0, at, self.now, every_ms, 0, layout, values, checks)
+        self._take(judge(self.watch, arrival, self.now))
+
+    def repairs_due(self) -> list[tuple[int, int]]:
+        """Hosts to be judged again after late batches, each with the sample time from which on its rows are needed."""
+        return repairs_due(self.watch, self.now) if self.watch.late else []
+
+    def repair(self, host: int, rows: Sequence[Row]) -> None:
+        """`rows` are those of the host that have arrived by now."""
+        self._take(repair(self.watch, host, rows, self.now))
 
     def until(self, now: int) -> None:
-        """Let time pass."""
+        """Let time pass; it never goes back."""
+        self.now = max(now, self.now)
         while self._next_tick_at <= now:
             outcome = tick(self.watch, self._next_tick_at)
             if not outcome.empty:

@@ -14,13 +14,15 @@ from collector.cli.rules.tally import Tally, as_json, as_text
 from collector.config import Loaded, load_rules
 from collector.store import Row, Store
 from rules.engine import Rule
-from rules.kinds import absence
 from rules.model import ChannelView, Host
 from rules.play import Player
 
 HOUR_MS, PIECE_MS_MIN = 3_600_000, 60_000
 ROWS_AT_ONCE = 50_000
 """Of some 70 series each: about 50 MB."""
+HELD_MAX = 100_000
+SKEW_MS_MAX = 5_000
+"""A batch may bear a time this much later than that of its arrival: so far a clock may be off and be believed."""
 TICK_MS = 10_000
 LAST_S_MAX = 400 * 86_400
 
@@ -29,7 +31,8 @@ def add_to(commands: Commands, house: House) -> None:
     replay = commands.add_parser(
         "replay",
         help="judge what is stored once more: how often would each rule have fired? (a collector may be at work)",
-        description="All batches are judged as if they had come in time, and by the hosts' labels of today.",
+        description="Batches are judged as they arrived, and by the hosts' labels of today. That an agent said that it "
+        "would stop is not stored, so it counts as silence.",
     )
     replay.add_argument(
         "--last", type=argument(parse_last), default=7 * 86_400.0, help="how far back: 30d (7d)"
@@ -90,12 +93,40 @@ async def replayed(
     hosts = [host for host in await store.hosts.all() if host.last_at is not None and host.last_at >= start]
     tally = Tally(rules, start, end)
     player = Player(rules, channels, hosts, start=start, tick_ms=TICK_MS, told=tally.take)
-    async for host, row in _rows(store, hosts, start, end, progress):
-        tally.count(host, row.arrived_at - row.at > absence.PATIENCE_MS_MIN + 3 * row.every_ms)
-        player.batch(host, row.at, row.every_ms, row.layout, row.values)
+    async for host, row in _arriving(_rows(store, hosts, start, end, progress)):
+        tally.count(host)
+        player.batch(host, row.at, row.every_ms, row.layout, row.values, arrived_at=row.arrived_at)
+        await _repair(store, player)
     player.until(end)
+    await _repair(store, player)
     tally.finish()
     return tally
+
+
+async def _repair(store: Store, player: Player) -> None:
+    """Judge hosts again whose batches came late, as it was done then: upon what had arrived."""
+    for host, start in player.repairs_due():
+        newest = player.watch.hosts[host].host.last_at or start
+        rows = await store.samples.rows(host, start, newest + 1, ROWS_AT_ONCE)
+        player.repair(host, [row for row in rows if row.arrived_at <= player.now])
+
+
+async def _arriving(rows: AsyncIterator[tuple[int, Row]]) -> AsyncIterator[tuple[int, Row]]:
+    """The same batches in the order in which they came in.
+
+    Late ones are held until then; of more than HELD_MAX the first to come are let go before their time.
+    """
+    held: list[tuple[int, int, int, Row]] = []
+    count = 0
+    async for host, row in rows:
+        count += 1  # so that rows themselves are never compared
+        heapq.heappush(held, (row.arrived_at, count, host, row))
+        while held and (held[0][0] <= row.at - SKEW_MS_MAX or len(held) > HELD_MAX):
+            _, _, first_host, first = heapq.heappop(held)
+            yield first_host, first
+    while held:
+        _, _, host, row = heapq.heappop(held)
+        yield host, row
 
 
 async def _rows(

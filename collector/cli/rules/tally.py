@@ -16,10 +16,14 @@ from rules.model import Alert, Notice, Outcome
 
 
 class Firings(Struct):
-    """How often one rule fired, about how many hosts, and for how long; `told` counts the messages that named it."""
+    """How often one rule fired, about how many hosts, and for how long; `told` counts the messages that named it.
+
+    `late` is how often it was bad in batches that came late, when it was over already: nobody is told of that.
+    """
 
     rule: str
     fired: int = 0
+    late: int = 0
     hosts: set[int] = msgspec.field(default_factory=set)
     lasted_ms: int = 0
     longest_ms: int = 0
@@ -43,15 +47,14 @@ class Tally:
         self.start, self.end = start, end
         self.rules = {rule.name: Firings(rule.name) for rule in rules}
         self.hosts: set[int] = set()
-        self.batches = self.late = 0
+        self.batches = 0
         self.told: Counter[tuple[str, str]] = Counter()
         self._open: dict[int, Alert] = {}
 
-    def count(self, host: int, late: bool) -> None:
-        """A batch was judged; `late` if it came long after it was sampled."""
+    def count(self, host: int) -> None:
+        """A batch was judged."""
         self.hosts.add(host)
         self.batches += 1
-        self.late += late
 
     def take(self, outcome: Outcome) -> None:
         for alert in outcome.alerts:
@@ -59,6 +62,14 @@ class Tally:
                 self._open[alert.id] = alert
             elif self._open.pop(alert.id, None) is not None:
                 self.rules[alert.rule].add(alert, self.end)
+        for step in outcome.transitions:
+            if (
+                step.late
+                and step.alert is None
+                and step.after == "firing"
+                and step.before in ("ok", "pending")
+            ):
+                self.rules[step.rule].late += 1
         keys = {incident.id: incident.key for incident in outcome.incidents}
         for notice in outcome.notices:
             self.told[notice.channel, notice.reason] += 1
@@ -90,7 +101,6 @@ def as_json(tally: Tally) -> str:
         "end_ms": tally.end,
         "hosts": len(tally.hosts),
         "batches": tally.batches,
-        "late_batches": tally.late,
         "rules": [
             {**msgspec.to_builtins(firings), "hosts": len(firings.hosts)} for firings in _ranked(tally)
         ],
@@ -101,26 +111,23 @@ def as_json(tally: Tally) -> str:
 
 # --- for people -------------------------------------------------------------------------------------------------------
 
-HEAD = ("RULE", "FIRED", "HOSTS", "IN ALL", "LONGEST", "STANDS", "MESSAGES")
+HEAD = ("RULE", "FIRED", "HOSTS", "IN ALL", "LONGEST", "STANDS", "LATE", "MESSAGES")
 
 
 def as_text(tally: Tally) -> str:
     span = f"{words.moment(tally.start)} to {words.moment(tally.end)}"
     lines = [f"{span}: {tally.batches:,} batches of {len(tally.hosts):,} hosts", ""]
     ranked = _ranked(tally)
-    fired = [firings for firings in ranked if firings.fired]
+    fired = [firings for firings in ranked if firings.fired or firings.late]
     if fired:
-        lines += table(HEAD, [_row(firings) for firings in fired], {"FIRED", "HOSTS", "STANDS"})
+        lines += table(HEAD, [_row(firings) for firings in fired], {"FIRED", "HOSTS", "STANDS", "LATE"})
         lines.append("")
-    quiet = [firings.rule for firings in ranked if not firings.fired]
+    quiet = [firings.rule for firings in ranked if firings not in fired]
     if quiet:
         lines.append(f"Never fired: {', '.join(quiet)}")
     lines.append(_messages(tally))
-    if tally.late:
-        lines.append(
-            f"{tally.late:,} batches came late and are judged as if they had come in time: so a host that was only cut "
-            "off is not counted as silent here."
-        )
+    if any(firings.late for firings in fired):
+        lines.append("LATE: bad in batches that came when it was over already, so nobody is told.")
     return "\n".join(lines)
 
 
@@ -137,6 +144,7 @@ def _row(firings: Firings) -> Sequence[str]:
         words.duration(firings.lasted_ms),
         words.duration(firings.longest_ms),
         str(firings.open_at_the_end or ""),
+        str(firings.late or ""),
         told or "none",
     )
 

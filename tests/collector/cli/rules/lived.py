@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from collector.stores.sqlite import open_store
 from rules.engine import Rule
@@ -13,6 +15,17 @@ from rules.model import ChannelView, Host, Outcome
 from rules.play import Player
 
 EVERY_MS = 10_000
+
+
+class Row(NamedTuple):
+    arrived_at: int
+    at: int
+    host: int
+    every_ms: int
+    layout: tuple[str, ...]
+    values: npt.NDArray[np.float64]
+
+
 Values = Sequence[Mapping[str, float]]
 
 
@@ -22,8 +35,12 @@ async def live(
     start: int,
     end: int,
     hosts: Mapping[str, tuple[dict[str, str], Values]],
+    cut_off: Mapping[str, tuple[int, int]] = {},
 ) -> list[Outcome]:
-    """Hosts by name, with their labels and batches from `start` on; the outcomes, which are in the store of `state`."""
+    """Hosts by name, with their labels and batches from `start` on; the outcomes, which are in the store of `state`.
+
+    From the first to the second batch of `cut_off` a host keeps its batches, and delivers them behind the second.
+    """
     store = await open_store(state, role="collector")
     enrolled: dict[str, Host] = {}
     for name, (labels, _) in hosts.items():
@@ -32,12 +49,22 @@ async def live(
     player = Player(
         rules, [ChannelView("log")], enrolled.values(), start=start, tick_ms=10_000, told=outcomes.append
     )
-    for place in range(max(len(values) for _, values in hosts.values())):
-        for name, (_, values) in hosts.items():
-            if place < len(values) and values[place]:
-                row = np.array(list(values[place].values()))
-                at = start + place * EVERY_MS
-                player.batch(enrolled[name].id, at, EVERY_MS, tuple(values[place]), row)
+    rows: list[Row] = []
+    for name, (_, values) in hosts.items():
+        since, until = cut_off.get(name, (0, 0))
+        for place, value in enumerate(values):
+            at = start + place * EVERY_MS
+            late = since <= place < until
+            arrived_at = start + until * EVERY_MS + 1 + place if late else at
+            if value:
+                row = np.array(list(value.values()))
+                rows.append(Row(arrived_at, at, enrolled[name].id, EVERY_MS, tuple(value), row))
+    rows.sort(key=lambda row: row.arrived_at)
+    for place, row in enumerate(rows):
+        player.batch(row.host, row.at, EVERY_MS, row.layout, row.values, arrived_at=row.arrived_at)
+        for host, since in player.repairs_due():
+            come = [one for one in rows[: place + 1] if one.host == host and one.at >= since]
+            player.repair(host, sorted(come, key=lambda one: one.at))
     player.until(end)
     await store.commit(outcomes)
     while await store.seal(end):

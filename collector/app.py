@@ -25,6 +25,7 @@ from collector.config import CollectorConfig, Loaded, build_channel, load_rules
 from collector.evaluator import Evaluator
 from collector.health import Component
 from collector.ingest import Ingest
+from collector.inquiries import Inquiries
 from collector.notifier import Notifier
 from collector.server import Limits, Server
 from collector.service import Service
@@ -128,12 +129,14 @@ class Collector:
         self._evaluator = Evaluator(
             store, rules, config.channel_views, now_ms=now_ms, on_commit=self._committed, registry=registry
         )
+        self._inquiries = Inquiries(store.incidents, now_ms=now_ms, registry=registry)
         self._tokens = Tokens(store.hosts, now_ms)
         ingest = Ingest(
             self._tokens,
             self._evaluator.take,
             now_ms=now_ms,
             registry=registry,
+            inquiries=self._inquiries,
             late_ms_max=round(config.late_s_max * 1000),
         )
         self._server = Server(
@@ -164,6 +167,7 @@ class Collector:
     def _committed(self, outcomes: Sequence[Outcome]) -> None:
         if any(outcome.notices for outcome in outcomes):
             self._notifier.wake()
+        self._inquiries.committed(outcomes)
         self._pages.publish(outcomes)
 
     def _server_health(self) -> Component:

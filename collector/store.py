@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
+from agent.wire import Evidence
 from rules.model import Alert, CheckAnswer, Host, Incident, Notice, Outcome, RuleState, Transition
 from rules.seen import Seen
 
@@ -126,6 +127,16 @@ class Keep(Struct, frozen=True):
     rollups_ms: int = 400 * DAY_MS
     history_ms: int = 5 * 365 * DAY_MS
     budget_bytes: int | None = None
+
+
+class EvidenceRow(Struct, frozen=True):
+    """What the agent of a host found when an alert began, in the words of the wire."""
+
+    alert: int
+    incident: int
+    host: int
+    arrived_at: int
+    found: Evidence
 
 
 Delivery = Literal["waiting", "sending", "sent", "failed"]
@@ -243,6 +254,14 @@ class Incidents(Protocol):
 
     async def transitions(self, incident: int) -> list[Transition]:
         """Those of the incident's alerts, oldest first."""
+        ...
+
+    async def evidence(self, incident: int) -> list[EvidenceRow]:
+        """In the order of its arrival."""
+        ...
+
+    async def add_evidence(self, row: EvidenceRow) -> None:
+        """Nothing changes when there is some about that alert already, or the incident is not there any more."""
         ...
 
 

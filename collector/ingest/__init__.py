@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from aiohttp import web
@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from agent import wire
 from collector.health import Component
-from collector.ingest.arrivals import NotStored, arrival, check_time
+from collector.ingest.arrivals import NotStored, arrival, check_time, evidence
 from collector.ingest.body import BYTES_AT_WORK_MAX, NotTaken, Room, Share, decode, read, unpack
 from collector.ingest.layouts import Layout, Layouts
 from collector.ingest.tallies import Tallies
@@ -57,6 +57,16 @@ class Tokens(Protocol):
         ...
 
 
+class Inquiries(Protocol):
+    """What agents are to be asked, and where their answers go."""
+
+    def asks(self, host: int, /) -> Sequence[wire.Ask]: ...
+
+    async def answered(self, host: int, found: wire.Evidence, arrived_at: int, /) -> None:
+        """StoreError when it cannot be kept now."""
+        ...
+
+
 class Ingest:
     """Takes pushes. `take` keeps arrivals and says what became of each, or raises StoreError: then all are put off.
 
@@ -70,12 +80,14 @@ class Ingest:
         *,
         now_ms: Callable[[], int],
         registry: CollectorRegistry,
+        inquiries: Inquiries | None = None,
         late_ms_max: int = LATE_MS_MAX,
         bytes_at_work_max: int = BYTES_AT_WORK_MAX,
     ) -> None:
         self._tokens = tokens
         self._take = take
         self._now_ms = now_ms
+        self._inquiries = inquiries
         self._late_ms_max = late_ms_max
         self._room = Room(bytes_at_work_max)
         self._layouts = Layouts()
@@ -111,8 +123,9 @@ class Ingest:
         except NotTaken as refusal:
             return self._refuse(refusal)
         self._tallies.took(time.perf_counter() - begun)
-        results = wire.Results(_in_the_order_sent(taken, refused))
-        return web.Response(body=wire.encode(results), content_type="application/json")
+        results = _in_the_order_sent(taken, refused)
+        asks = self._inquiries.asks(host) if self._inquiries is not None else ()
+        return web.Response(body=wire.answer(results, asks), content_type="application/json")
 
     async def _host(self, request: web.Request) -> int:
         host = await self._tokens.host(request.headers.get("Authorization"))
@@ -138,6 +151,8 @@ class Ingest:
         processor still has it at hand is a good part of what a push costs.
         """
         push = await self._read(request, share)
+        if push.evidence is not None:
+            await self._hand_on(host, push.evidence, arrived_at)
         # A floor above what comes with it would give up that very batch.
         floor = min(push.floor, min([batch.seq for batch in push.batches]))
         arrivals: list[Arrival] = []
@@ -154,6 +169,14 @@ class Ingest:
                 arrivals.append(arrival(host, push, batch, layout, floor, arrived_at))
         return arrivals, refused
 
+    async def _hand_on(self, host: int, found: wire.Evidence, arrived_at: int) -> None:
+        if self._inquiries is None:
+            return
+        try:
+            await self._inquiries.answered(host, evidence(found), arrived_at)
+        except StoreError as error:
+            raise self._not_stored(error, arrived_at) from None
+
     async def _learn(self, host: int, sent: tuple[str, ...]) -> Layout:
         # Hundreds of new lists in one push take a while: others have their turn in between.
         await asyncio.sleep(0)
@@ -166,13 +189,16 @@ class Ingest:
         try:
             results = await self._take(arrivals)
         except StoreError as error:
-            self._put_off = (arrived_at, str(error))
-            raise NotTaken(503, "store", f"this cannot be stored now: {error}") from None
+            raise self._not_stored(error, arrived_at) from None
         self._put_off = None
         self._taken_at = arrived_at
         self._tallies.batches += len(arrivals)
         self._tallies.samples += sum([len(one.layout) for one in arrivals])
         return results
+
+    def _not_stored(self, error: StoreError, arrived_at: int) -> NotTaken:
+        self._put_off = (arrived_at, str(error))
+        return NotTaken(503, "store", f"this cannot be stored now: {error}")
 
     def _refuse(self, refusal: NotTaken) -> web.Response:
         self._tallies.refuse(refusal.why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from msgspec import structs
 from msgspec.structs import replace
 
 from agent import wire
@@ -86,6 +87,24 @@ def _facts(facts: dict[str, str]) -> dict[str, str]:
 
 def _labels(labels: dict[str, str]) -> dict[str, str]:
     return {_line(key): _line(value) for key, value in labels.items() if key not in NOT_THE_AGENTS_TO_SET}
+
+
+def evidence(found: wire.Evidence) -> wire.Evidence:
+    """The same in words that may be shown."""
+    return structs.replace(
+        found,
+        by_cpu=[_program(program) for program in found.by_cpu],
+        by_memory=[_program(program) for program in found.by_memory],
+        mount=_line(found.mount),
+        folders=[wire.Folder(_line(folder.path), folder.bytes) for folder in found.folders],
+        failed_units=found.failed_units and [_line(unit) for unit in found.failed_units],
+        kernel=found.kernel and [_line(line) for line in found.kernel],
+        unseen=[_line(sentence) for sentence in found.unseen],
+    )
+
+
+def _program(program: wire.Program) -> wire.Program:
+    return structs.replace(program, name=_line(program.name), command=_line(program.command))
 
 
 def _line(text: str) -> str:

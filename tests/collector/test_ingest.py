@@ -25,6 +25,7 @@ from collector.ingest import LATE_MS_MAX, RETRY_AFTER_S, WHYS
 from collector.ingest.body import PUSHES_PER_HOST_MAX
 from collector.ingest.layouts import LAYOUTS_PER_HOST, Layouts
 from collector.server import Limits
+from collector.store import StoreError
 from rules.model import Arrival
 from tests.collector.door import (
     NOW,
@@ -146,6 +147,50 @@ async def test_hosts_with_the_same_series_share_one_layout(door: Door) -> None:
     await door.post(door.push_of(door.batch({"b": 3, "a": 1})), token=str(other))
     assert door.arrivals[-1].host == 2
     assert door.arrivals[-1].layout is first.layout
+
+
+class Inquiring:
+    """Asks every host for evidence, and keeps what comes."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[int, wire.Evidence, int]] = []
+        self.trouble: str | None = None
+
+    def asks(self, host: int) -> list[wire.Ask]:
+        return [wire.AskEvidence(17), wire.AskSample()] if host == 1 else []
+
+    async def answered(self, host: int, found: wire.Evidence, arrived_at: int) -> None:
+        if self.trouble:
+            raise StoreError(self.trouble)
+        self.got.append((host, found, arrived_at))
+
+
+async def test_what_is_to_be_asked_goes_with_the_answer_and_evidence_is_handed_on() -> None:
+    inquiries = Inquiring()
+    async with open_door(inquiries=inquiries) as door:
+        asks = [{"kind": "evidence", "about": 17}, {"kind": "sample"}]
+        assert (await door.push()).json == {"results": ["ok"], "asks": asks}
+        found = {"about": 17, "at": NOW, "took_ms": 5, "unseen": ["a\u001b[31mb"], "failed_units": []}
+        other = {"pid": 1, "name": "x\u0007", "command": "x\ny", "cpu_pct": 1.5, "memory_bytes": 3}
+        await door.push(evidence=found | {"by_cpu": [other]})
+        [(host, evidence, arrived_at)] = inquiries.got
+        assert (host, evidence.about, arrived_at) == (1, 17, NOW)
+        assert (evidence.unseen, evidence.failed_units) == (["a\ufffd[31mb"], [])
+        assert evidence.by_cpu == [wire.Program(1, "x\ufffd", "x\ufffdy", 1.5, 3)]
+        assert len(door.arrivals) == 2
+
+
+async def test_evidence_that_cannot_be_kept_puts_the_push_off_before_a_batch_is_taken() -> None:
+    inquiries = Inquiring()
+    inquiries.trouble = "the disk is full"
+    async with open_door(inquiries=inquiries) as door:
+        answer = await door.push(evidence={"about": 17, "at": NOW, "took_ms": 5})
+        assert (answer.status, answer.json["code"], door.arrivals) == (503, "store", [])
+
+
+async def test_a_door_that_asks_nothing_passes_evidence_over(door: Door) -> None:
+    answer = await door.push(evidence={"about": 17, "at": NOW, "took_ms": 5})
+    assert answer.json == {"results": ["ok"]}
 
 
 async def test_an_agent_that_stops_as_planned_says_how(door: Door) -> None:

@@ -63,7 +63,7 @@ class SqliteStore:
         """Blocks and days are changed by one piece of upkeep at a time."""
         self.hosts: Hosts = SqliteHosts(self._readers, self._writer)
         self.samples: Samples = SqliteSamples(self._readers, layouts)
-        self.incidents: Incidents = SqliteIncidents(self._readers)
+        self.incidents: Incidents = SqliteIncidents(self._readers, self._writer)
         self.notices: Notices = SqliteNotices(self._readers, self._writer)
 
     async def open(self, role: Literal["collector", "tool"]) -> None:

@@ -6,9 +6,11 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from collector.store import LIST_MAX
+from collector.store import LIST_MAX, EvidenceRow
+from collector.stores.sqlite.evidence import EVIDENCE, KEEP, OF_INCIDENT
 from collector.stores.sqlite.readers import Readers
 from collector.stores.sqlite.tables import ALERTS, INCIDENTS, TRANSITIONS, T, Table
+from collector.stores.sqlite.writer import Writer
 from rules.model import Alert, Incident, Transition
 
 INCIDENT = f"SELECT {INCIDENTS.names} FROM incidents"
@@ -22,8 +24,8 @@ TRANSITIONS_OF = f"""
 
 
 class SqliteIncidents:
-    def __init__(self, readers: Readers) -> None:
-        self._readers = readers
+    def __init__(self, readers: Readers, writer: Writer) -> None:
+        self._readers, self._writer = readers, writer
 
     async def open(self) -> list[Incident]:
         return await self._all(INCIDENTS, OPEN, LIST_MAX)
@@ -47,6 +49,13 @@ class SqliteIncidents:
 
     async def transitions(self, incident: int) -> list[Transition]:
         return await self._all(TRANSITIONS, TRANSITIONS_OF, incident, LIST_MAX)
+
+    async def evidence(self, incident: int) -> list[EvidenceRow]:
+        return await self._all(EVIDENCE, OF_INCIDENT, incident, LIST_MAX)
+
+    async def add_evidence(self, row: EvidenceRow) -> None:
+        values = EVIDENCE.row(row)
+        await self._writer.write(lambda connection: connection.execute(KEEP, values).rowcount)
 
     async def _all(self, table: Table[T], query: str, *values: Any) -> list[T]:
         return await self._readers.read(lambda connection: listed(connection, table, query, *values))

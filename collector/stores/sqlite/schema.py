@@ -14,6 +14,7 @@ from sqlite_utils import Database, Migrations
 from collector.store import StoreError
 from collector.stores.sqlite.columnar import columnar
 from collector.stores.sqlite.connection import APPLICATION_ID
+from collector.stores.sqlite.evidence import evidence
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.precaution import keep_a_copy
 
@@ -250,7 +251,7 @@ def ground_floor(db: Database) -> None:
     db.conn.execute("INSERT INTO meta VALUES ('instance', ?)", [secrets.token_hex(8)])
 
 
-STEPS = (ground_floor, columnar)
+STEPS = (ground_floor, columnar, evidence)
 MIGRATIONS = Migrations("watchkeeper")
 for step in STEPS:
     MIGRATIONS()(step)

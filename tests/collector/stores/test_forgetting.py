@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from collector.store import Keep, Store
+from agent.wire import Evidence
+from collector.store import EvidenceRow, Keep, Store
 from rules.model import Outcome, RuleState
 from tests.collector.stores.builders import (
     DAY,
@@ -106,12 +107,15 @@ async def test_history_goes_with_its_incident_once_that_is_long_resolved(store: 
         states=[RuleState("load", "host:1/series:load1", "firing", long_ago, alert=2)],
     )
     await store.commit([outcome])
+    for number in (1, 2, 3):
+        await store.incidents.add_evidence(EvidenceRow(number, number, 1, NOW, Evidence(number, NOW, 5)))
     now = of_late + DAY
     assert await forgotten(store, Keep(), now) == 1
     assert len(await store.incidents.recent(10)) == 3
     await forgotten(store, Keep(history_ms=30 * DAY), now)
     assert [found.id for found in await store.incidents.recent(10)] == [2, 3]
     assert [row.notice.id for row in await store.notices.recent(10)] == ["n3", "n2"]
+    assert [len(await store.incidents.evidence(number)) for number in (1, 2, 3)] == [0, 1, 1]
     assert await store.incidents.transitions(1) == []
     assert len(await store.incidents.transitions(2)) == 1
     assert len(await store.incidents.transitions(3)) == 1

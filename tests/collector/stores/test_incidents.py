@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collector.store import Store
+from agent.wire import Evidence, Folder, Program
+from collector.store import EvidenceRow, Store
 from rules.model import REOPEN_MS, Outcome
 from tests.collector.stores.builders import NOW, alert, enrolled, incident, transition
 from tests.collector.stores.conftest import Place
@@ -94,3 +95,51 @@ async def test_a_new_store_remembers_nothing_but_who_it_is(place: Place) -> None
     assert len(kept.instance) >= 16
     store = await place.reopen()
     assert (await store.remember(NOW)).instance == kept.instance
+
+
+# --- evidence ---------------------------------------------------------------------------------------------------------
+
+
+def evidence(alert: int, of: int, host: int = 1, arrived_at: int = NOW, seen: str = "") -> EvidenceRow:
+    found = Evidence(
+        alert,
+        NOW - 5,
+        2_000,
+        by_cpu=[Program(7, "mysqld", "mysqld --x", 99.5, 2**40)],
+        mount="/var",
+        folders=[Folder("/var/log", 2**45)],
+        failed_units=[],
+        unseen=[seen],
+    )
+    return EvidenceRow(alert, of, host, arrived_at, found)
+
+
+async def test_evidence_is_found_by_its_incident_in_the_order_of_its_arrival(store: Store) -> None:
+    await store.commit([Outcome(incidents=[incident(1), incident(2)])])
+    rows = [evidence(5, of=1, arrived_at=NOW + 9), evidence(3, of=2), evidence(9, of=1, host=2)]
+    for row in rows:
+        await store.incidents.add_evidence(row)
+    assert await store.incidents.evidence(1) == [rows[2], rows[0]]
+    assert await store.incidents.evidence(2) == [rows[1]]
+    assert await store.incidents.evidence(3) == []
+
+
+async def test_evidence_that_is_sent_again_changes_nothing(store: Store) -> None:
+    await store.commit([Outcome(incidents=[incident(1)])])
+    await store.incidents.add_evidence(evidence(5, of=1, seen="first"))
+    await store.incidents.add_evidence(evidence(5, of=1, seen="again", arrived_at=NOW + 9))
+    assert await store.incidents.evidence(1) == [evidence(5, of=1, seen="first")]
+
+
+async def test_evidence_of_an_incident_that_is_not_there_is_not_kept(store: Store) -> None:
+    await store.incidents.add_evidence(evidence(5, of=1))
+    await store.commit([Outcome(incidents=[incident(1)])])
+    assert await store.incidents.evidence(1) == []
+
+
+async def test_evidence_outlives_a_restart(place: Place) -> None:
+    store = await place.open()
+    await store.commit([Outcome(incidents=[incident(1)])])
+    await store.incidents.add_evidence(evidence(5, of=1))
+    store = await place.reopen()
+    assert await store.incidents.evidence(1) == [evidence(5, of=1)]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from collector.store import TokenRow
+from collector.store import EvidenceRow, TokenRow
 from collector.stores.sqlite import (
+    evidence,
     forgetting,
     hosts,
     incidents,
@@ -38,6 +39,7 @@ TABLES_OF = {
     Alert: ("alerts",),
     Incident: ("incidents",),
     Notice: ("notices",),
+    EvidenceRow: ("evidence",),
 }
 # Those that may read a whole table, because all of it is wanted or because it is small.
 READS_ALL = {
@@ -69,6 +71,7 @@ QUERIES = {
     "incidents.OPEN": incidents.OPEN,
     "incidents.RESOLVED": incidents.RESOLVED,
     "incidents.TRANSITIONS_OF": incidents.TRANSITIONS_OF,
+    "evidence.OF_INCIDENT": evidence.OF_INCIDENT,
     "notices.DUE": notices.DUE,
     "notices.NEXT_DUE_AT": notices.NEXT_DUE_AT,
     "notices.SENDING": notices.SENDING,

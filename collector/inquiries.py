@@ -1,0 +1,103 @@
+"""What agents are to be asked in the answers to their pushes, and what they answered.
+
+When an alert about something on a host begins, its agent is asked once to look closer. The asking goes into every
+answer until the evidence comes or nobody would want it any more, for an answer may be lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, Counter
+
+from agent.wire import Ask, AskEvidence, Evidence
+from collector.store import EvidenceRow
+from rules.model import Alert, Outcome
+
+log = logging.getLogger(__name__)
+
+FRESH_MS = 60_000
+"""An alert that fired longer ago is told of late: what the host looks like now says little about it."""
+ASK_FOR_MS = 180_000
+PER_HOST_MAX = 3
+HOSTS_PER_INCIDENT_MAX = 20
+
+
+class Keeper(Protocol):
+    async def add_evidence(self, row: EvidenceRow) -> None: ...
+
+
+class Asked(Struct, frozen=True):
+    """Evidence goes by the number of the alert that it is about: an incident may come back and be looked at again."""
+
+    alert: int
+    incident: int
+    until: int
+
+
+class Inquiries:
+    """Remembers in memory who is still to be asked; a restart asks nobody again."""
+
+    def __init__(self, keeper: Keeper, *, now_ms: Callable[[], int], registry: CollectorRegistry) -> None:
+        self._keeper = keeper
+        self._now_ms = now_ms
+        self._asked: dict[int, list[Asked]] = {}
+        self._hosts: dict[int, set[int]] = {}
+        self._kept = Counter("watchkeeper_evidence", "Evidence kept with incidents", registry=registry)
+        self._unasked = Counter(
+            "watchkeeper_evidence_unasked",
+            "Evidence that nobody had asked for, or not any more",
+            registry=registry,
+        )
+
+    def committed(self, outcomes: Sequence[Outcome]) -> None:
+        """Called after each commit."""
+        for outcome in outcomes:
+            for alert in outcome.alerts:
+                if _begins(alert, outcome.judged_at):
+                    self._ask(alert, outcome.judged_at)
+            for incident in outcome.incidents:
+                if incident.resolved_at is not None:
+                    self._hosts.pop(incident.id, None)
+
+    def asks(self, host: int) -> Sequence[Ask]:
+        """What the answer to a push of this host should ask."""
+        if host not in self._asked:
+            return ()
+        now = self._now_ms()
+        left = [asked for asked in self._asked[host] if now < asked.until]
+        self._set(host, left)
+        return [AskEvidence(asked.alert) for asked in left]
+
+    async def answered(self, host: int, found: Evidence, arrived_at: int) -> None:
+        """Keep what an agent found, if it was asked for it. StoreError when it cannot be kept now."""
+        asked = next((one for one in self._asked.get(host, []) if one.alert == found.about), None)
+        if asked is None:
+            self._unasked.inc()
+            return
+        await self._keeper.add_evidence(EvidenceRow(asked.alert, asked.incident, host, arrived_at, found))
+        self._set(host, [one for one in self._asked.get(host, []) if one is not asked])
+        self._kept.inc()
+
+    def _ask(self, alert: Alert, now: int) -> None:
+        hosts = self._hosts.setdefault(alert.incident, set())
+        waiting = self._asked.setdefault(alert.host, [])
+        if alert.host in hosts or len(hosts) >= HOSTS_PER_INCIDENT_MAX or len(waiting) >= PER_HOST_MAX:
+            return
+        hosts.add(alert.host)
+        waiting.append(Asked(alert.id, alert.incident, now + ASK_FOR_MS))
+
+    def _set(self, host: int, asked: list[Asked]) -> None:
+        if asked:
+            self._asked[host] = asked
+        else:
+            self._asked.pop(host, None)
+
+
+def _begins(alert: Alert, now: int) -> bool:
+    """Whether an alert has just begun about something on a host that can be asked: a silent one cannot."""
+    about_series = "/series:" in alert.subject
+    return about_series and alert.resolved_at is None and now - alert.fired_at < FRESH_MS

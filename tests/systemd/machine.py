@@ -1,0 +1,163 @@
+"""Machines with a real systemd as their first process: containers of Debian, made here and gone with the test.
+
+systemd-nspawn is told what to keep apart, which is all of it: its own root, mounts, processes and network. No systemd
+is ever started outside of it, for that would tidy up the machine that the test runs on.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.system.harness import wait_until
+
+CACHE = Path("/var/tmp/watchkeeper-systemd")
+"""Not /tmp, which may be in memory: a machine takes some 400 MB of disk."""
+PACKAGES = ("systemd", "systemd-sysv", "dbus", "python3", "adduser", "ca-certificates", "init-system-helpers")
+"""What a small Debian server has, and all that our packages depend on: nothing is fetched when they are installed."""
+START_S, COMMAND_S, MAKE_S = 60, 120, 600
+
+
+def suite() -> str:
+    """The Debian release that we run on, which is the one that the packages are built for."""
+    lines = Path("/etc/os-release").read_text().splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith("VERSION_CODENAME="))
+
+
+def base_tree() -> Path:
+    """A tree of that release, made by debootstrap when there is none; it is kept for the next run."""
+    tree = CACHE / f"base-{suite()}"
+    if not tree.exists():
+        making = CACHE / f"making-{os.getpid()}"
+        making.mkdir(parents=True)
+        command = [
+            "debootstrap",
+            "--variant=minbase",
+            f"--include={','.join(PACKAGES)}",
+            suite(),
+            str(making),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=MAKE_S, check=False)
+        assert done.returncode == 0, f"debootstrap failed:\n{done.stdout[-4000:]}{done.stderr}"
+        (making / "etc" / "machine-id").write_text("")  # each machine shall make one of its own
+        making.rename(tree)
+    return tree
+
+
+class Machine:
+    """One container. `network` is the full name of its network namespace."""
+
+    def __init__(self, name: str, network: str) -> None:
+        self.name, self._network = name, network
+        self.root = CACHE / f"{network}"
+        self._nspawn: subprocess.Popen[bytes] | None = None
+
+    def make(self, base: Path) -> None:
+        subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(self.root)], check=True, timeout=MAKE_S)
+        (self.root / "etc" / "hostname").write_text(f"{self.name}\n")
+
+    def start(self) -> None:
+        command = [
+            "systemd-nspawn",
+            "--quiet",
+            "-D",
+            str(self.root),
+            "--boot",
+            "--register=no",
+            "--keep-unit",
+        ]
+        command += [f"--network-namespace-path=/run/netns/{self._network}", "--console=pipe"]
+        command += [f"--machine={self.name}", "--resolv-conf=off", "--timezone=off"]
+        with (CACHE / f"{self._network}.console").open("ab") as console:
+            # Should the test be killed, nspawn is told to put its machine to an end.
+            self._nspawn = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+            )
+        wait_until(f"{self.name} to run", self._is_up, timeout_s=START_S, every_s=0.2)
+
+    def _is_up(self) -> bool:
+        assert self._nspawn is not None
+        assert self._nspawn.poll() is None, f"{self.name} did not start"
+        return (
+            self._init is not None
+            and self.try_run("systemctl", "is-system-running").stdout.strip() == "running"
+        )
+
+    @property
+    def _init(self) -> int | None:
+        """The pid, seen from here, of its first process."""
+        assert self._nspawn is not None
+        children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text().split()
+        return int(children[0]) if children else None
+
+    def reboot(self) -> None:
+        """Down and up again, as systemd does it."""
+        self._power_off()
+        self.start()
+
+    def _power_off(self) -> None:
+        assert self._nspawn is not None
+        self.try_run("systemctl", "poweroff")
+        self._nspawn.wait(START_S)
+
+    def end(self) -> None:
+        if self._nspawn is not None and self._nspawn.poll() is None:
+            try:
+                self._power_off()
+            except (subprocess.TimeoutExpired, AssertionError):
+                self._nspawn.kill()
+                self._nspawn.wait(START_S)
+        shutil.rmtree(self.root, ignore_errors=True)
+        (CACHE / f"{self._network}.console").unlink(missing_ok=True)
+
+    # --- what is done in it ---
+
+    def try_run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command in there, as root, with an environment of its own."""
+        init = self._init
+        assert init is not None, f"{self.name} is down"
+        clean = [
+            "env",
+            "-i",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL=C.UTF-8",
+            "DEBIAN_FRONTEND=noninteractive",
+        ]
+        return subprocess.run(
+            ["nsenter", "-t", str(init), "-a", *clean, *command],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+
+    def run(self, *command: str, stdin: str = "") -> str:
+        """The same, and it has to succeed: what it wrote."""
+        done = self.try_run(*command, stdin=stdin)
+        assert done.returncode == 0, f"{self.name}: {' '.join(command)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def shell(self, script: str, stdin: str = "") -> str:
+        return self.run("sh", "-ec", script, stdin=stdin)
+
+    def path(self, inside: str) -> Path:
+        """A file of its, as it is found from here."""
+        return self.root / inside.lstrip("/")
+
+    # --- what systemd knows ---
+
+    def property(self, unit: str, name: str) -> str:
+        return self.run("systemctl", "show", "--property", name, "--value", unit).strip()
+
+    def main_pid(self, unit: str) -> int:
+        return int(self.property(unit, "MainPID"))
+
+    def journal(self, unit: str, *options: str) -> list[str]:
+        out = self.run("journalctl", "--no-pager", "--quiet", "--output=cat", "--unit", unit, *options)
+        return out.splitlines()

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from collector.caretaker import Told
+from collector.store import StoreError
 from collector.stores.sqlite.connection import primary_code
+from collector.stores.sqlite.parts import LONG, SHORT, Parts
 
 FINDINGS_MAX = 100
 LOOK_EVERY_S = 0.2
-TIMES_READ = 2.5
-"""How often the check reads the file, roughly: along its trees, and again what indexes and references point to."""
+TIMES_READ = 3.5
+"""How often the check reads the file, roughly: along its trees, again what indexes and references point to, and again
+what is packed."""
+PACKED = {"blocks": SHORT, "days": LONG}
 
 T = TypeVar("T")
 
@@ -23,7 +27,7 @@ T = TypeVar("T")
 def findings(connection: sqlite3.Connection, told: Told) -> list[str]:
     """What is wrong with it, in SQLite's words; nothing when it is sound. sqlite3.Error when it is no database."""
     try:
-        return _watched(connection, lambda connection: _broken(connection) or _orphans(connection), told)
+        return _watched(connection, lambda found: _broken(found) or _orphans(found) or _spoilt(found), told)
     except sqlite3.DatabaseError as error:
         if primary_code(error) != sqlite3.SQLITE_CORRUPT:
             raise
@@ -40,6 +44,22 @@ def _orphans(connection: sqlite3.Connection) -> list[str]:
     return [
         f"row {row} of {table} names a row of {parent} that is not there" for table, row, parent, _ in rows
     ]
+
+
+def _spoilt(connection: sqlite3.Connection) -> list[str]:
+    """What is packed has check sums of its own: SQLite sees only that its pages hang together."""
+    found: list[str] = []
+    for table, length in PACKED.items():
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [table]).fetchone():
+            continue  # a file of an older version
+        for host, start, data in connection.execute(f"SELECT host, start, data FROM {table}"):
+            try:
+                Parts(data, length).check()
+            except StoreError as error:
+                found.append(f"{table} of host {host} from {start}: {error}")
+            if len(found) >= FINDINGS_MAX:
+                return found
+    return found
 
 
 def _watched(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], T], told: Told) -> T:

@@ -14,6 +14,7 @@ import pytest
 
 from collector.store import Store, StoreError
 from collector.stores.sqlite import open_store, sealing
+from collector.stores.sqlite.caretaker import SqliteCaretaker
 from collector.stores.sqlite.sealing import GRACE_MS, turn_ms
 from tests.collector.stores.builders import DAY, HOUR, NOW, TICK, batch, enrolled, sealed
 
@@ -116,6 +117,7 @@ async def test_a_piece_is_small_however_many_series_a_host_has(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sealing, "PIECE_BYTES_MAX", 100 * 8 * 20)
+    monkeypatch.setattr(sealing, "BLOCK_BYTES_MAX", 100 * 8 * 40)
     store = await opened(file)
     host = await enrolled(store)
     samples = {f"s{number:03}": float(number) for number in range(100)}
@@ -162,6 +164,8 @@ async def test_a_damaged_hour_is_said_to_be_and_keeps_nothing_else_from_being_pa
     with pytest.raises(StoreError, match="damaged") as refused:
         await store.samples.rows(host.id, *EVER, 1_000)
     assert not refused.value.passing
+    (found,) = SqliteCaretaker(file.parent).check(lambda said, share: None).damage
+    assert f"blocks of host {host.id} from {midnight + HOUR}" in found
     await store.commit([batch(host.id, midnight + HOUR + 1, {"x": 1.0})])
     with caplog.at_level(logging.ERROR):
         await sealed(store, midnight + 2 * DAY)

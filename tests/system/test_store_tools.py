@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -154,3 +155,29 @@ def test_a_simulation_that_is_not_taken_says_why_and_fails(stage: Stage) -> None
     silent = tool(collector, *simulate)
     assert silent.returncode == 1
     assert "no connection" in silent.stdout
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_command_of_the_page_does_what_it_says(stage: Stage) -> None:
+    page = (ROOT / "docs" / "store.md").read_text()
+    commands = re.findall(r"^    watchkeeper (.+)$", page, flags=re.MULTILINE)
+    assert len(commands) >= 6
+    collector = stage.collector()
+    collector.start()
+    for command in commands:
+        here = (
+            command.replace("/var/backups", str(stage.folder))
+            .replace("write-tokens ", f"write-tokens {stage.folder}/")
+            .replace("--tokens tokens", f"--tokens {stage.folder}/tokens")
+            .replace("https://watch.example.org", collector.url)
+            .replace("--interval 10s --for 10m", "--interval 500ms --for 1s")
+        )
+        needs_quiet = command.startswith("restore")
+        if needs_quiet:
+            assert collector.stop() == 0
+        done = tool(collector, *here.split())
+        assert done.returncode == 0, f"watchkeeper {here}\n{done.stdout}{done.stderr}"
+        if needs_quiet:
+            collector.start()

@@ -64,6 +64,15 @@ def add(systemd: OwnSystemd, **units: str) -> None:
     systemd.ctl("daemon-reload")
 
 
+def awaited(check: Check, state: str, words: str = "") -> Measured:
+    """What the check says as soon as that is its state, with these words."""
+    end = time.monotonic() + 15
+    while (found := check.measure(0.0)).state != state or words not in found.detail:
+        assert time.monotonic() < end, found
+        time.sleep(0.01)
+    return found
+
+
 def test_when_nothing_has_failed_all_is_well(systemd: OwnSystemd) -> None:
     assert asking(systemd).measure(0.0) == Measured({FAILED: 0})
 
@@ -106,10 +115,7 @@ def test_a_unit_that_must_be_active_is_followed(systemd: OwnSystemd) -> None:
     systemd.ctl("start", "ours-shop")
     assert check.measure(1.0) == Measured({FAILED: 0, shop: 1, none: 0}, "bad", lost)
     systemd.ctl("kill", "--signal=KILL", "ours-shop")
-    end = time.monotonic() + 10
-    while (found := check.measure(2.0)).samples[shop] == 1:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    found = awaited(check, "bad", "is failed")
     assert found.samples == {FAILED: 1, shop: 0, none: 0}
     assert found.detail == f"ours-shop.service is failed (failed); {lost}"
 
@@ -121,13 +127,8 @@ def test_a_unit_that_starts_is_a_warning_and_one_that_starts_again_and_again_is_
     add(systemd, slow="[Service]\nType=oneshot\nExecStart=/bin/sleep 3600", again=again)
     systemd.ctl("start", "--no-block", "ours-slow", "ours-again")
     slow, looping = asking(systemd, units=("ours-slow",)), asking(systemd, units=("ours-again",))
-    found = slow.measure(0.0)
-    assert (found.state, found.detail) == ("warn", "ours-slow.service is starting")
-    end = time.monotonic() + 10
-    while (found := looping.measure(0.0)).state != "bad":
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    assert found.detail == "ours-again.service is activating (auto-restart)"
+    assert awaited(slow, "warn").detail == "ours-slow.service is starting"
+    assert awaited(looping, "bad", "restart").detail == "ours-again.service is activating (auto-restart)"
 
 
 def test_a_systemd_that_hangs_is_said_within_the_limit_and_asked_again(systemd: OwnSystemd) -> None:
@@ -141,10 +142,7 @@ def test_a_systemd_that_hangs_is_said_within_the_limit_and_asked_again(systemd: 
         assert found.state == "unknown"
         assert found.detail == "systemd cannot be asked: no answer within 0.4 s"
         assert found.samples == {FAILED: None, active("ours-shop.service"): None}
-    end = time.monotonic() + 10
-    while check.measure(2.0).state == "unknown":
-        assert time.monotonic() < end
-    assert check.measure(3.0).samples[FAILED] == 0
+    assert awaited(check, "bad").samples[FAILED] == 0
 
 
 def test_a_bus_that_was_started_again_is_found_again(systemd: OwnSystemd) -> None:

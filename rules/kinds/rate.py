@@ -83,4 +83,4 @@ class Rule(LimitRule):
 
     def breach(self, series: Series, value: float | None, limit: float | None, detail: str) -> str:
         said = f"{words.what(series)} changes by {'?' if value is None else self.says(value)}"
-        return said if limit is None else f"{said} {self.compares} {words.reading(self.metric, limit)}"
+        return said if limit is None else f"{said} {self.compares} {self.says(limit)}"

@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 50_000
 HELD_MAX = 100_000
 SKEW_MS_MAX = 5_000
 """A batch may bear a time this much later than that of its arrival: so far a clock may be off and be believed."""
-TICK_MS = 10_000
+TICK_MS = 1_000
 LAST_S_MAX = 400 * 86_400
 
 

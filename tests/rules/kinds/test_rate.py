@@ -79,7 +79,9 @@ def test_a_rate_against_its_limits(
 def test_its_words() -> None:
     series = Series.parse('disk_used_bytes{mount="/"}')
     hourly = rule(metric=series.name, per_s=3600, above=2.0**30)
-    assert hourly.breach(series, 5 * 2.0**30, 2.0**30, "") == "disk used / changes by 5 GiB per h > 1 GiB"
+    assert (
+        hourly.breach(series, 5 * 2.0**30, 2.0**30, "") == "disk used / changes by 5 GiB per h > 1 GiB per h"
+    )
     assert rule(per_s=90).says(3) == "3 B per 90 s"
 
 

@@ -18,6 +18,8 @@ from agent.spool import Spool
 log = logging.getLogger(__name__)
 
 FACTS_EVERY_MS = 300_000
+APART_S = 1.0
+"""However often a sample is asked for, so much lies between it and the one before."""
 SERIES = {
     "agent_spool_bytes": "How much disk the batches take that the collector has not acknowledged.",
     "agent_spool_batches": "How many batches the collector has not acknowledged.",
@@ -68,14 +70,18 @@ class Loop:
         """
         every_s = self._every_ms / 1000
         due_s = began_s = monotonic()
+        not_before_s = began_s
         while True:
             left_s = max(0.0, due_s - monotonic())
             call = wait(left_s if beat_s is None else min(left_s, beat_s))
             if call == "stop" or call == "reload":
                 return call
-            if call == "sample" or monotonic() >= due_s:
+            if call == "sample":
+                due_s = min(due_s, max(monotonic(), not_before_s))
+            if monotonic() >= due_s:
                 self._safe_tick()
                 due_s = next_tick(began_s, every_s, monotonic())
+                not_before_s = monotonic() + APART_S
             beat()
 
     def change(self, every_ms: int, labels: dict[str, str]) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+from agent.checks._dbus import Bus, BusError, Reader
+from agent.checks.systemd import BOOTED, BUS, MANAGER, OBJECT, SYSTEMD
+from agent.dial import Deadline
 from agent.wire import Batch, Bye
 
-SYSTEMD = Path("/run/systemd/system")
-"""It is there when systemd runs the host, as sd_booted(3) says."""
-JOBS = ("systemctl", "list-jobs", "--no-legend", "--no-pager")
 ANSWER_S_MAX = 1.0
 DOWN_FOR_GOOD = {"poweroff.target", "halt.target"}
 
@@ -20,28 +19,34 @@ def word(how: Bye, every_ms: int) -> Batch:
     return Batch(0, 0, 0, every_ms, {}, bye=how)
 
 
-def how_we_stop(systemd: Path = SYSTEMD) -> Bye:
+def how_we_stop(bus: str = BUS, booted: Path = BOOTED) -> Bye:
     """`shutdown` when the host goes down to stay down. All else, a reboot too, promises to be back in a moment: should
     that not come true, somebody ought to hear of it."""
-    if not systemd.is_dir():
+    if not booted.is_dir():
         return "restart"
+    connection = Bus(bus)
     try:
-        done = subprocess.run(  # noqa: S603 - nothing in it comes from anywhere else
-            JOBS,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=ANSWER_S_MAX,
-            text=True,
-            env=os.environ | {"LC_ALL": "C"},
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
+        reply = connection.call(SYSTEMD, OBJECT, f"{MANAGER}.ListJobs", (), Deadline(ANSWER_S_MAX))
+        return meant_by(jobs_in(reply))
+    except (BusError, ValueError):
         return "restart"
-    return meant_by(done.stdout)
+    finally:
+        connection.close()
 
 
-def meant_by(jobs: str) -> Bye:
-    """What systemd's list of jobs (number, unit, type, state) says about how long we shall be away."""
-    rows = [line.split() for line in jobs.splitlines()]
-    started = {row[1] for row in rows if len(row) == 4 and row[2] == "start"}
+def jobs_in(reply: Reader) -> Iterator[tuple[str, str]]:
+    """The unit and the type of each job, from a list of (number, unit, type, state, path of job, path of unit)."""
+    length = reply.u32()
+    reply.align(8)
+    end = reply.place + length
+    while reply.place < end:
+        reply.align(8)
+        reply.u32()
+        unit, kind, _, _, _ = (reply.string() for _ in range(5))
+        yield unit, kind
+
+
+def meant_by(jobs: Iterator[tuple[str, str]]) -> Bye:
+    """What the jobs that systemd has in hand say about how long we shall be away."""
+    started = {unit for unit, kind in jobs if kind == "start"}
     return "shutdown" if started & DOWN_FOR_GOOD else "restart"

@@ -11,6 +11,7 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Literal
 
@@ -31,6 +32,7 @@ REQUEST_S_MAX = 10.0
 BACKLOG_BYTES_MAX = 512 * 1024
 """Of JSON in one request, some 120 batches of 70 series; what is built of it in memory is a few times as much."""
 LAST_BATCHES_MAX = 20
+EVIDENCE_MAX = 3
 AFTER_ERROR_S = 5.0
 TOO_MANY_REQUESTS = 429
 """It is there and wants us to wait: no reason to trouble another."""
@@ -44,6 +46,7 @@ class Verdict(Struct, frozen=True):
     kind: Literal["taken", "too much", "away", "denied", "misled"]
     words: str = ""
     results: list[wire.Result] = []
+    asks: list[wire.Ask] = []
 
 
 def judge(answer: Answer, sent: int) -> Verdict:
@@ -72,12 +75,12 @@ def judge(answer: Answer, sent: int) -> Verdict:
 
 def _taken(answer: Answer, sent: int) -> Verdict:
     try:
-        results = wire.decode_results(answer.body).results
+        said = wire.decode_results(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Verdict("away", "the answer is not one of a collector")
-    if len(results) != sent:
-        return Verdict("away", f"the answer is about {len(results)} batches, sent were {sent}")
-    return Verdict("taken", results=results)
+    if len(said.results) != sent:
+        return Verdict("away", f"the answer is about {len(said.results)} batches, sent were {sent}")
+    return Verdict("taken", results=said.results, asks=wire.known_asks(said))
 
 
 def _problem(answer: Answer) -> wire.Problem | None:
@@ -93,7 +96,9 @@ def _words(answer: Answer) -> str:
 
 
 class Pusher:
-    """`rtt_ms` is how long the last push of the present took, None when it failed; `errors` counts our own faults."""
+    """`rtt_ms` is how long the last push of the present took, None when it failed; `errors` counts our own faults.
+    `do` is called, in the thread of the pusher, with each thing that the collector asks for.
+    """
 
     def __init__(
         self,
@@ -103,12 +108,15 @@ class Pusher:
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
+        do: Callable[[wire.Ask], object] = lambda ask: None,
     ) -> None:
         self.rtt_ms: float | None = None
         self.asked = False
         self.errors = 0
         self.state: State = "new"
         self._words = ""
+        self._do = do
+        self._evidence: deque[wire.Evidence] = deque(maxlen=EVIDENCE_MAX)
         self._place = ""
         self._changed: tuple[Collectors, int] | None = None
         self._uniform = uniform
@@ -147,6 +155,10 @@ class Pusher:
     def wake(self) -> None:
         """There is a new batch in the spool."""
         self._news.set()
+
+    def attach(self, evidence: wire.Evidence) -> None:
+        """Send this with the next batch."""
+        self._evidence.append(evidence)
 
     def change(self, collectors: Collectors, every_ms: int) -> None:
         """From the next request on push to these, at the pace of such ticks."""
@@ -220,8 +232,9 @@ class Pusher:
     def _push(self, held: list[Held], now: Moment, *, backlog: bool, limit_s: float) -> None:
         began_s = self._monotonic()
         status, retry_after_s = 0, None
+        evidence = self._evidence[0] if self._evidence and not backlog else None
         try:
-            answer = self._collectors.post(self._parts(held, now), limit_s)
+            answer = self._collectors.post(self._parts(held, now, evidence), limit_s)
             status, retry_after_s = answer.status, answer.retry_after_s
             verdict = judge(answer, len(held))
             rtt_ms = answer.took_ms if verdict.kind in ("taken", "too much") else None
@@ -236,7 +249,12 @@ class Pusher:
         elif self._tries_another(verdict):
             return
         self._say(verdict, now_s)
-        if verdict.kind == "taken" and self._sort(held, verdict.results):
+        if evidence is not None and verdict.kind in ("taken", "too much"):
+            self._evidence.popleft()
+            if verdict.kind == "too much":
+                log.error("the evidence about %d is given up: %s", evidence.about, verdict.words)
+                return  # the batch may be blameless, so it is sent again without
+        if verdict.kind == "taken" and self._sort(held, verdict):
             self._pace.went_well(now_s, backlog=backlog, took_s=now_s - began_s)
         elif verdict.kind == "too much":
             self._halve(held, verdict, now_s)
@@ -255,13 +273,13 @@ class Pusher:
             )
         return True
 
-    def _parts(self, held: list[Held], now: Moment) -> Iterator[bytes]:
+    def _parts(self, held: list[Held], now: Moment, evidence: wire.Evidence | None) -> Iterator[bytes]:
         batches = ((h.seq, min(dated(h.then, now), now.wall_ms), now.wall_ms, h.tail) for h in held)
-        return wire.push_parts(self._spool.id, now.boot_id, self._spool.floor, batches)
+        return wire.push_parts(self._spool.id, now.boot_id, self._spool.floor, batches, evidence)
 
-    def _sort(self, held: list[Held], results: list[wire.Result]) -> bool:
-        """Do what the answer says of each batch; False if it says `again` to all of them."""
-        now = self._clock()
+    def _sort(self, held: list[Held], verdict: Verdict) -> bool:
+        """Do what the answer says of each batch, and what it asks; False if it says `again` to all of them."""
+        now, results = self._clock(), verdict.results
         self._answered = max(self._answered, held[-1].seq)
         self._spool.done([h.seq for h, result in zip(held, results, strict=True) if result == "ok"])
         for batch, result in zip(held, results, strict=True):
@@ -270,7 +288,9 @@ class Pusher:
         if self._catching_up and not self._spool.batches:
             log.info("caught up: nothing is left in the spool")
             self._catching_up = 0
-        return any(result != "again" for result in results)
+        for ask in verdict.asks:
+            self._do(ask)
+        return any(result != "again" for result in verdict.results)
 
     def _halve(self, held: list[Held], verdict: Verdict, now_s: float) -> None:
         if len(held) > 1:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 
-from agent import clock, parting, tls
+from agent import clock, parting, tls, wire
 from agent.calls import Calls
 from agent.checks import Check
 from agent.collectors import Collectors
 from agent.config import AgentConfig, Loaded, PlannedCheck, need_token
+from agent.evidence import Lookout
 from agent.facts import VERSION
 from agent.loop import Loop
 from agent.options import ConfigError
@@ -49,7 +50,8 @@ class Service:
         self._config = config
         self._running: dict[str, tuple[PlannedCheck, Check]] = {}
         self._sampler = Sampler(self._checks(loaded.checks))
-        self._pusher = Pusher(self._spool, collectors, config.every_ms, self._clock)
+        self._lookout = Lookout(self._found, self._clock)
+        self._pusher = Pusher(self._spool, collectors, config.every_ms, self._clock, do=self._do)
         self._loop = Loop(
             self._sampler, self._spool, self._pusher, self._clock, config.every_ms, config.labels
         )
@@ -75,6 +77,19 @@ class Service:
         self._pusher.stop(STOP_S_MAX)
         self._spool.close()
         self._sampler.close()
+
+    # --- what the collector asks for ---
+
+    def _do(self, ask: wire.Ask) -> None:
+        match ask:
+            case wire.AskEvidence(about=about):
+                self._lookout.look(about)
+            case wire.AskSample():
+                self._calls.make("sample")
+
+    def _found(self, evidence: wire.Evidence) -> None:
+        self._pusher.attach(evidence)
+        self._calls.make("sample")  # it goes with the next batch, so that is not waited for
 
     # --- what systemd hears ---
 

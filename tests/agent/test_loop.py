@@ -92,11 +92,15 @@ class Time:
         self.now_s = 50.0
         self.waits: list[float] = []
         self.beats = 0
+        self.step_s: float | None = None  # how long a wait takes that is ended by a call
         self._calls = [*calls, "stop"]
 
     def wait(self, seconds: float) -> Call | None:
         self.waits.append(round(seconds, 3))
         call: Call | None = self._calls[len(self.waits) - 1]  # type: ignore[assignment]
+        if call is not None and self.step_s is not None:
+            self.now_s += self.step_s
+            return call
         self.now_s += (seconds if call is None else seconds / 2) + 0.25  # each tick takes that long
         return call
 
@@ -124,6 +128,13 @@ def test_a_sample_that_is_asked_for_is_taken_at_once_and_does_not_move_the_grid(
     time.run(agent)
     assert time.waits == [0.0, 9.75, 4.625, 9.75]
     assert agent.spool.batches == 3
+
+
+def test_samples_that_are_asked_for_again_and_again_keep_their_distance(agent: Agent) -> None:
+    time = Time(None, *["sample"] * 20)
+    time.step_s = 0.1
+    time.run(agent)
+    assert agent.spool.batches == 1 + 2  # one in its turn, and two in the two seconds after it
 
 
 def test_it_beats_between_ticks_that_are_far_apart(agent: Agent) -> None:

@@ -13,12 +13,13 @@ import pytest
 import yaml
 
 import agent.checks
+from agent import wire
 from agent.calls import Calls
 from agent.config import Loaded, read
 from agent.options import ConfigError, discover
 from agent.service import Service
 from agent.systemd import Systemd
-from tests.agent.receiver import TOKEN, Receiver, problem
+from tests.agent.receiver import TOKEN, Receiver, Reply, problem
 from tests.agent.service_manager import ServiceManager
 
 BY_DEFAULT = [k.name for k in discover(agent.checks).values() if getattr(k.options, "by_default", False)]
@@ -162,6 +163,38 @@ def test_it_is_not_fed_when_every_tick_fails(
     assert manager.count("WATCHDOG") <= fed + 1
     running.service._spool.add = add  # type: ignore[method-assign]
     manager.wait_for(lambda: manager.count("WATCHDOG") > fed + 1)
+
+
+# --- what the collector asks for ---
+
+
+def test_evidence_is_gathered_once_and_sent_without_waiting_for_the_next_tick(
+    start: Callable[..., Running], receiver: Receiver, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.evidence.WALK_S", 0.2)
+    config.write(every="1h")
+    receiver.answer = lambda push: Reply(
+        body=wire.answer(["ok"] * len(push.batches), [wire.AskEvidence(17), wire.AskEvidence(17)])
+    )
+    start()
+    receiver.wait_for(lambda: any(got.push.evidence for got in receiver.got))
+    time.sleep(0.3)
+    (found,) = [got.push.evidence for got in receiver.got if got.push.evidence]
+    assert found.about == 17
+    assert found.by_memory
+    assert len(receiver.batches) == 2
+
+
+def test_a_sample_that_is_asked_for_comes_at_once(
+    start: Callable[..., Running], receiver: Receiver, config: Config
+) -> None:
+    config.write(every="1h")
+    asks: list[list[wire.Ask]] = [[], [wire.AskSample()]]
+    receiver.answer = lambda push: Reply(body=wire.answer(["ok"] * len(push.batches), asks.pop()))
+    start()
+    receiver.wait_for(lambda: len(receiver.batches) == 2, limit_s=5)
+    first, second = receiver.batches
+    assert 900 <= second.at - first.at < 3_000
 
 
 # --- a config that is read again ---

@@ -1,17 +1,27 @@
-"""What is said to systemd, over a real datagram socket."""
+"""What is said to systemd: over a real datagram socket, and to a real systemd."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
+import agent.checks
+from agent.options import discover
 from agent.systemd import Systemd
+from tests.agent.checks.own_systemd import OwnSystemd, own_systemd
+from tests.agent.receiver import TOKEN, Receiver
 from tests.agent.service_manager import ServiceManager
+from tests.conftest import Needs
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -128,3 +138,65 @@ def test_a_manager_that_does_not_read_holds_up_nothing(manager: ServiceManager) 
     for _ in range(5_000):
         systemd.alive()
     assert manager.count("WATCHDOG") > 0
+
+
+# --- a real systemd ---------------------------------------------------------------------------------------------------
+
+UNIT = """\
+[Service]
+Type=notify
+WorkingDirectory={root}
+ExecStart={python} -m agent run --config {config}
+ExecReload=/bin/kill -HUP $MAINPID
+WatchdogSec=5s
+TimeoutStopSec=10s
+Restart=on-watchdog"""
+
+
+@pytest.fixture
+def systemd(needs: Needs, tmp_path: Path) -> Iterator[OwnSystemd]:
+    needs.that(os.geteuid() == 0, "needs root, for a systemd of its own")
+    needs("dbus-daemon")
+    needs.that(
+        Path("/usr/lib/systemd/systemd").exists(), "needs systemd (on Debian: apt-get install systemd)"
+    )
+    (tmp_path / "systemd").mkdir()
+    with own_systemd(tmp_path / "systemd") as systemd:
+        yield systemd
+
+
+def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+    end_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_under_systemd_it_starts_reloads_hangs_and_stops_as_a_unit_should(
+    systemd: OwnSystemd, tmp_path: Path
+) -> None:
+    def show(name: str) -> str:
+        return systemd.ctl("show", "-P", name, "ours.service")
+
+    kinds = discover(agent.checks).values()
+    by_default = [kind.name for kind in kinds if getattr(kind.options, "by_default", False)]
+    checks = [{"kind": kind, "enabled": False} for kind in by_default if kind != "load"]
+    checks.append({"kind": "load", "timeout": "500ms"})
+    with closing(Receiver()) as receiver:
+        section = {"collector": receiver.url, "token": TOKEN, "every": "200ms", "checks": checks}
+        config = tmp_path / "agent.yaml"
+        config.write_text(yaml.safe_dump({"agent": section | {"state": str(tmp_path / "state")}}))
+        systemd.write("ours.service", UNIT.format(root=ROOT, python=sys.executable, config=config))
+        systemd.ctl("start", "ours.service")
+        assert show("ActiveState") == "active"
+        until(lambda: show("StatusText") == f"1 checks, all ok; connected to 127.0.0.1:{receiver.port}")
+        config.write_text(config.read_text().replace("agent:", "agent:\n  labels: {role: db}"))
+        systemd.ctl("reload", "ours.service")
+        receiver.wait_for(lambda: receiver.batches[-1].labels == {"role": "db"})
+        os.kill(int(show("MainPID")), 19)  # SIGSTOP: it hangs, and systemd starts another
+        until(lambda: show("NRestarts") == "1" and show("ActiveState") == "active")
+        count = len(receiver.batches)
+        receiver.wait_for(lambda: len(receiver.batches) > count + 2)
+        systemd.ctl("stop", "ours.service")
+        assert (show("ActiveState"), show("Result")) == ("inactive", "success")
+        assert receiver.batches[-1].bye == "restart"

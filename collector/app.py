@@ -13,9 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from aiohttp import web
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from agent.options import ConfigError
 from collector.api.health import Health
@@ -27,6 +25,7 @@ from collector.health import Component
 from collector.ingest import Ingest
 from collector.inquiries import Inquiries
 from collector.notifier import Notifier
+from collector.rounds import Rounds
 from collector.server import Limits, Server
 from collector.service import Service
 from collector.store import Keep, Store, StoreError
@@ -57,7 +56,7 @@ class Collector:
         self._service = service
         self._not_ready: str | None = "starting"
         self._registry = own_registry()
-        self._scheduler = AsyncIOScheduler(timezone="UTC")
+        self._rounds = Rounds(self._registry)
 
     async def start(self) -> None:
         """Raises ConfigError, StoreError or ServerError, one sentence each; nothing is left open then."""
@@ -72,7 +71,7 @@ class Collector:
             await self._notifier.start()
             await self._server.start()
             undo.pop_all()
-        self._schedule()
+        self._go_round()
         self._not_ready = None
         self._service.ready()
         log.info(
@@ -86,7 +85,7 @@ class Collector:
         """Pushes are put off, what was judged is kept, what is being sent is finished; then all is closed."""
         self._not_ready = "stopping"
         self._service.stopping()
-        self._scheduler.shutdown(wait=False)
+        await self._rounds.stop()
         await self._pages.close()
         await self._server.stop()
         await self._tokens.close()
@@ -183,25 +182,15 @@ class Collector:
 
     # --- what comes round ---
 
-    def _schedule(self) -> None:
-        errors = Counter(
-            "watchkeeper_job_errors", "Scheduled jobs that failed", ["job"], registry=self._registry
-        )
-
-        def failed(event: JobExecutionEvent) -> None:
-            errors.labels(job=event.job_id).inc()
-            log.error("The job %r failed; it comes round again.", event.job_id, exc_info=event.exception)
-
-        self._scheduler.add_listener(failed, EVENT_JOB_ERROR)
-        for job, seconds in ((self._tick, TICK_S), (self._seal, SEAL_S), (self._forget, FORGET_S)):
-            self._scheduler.add_job(
-                job, "interval", seconds=seconds, id=job.__name__.strip("_"), coalesce=True, max_instances=1
-            )
-        self._scheduler.start()
+    def _go_round(self) -> None:
+        self._rounds.start("tick", TICK_S, self._tick)
+        self._rounds.start("repair", TICK_S, self._evaluator.repair_late)
+        self._rounds.start("seal", SEAL_S, self._seal)
+        self._rounds.start("forget", FORGET_S, self._forget)
 
     async def _tick(self) -> None:
         """The watchdog hears of a tick that came to its end, for one that hangs is what it is there for."""
-        await self._evaluator.tick()
+        self._evaluator.tick()
         self._service.status(self._evaluator.health().detail)
         self._service.alive()
 

@@ -37,7 +37,7 @@ REPAIR_TRIES_MAX = 5
 PAUSE_MS = 5_000
 """A tick this late means that we slept (or the clock was set): nobody is called silent for time we did not listen."""
 REREAD_S = (0.2, 5.0)
-"""How soon a store that failed is asked again, and how seldom at most."""
+"""How soon a store that failed is asked again, and how seldom at most while it goes on failing."""
 
 Queued = Outcome | asyncio.Future[None]
 """What is to be committed, or somebody who waits for all that was queued before."""
@@ -65,6 +65,7 @@ class Evaluator:
         self._queued = asyncio.Event()
         self._watch: Watch | None = None
         self._trouble = "the store is not read yet"
+        self._reread_s, self._said = REREAD_S[0], ""
         self._writer: asyncio.Task[None] | None = None
         self._ticked = (now_ms(), monotonic())
         self._metrics = _Metrics(registry)
@@ -170,8 +171,8 @@ class Evaluator:
 
     # --- what comes of itself ---
 
-    async def tick(self) -> None:
-        """Once a second: silence, series that are gone, and hosts to be judged again after late batches."""
+    def tick(self) -> None:
+        """Once a second: silence, and series that are gone."""
         if self._watch is None:
             return
         now, monotonic = self._now_ms(), self._monotonic()
@@ -179,13 +180,18 @@ class Evaluator:
         stepped = abs((now - self._ticked[0]) - (monotonic - self._ticked[1]) * 1000) > PAUSE_MS
         if slept or stepped:
             log.warning("The collector slept or its clock was set; silence is counted anew from now.")
-            self._watch.awake_since = now
+            self._watch.listen_from(now)
         self._ticked = (now, monotonic)
         outcome = tick(self._watch, now)
         if not outcome.empty:
             apply(self._watch, outcome)
             self._put(outcome)
-        for host, start in repairs_due(self._watch, now):
+
+    async def repair_late(self) -> None:
+        """Once a second as well, for as long as it takes: hosts are judged again after late batches. StoreError."""
+        if self._watch is None:
+            return
+        for host, start in repairs_due(self._watch, self._now_ms()):
             await self._repair(host, start)
 
     async def _repair(self, host_id: int, start: int) -> None:
@@ -236,6 +242,7 @@ class Evaluator:
             with self._metrics.commit_seconds.time():
                 await self._store.commit(outcomes)
             self._metrics.committed.inc(len(outcomes))
+            self._be_well()
         _settle(group, None)
         if outcomes:
             self._tell(outcomes)
@@ -250,37 +257,52 @@ class Evaluator:
 
     async def _after_failure(self, group: list[Queued], error: Exception) -> None:
         """A group that contradicts what is stored is tried one by one: a bad batch shall hold up none before it."""
-        contradiction = isinstance(error, StoreError) and not error.passing
-        if len(group) == 1 or not contradiction:
-            if not isinstance(error, StoreError):
-                log.error("A commit failed in a way nobody foresaw.", exc_info=error)
+        if not isinstance(error, StoreError) or error.passing:
             await self._recover(group, error)
             return
         for place, entry in enumerate(group):
             try:
                 await self._commit([entry])
             except Exception as again:  # noqa: BLE001 - whatever it is, the writer must go on
-                await self._after_failure([entry], again)
-                _settle(group[place + 1 :], StoreError(f"not stored: {again}"))
+                await self._recover(group[place:], again)
                 return
 
-    async def _recover(self, group: list[Queued], error: Exception) -> None:
-        log.error("A commit failed, agents are told to send again: %s", error)
-        self._metrics.errors.inc()
-        self._watch, self._trouble = None, str(error)
+    async def _recover(self, group: Sequence[Queued], error: Exception) -> None:
+        """Put off all that was judged, and read the judge's memory anew.
+
+        That it can be read does not say that it can be written: until a commit succeeds, each failure makes the pause
+        before the next reading longer.
+        """
+        self._watch = None
+        self._be_ill(error)
         trouble = StoreError(f"not stored: {error}")
         _settle(group, trouble)
-        wait_s = REREAD_S[0]
         while self._watch is None:
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, REREAD_S[1])
+            await asyncio.sleep(self._reread_s)
+            self._reread_s = min(self._reread_s * 2, REREAD_S[1])
             _settle(list(self._queue), trouble)
             self._queue.clear()
             try:
                 await self._read()
-            except StoreError as again:
-                self._trouble = str(again)
-        log.warning("The store answers again; judging goes on.")
+            except Exception as again:  # noqa: BLE001 - whatever it is, the writer must go on
+                self._be_ill(again)
+
+    def _be_ill(self, error: Exception) -> None:
+        """A failure is counted each time, and logged when its words are new."""
+        self._metrics.errors.inc()
+        self._trouble = str(error)
+        if self._said != self._trouble:
+            self._said = self._trouble
+            unforeseen = None if isinstance(error, StoreError) else error
+            log.error(
+                "Batches cannot be stored, agents are told to send again: %s", error, exc_info=unforeseen
+            )
+
+    def _be_well(self) -> None:
+        self._reread_s = REREAD_S[0]
+        if self._said:
+            self._said = ""
+            log.warning("Batches are stored again; judging goes on.")
 
     async def _read(self) -> None:
         now = self._now_ms()

@@ -127,7 +127,8 @@ def _kept_levels(before: RuleState | None, clings: int, held: int, sample: Sampl
         dark_since = before.gone_since
     broken = sample.after_a_hole or sample.at - dark_since > HOLDS * sample.every_ms
     upto = held if broken else clings
-    return {severity: since for severity, since in known.items() if RANK[severity] <= upto}
+    # What began after this sample began by a clock of ours that was set back since.
+    return {severity: min(since, sample.at) for severity, since in known.items() if RANK[severity] <= upto}
 
 
 def _same(a: RuleState, b: RuleState) -> bool:
@@ -289,7 +290,7 @@ class Track:
     def slid(self, values: npt.NDArray[np.float64], sample: Sample) -> dict[Key, Window]:
         """The windows after a batch. Those whose series has been missing for too long are gone."""
         oldest = sample.at - HOLDS * sample.every_ms
-        windows = {key: window for key, window in self.windows.items() if window.at >= oldest}
+        windows = {key: window for key, window in self.windows.items() if oldest <= window.at <= sample.at}
         for at, rule, key in self.plan.windowed:
             value = float(values[self.plan.columns[at]])
             if not math.isnan(value):

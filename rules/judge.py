@@ -21,6 +21,9 @@ __all__ = ["Watch", "apply", "judge", "repair", "repairs_due", "replace_rules", 
 
 SPOOLS_MAX = 1_000
 """Spools of one host. A new one appears when an agent is installed anew; a thousand are no agent of ours."""
+AHEAD_MS_MAX = 60_000
+"""Nothing is known of a host that lies so far ahead of a batch of it, however long that was on its way, but what was
+dated before our own clock was set back."""
 NOT_THE_AGENTS = ("parent", "tenant")
 """Labels that say what a host belongs to: its own word is not enough for that."""
 
@@ -35,17 +38,18 @@ def judge(watch: Watch, arrival: Arrival, now: int) -> Outcome:
     seen = _seen(memory, arrival)
     if seen is None:
         return Outcome(repeat=True, judged_at=now)
+    known = _known(memory.host, arrival)
     if not (arrival.layout or arrival.checks):
-        return _word(watch, memory, arrival, Outcome(seen=seen, judged_at=now))
-    last_at = memory.host.last_at
+        return _word(watch, memory, known, arrival, Outcome(seen=seen, judged_at=now))
+    last_at = known.last_at
     outcome = Outcome(arrival=arrival, seen=seen, judged_at=now)
     if last_at is not None and arrival.at <= last_at:
         outcome.late = True
-        outcome.host = _host_after_late(memory, arrival)
+        outcome.host = _host_after_late(memory, known, arrival)
         if _may_matter(watch, memory, arrival):
             outcome.repair_from = arrival.at
         return _heard(watch, memory, arrival, outcome) if memory.absence else outcome
-    outcome.host = host = _host_after(memory, arrival)
+    outcome.host = host = _host_after(memory, known, arrival)
     if arrival.checks:
         outcome.checks = _changed_checks(memory, arrival)
     track, sample = _track(watch, memory, host, arrival), Sample(arrival.at, arrival.every_ms, last_at)
@@ -83,13 +87,21 @@ def _seen(memory: Memory, arrival: Arrival) -> Seen | None:
 # --- the host ---------------------------------------------------------------------------------------------------------
 
 
-def _host_after(memory: Memory, arrival: Arrival) -> Host:
-    """The host's record after a batch that is its newest."""
-    host = memory.host
+def _known(host: Host, arrival: Arrival) -> Host:
+    """The host's record before a batch. What it says of the future ends where the batch begins."""
+    last_at, heard_at = host.last_at, host.arrived_at
+    if last_at is None or heard_at is None or max(last_at, heard_at) <= arrival.arrived_at + AHEAD_MS_MAX:
+        return host
+    return replace(host, last_at=min(last_at, arrival.at - 1), arrived_at=min(heard_at, arrival.arrived_at))
+
+
+def _host_after(memory: Memory, host: Host, arrival: Arrival) -> Host:
+    """The host's record after a batch that is its newest; `host` is the one before it."""
     labels, own_labels, facts = host.labels, host.own_labels, host.facts
-    if arrival.labels is not None and arrival.at >= memory.facts_at:
+    facts_at = min(memory.facts_at, host.last_at or 0)
+    if arrival.labels is not None and arrival.at >= facts_at:
         labels, own_labels = _merged(host, arrival.labels)
-    if arrival.facts is not None and arrival.at >= memory.facts_at:
+    if arrival.facts is not None and arrival.at >= facts_at:
         facts = arrival.facts
     heard_before = host.arrived_at or 0
     return Host(
@@ -107,9 +119,9 @@ def _host_after(memory: Memory, arrival: Arrival) -> Host:
     )
 
 
-def _host_after_late(memory: Memory, arrival: Arrival) -> Host:
+def _host_after_late(memory: Memory, host: Host, arrival: Arrival) -> Host:
     """A late batch shows that the host is there; how it is, newer ones have said."""
-    host, new = memory.host, _host_after(memory, arrival)
+    new = _host_after(memory, host, arrival)
     new.last_at, new.every_ms, new.skew_ms, new.flags = host.last_at, host.every_ms, host.skew_ms, host.flags
     return new
 
@@ -122,9 +134,8 @@ def _merged(host: Host, told: dict[str, str]) -> tuple[dict[str, str], tuple[str
     return (host.labels if labels == host.labels else labels), tuple(sorted(own))
 
 
-def _word(watch: Watch, memory: Memory, arrival: Arrival, outcome: Outcome) -> Outcome:
+def _word(watch: Watch, memory: Memory, host: Host, arrival: Arrival, outcome: Outcome) -> Outcome:
     """What an agent says beside its samples: that it is there, or that it stops. Said before a sample, it is over."""
-    host = memory.host
     if host.last_at is None:
         return outcome
     flags = arrival.flags if arrival.at >= host.last_at else host.flags

@@ -30,11 +30,12 @@ class Late(Struct, frozen=True):
 
 class Memory:
     """What is remembered of one host. `undo` lists the latest steps of its rules, so that the past can be judged again;
-    it is complete for all that happened after `undo_from`."""
+    it is complete for all that happened after `undo_from`. Its silence is counted from `quiet_since`: from when it was
+    heard last, or we began to listen; that is NEVER for a host that was never heard."""
 
     __slots__ = (
-        "absence", "absence_rules", "checks", "facts_at", "heard_at", "host", "late", "layout", "patience_ms", "seen",
-        "track", "undo", "undo_from",
+        "absence", "absence_rules", "checks", "facts_at", "host", "late", "layout", "patience_ms", "quiet_since",
+        "seen", "track", "undo", "undo_from",
     )  # fmt: skip
 
     def __init__(self, host: Host, plans: Plans) -> None:
@@ -46,14 +47,18 @@ class Memory:
         self.late: Late | None = None
         self.undo: list[Change] = []
         self.undo_from = -1 if host.last_at is None else host.last_at
-        self.heard_at = NEVER if host.arrived_at is None else host.arrived_at
+        self.quiet_since = NEVER if host.arrived_at is None else host.arrived_at
         self.layout: tuple[str, ...] = ()
         self.track = Track(plans.plan((), binding_labels(host)), host.id, {})
         self.bind(plans)
 
     @property
     def ever_heard(self) -> bool:
-        return self.heard_at != NEVER
+        return self.quiet_since != NEVER
+
+    def listen_from(self, now: int) -> None:
+        if self.ever_heard:
+            self.quiet_since = now
 
     def states(self) -> Iterator[RuleState]:
         yield from self.track.states.values()
@@ -84,8 +89,8 @@ class Memory:
         host, arrival = outcome.host, outcome.arrival
         assert host is not None
         assert arrival is not None
-        before, self.host = self.host, host
-        self.heard_at = NEVER if host.arrived_at is None else host.arrived_at
+        before = self.host
+        self._know(host)
         if outcome.seen is not None:
             self.seen[outcome.seen.spool] = outcome.seen
         for answer in outcome.checks:
@@ -106,10 +111,18 @@ class Memory:
 
     def take_word(self, host: Host, seen: Seen) -> None:
         """Remember what a host said beside its samples."""
-        self.host = host
-        self.heard_at = NEVER if host.arrived_at is None else host.arrived_at
+        self._know(host)
         self.seen[seen.spool] = seen
         self._settle_patience()
+
+    def _know(self, host: Host) -> None:
+        """Have the host's record as it is now. Where it goes back, our own clock was set back: no step is undone over
+        that."""
+        last_at = self.host.last_at
+        if last_at is not None and host.last_at is not None and host.last_at < last_at:
+            self.undo, self.undo_from = [], host.last_at - 1
+        self.host = host
+        self.quiet_since = NEVER if host.arrived_at is None else host.arrived_at
 
     def _switch(self, layout: tuple[str, ...], plans: Plans) -> None:
         if layout != self.layout:
@@ -161,7 +174,7 @@ class Memory:
         self.track.write(outcome.changes)
         if outcome.windows is not None:
             self.track.windows = outcome.windows
-        if begin is None:
+        if begin is None or outcome.replayed is None:
             return
         self.undo_from = min(self.undo_from, begin - 1)
         self.undo = [change for change in self.undo if change.at < begin]

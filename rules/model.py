@@ -297,8 +297,8 @@ class Outcome(Struct):
     `arrival` is None for a tick, for a word without samples and for a batch that was taken before (`repeat`). States
     with state "ok" and no alert are to be forgotten by the store. Alerts and incidents are whole new versions of their
     rows. What comes after `notices` is for the judge's own memory and is not stored: `repaired` is a host that was
-    judged again, and `replayed` every step that led to where it stands now; `windows` are all that its rules keep of
-    its latest samples, by rule and series, None for a host that has no such rule.
+    judged again, and `replayed` every step that led to where it stands now, None if that could not be done; `windows`
+    are all that its rules keep of its latest samples, by rule and series, None for a host that has no such rule.
     """
 
     arrival: Arrival | None = None
@@ -316,7 +316,7 @@ class Outcome(Struct):
     judged_at: int = 0
     changes: list[Change] = []
     repaired: int | None = None
-    replayed: list[Change] = []
+    replayed: list[Change] | None = None
     windows: dict[tuple[str, str], Window] | None = None
 
     @property

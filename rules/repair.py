@@ -15,7 +15,7 @@ from rules.memory import Memory, binding_labels
 from rules.model import HOLDS, Change, Outcome, RuleState
 from rules.record import Recorder
 from rules.watch import Watch
-from rules.windows import Row
+from rules.windows import Row, upto_newest
 
 QUIET_TICKS = 2
 """A host is repaired when no late batch has come for so many of its intervals ..."""
@@ -33,8 +33,8 @@ def repairs_due(watch: Watch, now: int) -> list[tuple[int, int]]:
         late, begin = memory.late, memory.repair_from()
         if late is None or begin is None:
             continue
-        quiet = now - late.last_noted_at >= QUIET_TICKS * memory.host.every_ms
-        if quiet or now - late.first_noted_at >= WAIT_MS_MAX:
+        more_may_come = 0 <= now - late.last_noted_at < QUIET_TICKS * memory.host.every_ms
+        if not more_may_come or now - late.first_noted_at >= WAIT_MS_MAX:
             due.append((late.first_noted_at, number, begin - _lead_ms(memory)))
     return [(number, start) for _, number, start in sorted(due)[:REPAIRS_MAX]]
 
@@ -48,17 +48,19 @@ def repair(watch: Watch, host: int, rows: Sequence[Row], now: int) -> Outcome:
     memory = watch.hosts[host]
     outcome = Outcome(repaired=host, judged_at=now)
     begin = memory.repair_from()
-    if begin is None or not rows or rows[-1].at != memory.host.last_at:
+    rows = upto_newest(rows, memory)
+    if begin is None or not rows:
         return outcome
-    track, outcome.replayed = _replay(watch, memory, rows, begin)
+    track, replayed = _replay(watch, memory, rows, begin)
+    outcome.replayed = replayed
     outcome.windows = track.windows if track.windows or memory.track.windows else None
     recorder = Recorder(watch, outcome, late=True)
-    opened = _settle(memory, track, outcome.replayed, recorder)
+    opened = _settle(memory, track, replayed, recorder)
     known = {_mark(change) for change in memory.undo}
-    for change in outcome.replayed:
+    for change in replayed:
         if matters(change) and _mark(change) not in known:
             recorder.transition(_numbered(change, opened))
-    _correct_ends(memory, outcome.replayed, recorder)
+    _correct_ends(memory, replayed, recorder)
     return recorder.finish()
 
 

@@ -17,16 +17,15 @@ def tick(watch: Watch, now: int) -> Outcome:
     """What is due by now. Meant to be called about once a second; an empty outcome need not be applied."""
     outcome = Outcome(judged_at=now)
     recorder = Recorder(watch, outcome)
-    listening = max(watch.started_at, watch.awake_since)
     silent: list[Memory] = []
     for memory in watch.hosts.values():
-        heard_at = memory.heard_at if memory.heard_at > listening else listening
-        if now - heard_at > memory.patience_ms and len(memory.absence) < len(memory.absence_rules):
+        is_silent = now - memory.quiet_since > memory.patience_ms
+        if is_silent and len(memory.absence) < len(memory.absence_rules):
             silent.append(memory)
         if memory.absence or memory.track.missing:
             _clear_unbound(watch, memory, recorder, now)
     if silent:
-        _call_silent(watch, silent, recorder, listening, now)
+        _call_silent(watch, silent, recorder, now)
     _release(watch, recorder, now)
     return recorder.finish()
 
@@ -34,31 +33,28 @@ def tick(watch: Watch, now: int) -> Outcome:
 # --- silence ----------------------------------------------------------------------------------------------------------
 
 
-def _call_silent(watch: Watch, silent: list[Memory], recorder: Recorder, listening: int, now: int) -> None:
+def _call_silent(watch: Watch, silent: list[Memory], recorder: Recorder, now: int) -> None:
     """Those that others are reached through come first, so that the others find their cause."""
     chains = {memory.host.id: list(ancestors(watch, memory.host.id)) for memory in silent}
     for memory in sorted(silent, key=lambda memory: len(chains[memory.host.id])):
-        if _may_be_behind(watch, memory, chains[memory.host.id], recorder, listening, now):
+        if _may_be_behind(watch, memory, chains[memory.host.id], recorder, now):
             continue
-        since = max(memory.heard_at, listening)
+        since = memory.quiet_since
         for rule in memory.absence_rules:
             if rule.name not in memory.absence and now - since > memory.patience_of(rule):
                 recorder.silent(memory, rule, since)
 
 
-def _may_be_behind(
-    watch: Watch, memory: Memory, chain: list[int], recorder: Recorder, listening: int, now: int
-) -> bool:
+def _may_be_behind(watch: Watch, memory: Memory, chain: list[int], recorder: Recorder, now: int) -> bool:
     """Whether a host that this one is reached through may be the cause but is not found silent yet.
 
     It has not been heard since this one fell silent, and its own time is not over: later we know. One that was shut
     down as planned is never found silent, so it is not waited for.
     """
-    fell_silent_at = max(memory.heard_at, listening) + memory.host.every_ms
+    fell_silent_at = memory.quiet_since + memory.host.every_ms
     for ancestor in chain:
         above = watch.hosts[ancestor]
-        heard_at = max(above.heard_at, listening)
-        waiting = above.ever_heard and heard_at < fell_silent_at and now - heard_at <= above.patience_ms
+        waiting = above.quiet_since < fell_silent_at and now - above.quiet_since <= above.patience_ms
         if waiting and above.patience_ms < NEVER and not recorder.draft.is_down(ancestor):
             return True
     return False

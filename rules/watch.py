@@ -19,16 +19,12 @@ MEMBERS_MAX = 500
 class Watch:
     """All hosts, alerts and incidents as they stand, with the rules and channels that hold.
 
-    Alerts and incidents are the open ones and those resolved within the time in which they can come back. `awake_since`
-    is set by whoever calls `tick` after a time in which it did not listen: silence is counted from there. `unfilled`
+    Alerts and incidents are the open ones and those resolved within the time in which they can come back. `unfilled`
     are hosts whose rules may look back further than is remembered: see `rules.windows`.
     """
 
-    def __init__(
-        self, instance: str, rules: Iterable[Rule], channels: Iterable[ChannelView], started_at: int
-    ) -> None:
+    def __init__(self, instance: str, rules: Iterable[Rule], channels: Iterable[ChannelView]) -> None:
         self.instance = instance
-        self.started_at = self.awake_since = started_at
         self.hosts: dict[int, Memory] = {}
         self.by_name: dict[str, int] = {}
         self.alerts: dict[int, Alert] = {}
@@ -59,7 +55,7 @@ class Watch:
         started_at: int,
     ) -> Watch:
         """A Watch that goes on where the store left off."""
-        watch = cls(instance, rules, channels, started_at)
+        watch = cls(instance, rules, channels)
         watch.next_alert, watch.next_incident = next_alert, next_incident
         for host in hosts:
             watch.add_host(host)
@@ -73,6 +69,7 @@ class Watch:
                 watch._take_alert(alert)
         watch._take_states(states)
         watch._look_back()
+        watch.listen_from(started_at)
         return watch
 
     def add_host(self, host: Host) -> None:
@@ -85,6 +82,11 @@ class Watch:
             memory.host = host
             memory.bind(self.plans)
         self.by_name[host.name] = host.id
+
+    def listen_from(self, now: int) -> None:
+        """Count silence from now on. To be called when we did not listen for a while, or our clock was set."""
+        for memory in self.hosts.values():
+            memory.listen_from(now)
 
     # --- from what was remembered ---
 

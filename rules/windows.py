@@ -6,6 +6,7 @@ of each host in `Watch.unfilled`, and hands what is stored since then to `fill`.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -47,8 +48,16 @@ def fill(watch: Watch, host: int, rows: Sequence[Row]) -> None:
     """Take rows into the host's windows. Rows that do not end with its newest sample are of no use."""
     watch.unfilled.discard(host)
     memory = watch.hosts[host]
-    if rows and rows[-1].at == memory.host.last_at:
-        memory.track.windows = slid_over(watch.plans, memory, rows).windows
+    if whole := upto_newest(rows, memory):
+        memory.track.windows = slid_over(watch.plans, memory, whole).windows
+
+
+def upto_newest(rows: Sequence[Row], memory: Memory) -> Sequence[Row]:
+    """The rows up to the host's newest sample; none if they were cut off before it. What lies beyond it was dated
+    before our own clock was set back."""
+    last_at = memory.host.last_at or 0
+    rows = rows[: bisect_right(rows, last_at, key=lambda row: row.at)]
+    return rows if rows and rows[-1].at == last_at else []
 
 
 def slid_over(plans: Plans, memory: Memory, rows: Sequence[Row]) -> Track:

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from collector.evaluator import COMMITS_APART_S, QUEUE_MAX, Evaluator
-from collector.store import Store, StoreError
+from collector.store import Keep, Remembered, Row, Store, StoreError
 from collector.stores.sqlite import open_store
 from rules.engine import Rule
 from rules.kinds import absence, flapping, threshold
@@ -25,13 +25,14 @@ OPS = ChannelView("ops")
 
 
 class Clock:
-    """The wall and the monotonic clock of a test, moved by hand."""
+    """The wall and the monotonic clock of a test, moved by hand; `set_by_ms` is how far the wall clock was set."""
 
     def __init__(self) -> None:
         self.ms = NOW
+        self.set_by_ms = 0
 
     def now_ms(self) -> int:
-        return self.ms
+        return self.ms + self.set_by_ms
 
     def monotonic(self) -> float:
         return self.ms / 1000
@@ -172,11 +173,15 @@ async def test_what_is_queued_when_we_stop_is_kept(house: House) -> None:
 # --- silence ----------------------------------------------------------------------------------------------------------
 
 
+def pass_time(house: House, seconds: int) -> None:
+    for _ in range(seconds):
+        house.clock.ms += 1_000
+        house.evaluator.tick()
+
+
 async def test_a_silent_host_is_told_of_and_so_is_its_return(house: House) -> None:
     await house.push(1)
-    for _ in range(40):
-        house.clock.ms += 1_000
-        await house.evaluator.tick()
+    pass_time(house, 40)
     await house.push(9)
     assert await house.reasons() == ["first", "resolved"]
 
@@ -196,9 +201,9 @@ async def test_a_host_that_said_bye_is_not_missed_even_by_a_collector_that_start
     again = house.make([CPU, SILENT])
     await again.start()
     house.clock.ms += 1_000_000
-    await again.tick()
+    again.tick()
     house.clock.ms += 4_000
-    await again.tick()
+    again.tick()
     await again.stop()
     assert await house.reasons() == []
 
@@ -206,10 +211,39 @@ async def test_a_host_that_said_bye_is_not_missed_even_by_a_collector_that_start
 async def test_nobody_is_called_silent_for_time_in_which_we_slept(house: House) -> None:
     await house.push(1)
     house.clock.ms += 3_600_000
-    await house.evaluator.tick()
+    house.evaluator.tick()
     house.clock.ms += 1_000
-    await house.evaluator.tick()
+    house.evaluator.tick()
     assert await house.reasons() == []
+
+
+async def test_a_host_is_missed_though_the_clock_was_set_back_since_it_was_heard(house: House) -> None:
+    await house.push(360)
+    house.clock.set_by_ms = -3_600_000
+    pass_time(house, 40)
+    await house.evaluator.stop()
+    assert await house.reasons() == ["first"]
+
+
+async def test_a_host_is_missed_while_the_past_of_another_is_being_read(house: House) -> None:
+    await house.push(0)
+    await house.push(9)
+    await house.push(5, cpu=95)
+    read, reading = house.store.samples.rows, asyncio.Event()
+
+    async def never(*given: int) -> list[Row]:
+        reading.set()
+        await asyncio.Event().wait()
+        return await read(*given)
+
+    house.store.samples.rows = never  # type: ignore[method-assign]
+    pass_time(house, 25)
+    repair = asyncio.create_task(house.evaluator.repair_late())
+    await reading.wait()
+    pass_time(house, 20)
+    repair.cancel()
+    await house.evaluator.stop()
+    assert await house.reasons() == ["first"]
 
 
 async def test_a_restart_counts_silence_from_its_own_start(house: House) -> None:
@@ -219,7 +253,7 @@ async def test_a_restart_counts_silence_from_its_own_start(house: House) -> None
     house.registry = CollectorRegistry()
     house.evaluator = house.make([SILENT])
     await house.evaluator.start()
-    await house.evaluator.tick()
+    house.evaluator.tick()
     assert await house.reasons() == []
 
 
@@ -254,7 +288,8 @@ async def settle(house: House) -> None:
     """Let the time pass in which late batches are waited for."""
     for _ in range(60):
         house.clock.ms += 1_000
-        await house.evaluator.tick()
+        house.evaluator.tick()
+        await house.evaluator.repair_late()
     await house.evaluator.stop()
 
 
@@ -320,6 +355,48 @@ async def test_what_a_failing_store_did_not_take_may_be_sent_again_and_then_is_t
         assert await house.push(seq, cpu=95) == "ok"
     assert await house.stored() == [1, 2, 3, 4, 5]
     assert await house.reasons() == ["first"]
+
+
+async def test_a_store_that_has_no_room_is_asked_ever_more_seldom_and_logged_once(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.push(1)
+    await house.store.forget(Keep(budget_bytes=1), NOW)
+    deadline_s = asyncio.get_running_loop().time() + 1.0
+    while asyncio.get_running_loop().time() < deadline_s:
+        with contextlib.suppress(StoreError):
+            await house.push(2)
+        await asyncio.sleep(0.02)
+    failed = house.registry.get_sample_value("watchkeeper_commit_errors_total")
+    assert failed in (2, 3)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    await house.store.forget(Keep(), NOW)
+    async with asyncio.timeout(10):
+        while house.evaluator.health().state == "bad":
+            await asyncio.sleep(0.05)
+    assert await house.push(2) == "ok"
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+async def test_a_fault_in_reading_the_store_again_is_survived(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [RuntimeError("not foreseen")]
+    remember = house.store.remember
+
+    async def fail_once(now: int) -> Remembered:
+        if faults:
+            raise faults.pop()
+        return await remember(now)
+
+    monkeypatch.setattr(house.store, "remember", fail_once)
+    house.evaluator.watch.add_host(Host(987, "ghost"))
+    with pytest.raises(StoreError):
+        await house.evaluator.take([arrival(987, NOW, seq=1)])
+    async with asyncio.timeout(10):
+        while house.evaluator.health().state == "bad":
+            await asyncio.sleep(0.05)
+    assert await house.push(1) == "ok"
 
 
 async def test_a_batch_that_contradicts_the_store_holds_up_none_before_it_and_is_put_off(

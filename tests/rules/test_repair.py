@@ -231,10 +231,10 @@ def test_rows_from_before_our_clock_was_set_back_do_not_hinder_a_repair() -> Non
     house = House([limit("cpu", CPU, above=90.0)])
     house.batch(3600, {CPU: 10})
     for at_s in (0, 10, 30):
-        house.batch(at_s, {CPU: 99 if at_s else 10})
-    house.batch(20, {CPU: 10}, arrived_s=31)
+        house.batch(at_s, {CPU: 99 if at_s == 30 else 10})
+    house.batch(20, {CPU: 99}, arrived_s=31)
     house.repair(80)
-    assert [alert.since for alert in house.open_alerts] == [T0 + 30_000]
+    assert [alert.since for alert in house.open_alerts] == [T0 + 20_000]
 
 
 def test_after_a_restart_a_backlog_is_judged_from_what_was_stored() -> None:

@@ -84,7 +84,7 @@ def test_rules_that_are_switched_off_do_not_apply() -> None:
 
 def test_two_rules_of_one_name_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="two rules are called 'absent'"):
-        Watch("i", [silence(), silence()], [ChannelView("mail")], T0)
+        Watch("i", [silence(), silence()], [ChannelView("mail")])
 
 
 def test_an_incident_that_never_ends_does_not_grow_for_ever() -> None:

@@ -119,7 +119,7 @@ class Site:
         """Let time pass, tick by tick, so that silence is noticed."""
         for _ in range(int(seconds)):
             self.now += 1_000
-            await self.evaluator.tick()
+            self.evaluator.tick()
         assert await self.evaluator.take([]) == []  # returns when all before it is on disk
 
     # --- what a browser would see ---

@@ -44,5 +44,4 @@ def set_up(form: Format) -> None:
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
     logging.getLogger("apprise").setLevel(logging.ERROR)

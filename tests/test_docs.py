@@ -81,7 +81,7 @@ def between_marks(page: str, mark: str) -> str:
 
 
 def package_name(requirement: str) -> str:
-    """`APScheduler>=3.11,<4` is `apscheduler`; case and `_` or `-` make no difference."""
+    """`PyYAML>=6,<7` is `pyyaml`; case and `_` or `-` make no difference."""
     return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower().replace("_", "-")
 
 

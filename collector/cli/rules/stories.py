@@ -14,7 +14,7 @@ from msgspec import Meta, Struct, field
 from agent.options import Node, convert, read_yaml
 from collector.cli import Commands, House
 from collector.cli.rules import notation
-from collector.cli.rules.telling import Teller, WantedAlert, WantedNotice
+from collector.cli.rules.telling import PlayedBatch, Teller, WantedAlert, WantedNotice
 from collector.config import find_rules
 from rules.engine import Rule
 from rules.model import Series, Severity
@@ -26,12 +26,25 @@ class PlayedHost(Struct, kw_only=True, frozen=True):
     labels: its labels
     every: how often it sends a batch, where that differs from the story's
     series: the values of each series, batch by batch
+    cut_off: from when to when, after the start, it cannot deliver; what it kept comes then, behind its newest batch
     """
 
     name: str
     labels: dict[str, str] = {}
     every_ms: Annotated[int, Meta(ge=1_000)] | None = None
     series: dict[str, str]
+    cut_off_s: Annotated[list[float], Meta(min_length=2, max_length=2)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.cut_off_s and self.cut_off_s[0] >= self.cut_off_s[1]:
+            raise ValueError("cut_off must end after it begins, as in [2m, 10m]")
+
+    def arrives_at(self, at: int, start: int) -> int:
+        """When a batch that is sampled at `at` comes in."""
+        if self.cut_off_s is None:
+            return at
+        since, until = (start + round(seconds * 1000) for seconds in self.cut_off_s)
+        return until + 1 if since <= at < until else at
 
 
 class Expected(Struct, kw_only=True, frozen=True):
@@ -118,7 +131,21 @@ def _play(story: Story, node: Node, rules: Sequence[Rule]) -> list[str]:
         raise node.get("hosts").error("two hosts have the same name; rename one")
     _refuse_unknown(story, node, {rule.name for rule in rules})
     teller = Teller(rules, story.channels, [(host.name, host.labels) for host in story.hosts], start)
-    batches = []
+    batches = _batches(story, node, start)
+    faults: list[str] = []
+    played = 0
+    for expected in story.expect:
+        until = start + round(expected.at_s * 1000)
+        while played < len(batches) and batches[played].arrived_at <= until:
+            teller.batch(batches[played])
+            played += 1
+        faults += teller.compare(until, expected.at_s, expected.alerts, expected.notices)
+    return faults
+
+
+def _batches(story: Story, node: Node, start: int) -> list[PlayedBatch]:
+    """All that the hosts of a story send, in the order in which it arrives."""
+    batches: list[PlayedBatch] = []
     for number, (host, written) in enumerate(zip(story.hosts, node.get("hosts").items(), strict=True), 1):
         every_ms = host.every_ms or story.every_ms
         series = _series(host, written, every_ms)
@@ -126,17 +153,9 @@ def _play(story: Story, node: Node, rules: Sequence[Rule]) -> list[str]:
             values = {name: row[place] for name, row in series.items() if place < len(row)}
             there = {name: value for name, value in values.items() if value is not notation.MISSING}
             if there:
-                batches.append((start + place * every_ms, number, every_ms, there))
-    batches.sort(key=lambda batch: batch[:2])
-    faults: list[str] = []
-    played = 0
-    for expected in story.expect:
-        until = start + round(expected.at_s * 1000)
-        while played < len(batches) and batches[played][0] <= until:
-            teller.batch(*batches[played])
-            played += 1
-        faults += teller.compare(until, expected.at_s, expected.alerts, expected.notices)
-    return faults
+                at = start + place * every_ms
+                batches.append(PlayedBatch(host.arrives_at(at, start), at, number, every_ms, there))
+    return sorted(batches, key=lambda batch: (batch.arrived_at, batch.at, batch.host))
 
 
 def _start(story: Story, node: Node) -> int:

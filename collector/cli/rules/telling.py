@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from msgspec import Struct
 
+from collector.store import Row
 from rules import words
 from rules.engine import Rule, series_of
 from rules.memory import split_subject
@@ -41,6 +42,16 @@ class WantedNotice(Struct, kw_only=True, frozen=True):
     title: str = ""
 
 
+class PlayedBatch(Struct, frozen=True):
+    """A batch of a story; `host` is its number."""
+
+    arrived_at: int
+    at: int
+    host: int
+    every_ms: int
+    values: dict[str, float]
+
+
 class Teller:
     """Plays one story. Hosts have the numbers from 1 on, in the order in which they are given."""
 
@@ -52,6 +63,7 @@ class Teller:
         start: int,
     ) -> None:
         self._start = start
+        self._rows: dict[int, list[Row]] = {}
         self._notices: list[Notice] = []
         self._player = Player(
             rules,
@@ -65,9 +77,21 @@ class Teller:
     def _take(self, outcome: Outcome) -> None:
         self._notices += outcome.notices
 
-    def batch(self, at: int, host: int, every_ms: int, values: Mapping[str, float]) -> None:
-        row = np.array(list(values.values()), dtype=np.float64)
-        self._player.batch(host, at, every_ms, tuple(values), row, _checks(values, at))
+    def batch(self, batch: PlayedBatch) -> None:
+        layout = tuple(batch.values)
+        values = np.array(list(batch.values.values()), dtype=np.float64)
+        row = Row(batch.at, batch.arrived_at, batch.every_ms, layout, values)
+        self._rows.setdefault(batch.host, []).append(row)
+        checks = _checks(batch.values, batch.at)
+        self._player.batch(
+            batch.host, row.at, row.every_ms, layout, values, checks, arrived_at=row.arrived_at
+        )
+        self._repair()
+
+    def _repair(self) -> None:
+        for host, since in self._player.repairs_due():
+            rows = [row for row in self._rows[host] if row.at >= since]
+            self._player.repair(host, sorted(rows, key=lambda row: row.at))
 
     def compare(
         self,
@@ -78,6 +102,7 @@ class Teller:
     ) -> list[str]:
         """Let time pass until then; what is not as wanted, a line for each."""
         self._player.until(until)
+        self._repair()
         owed, self._notices = self._notices, []
         at = words.duration(at_s * 1000)
         faults = []

@@ -107,6 +107,33 @@ def test_a_mistake_in_the_file_is_said_with_its_line(told: Test, right: str, wro
     assert said in err
 
 
+def test_a_host_that_is_cut_off_delivers_later_and_what_is_over_by_then_wakes_nobody(told: Test) -> None:
+    story = """\
+packs: [hosts]
+tests:
+  - name: cut off
+    hosts:
+      - name: far
+        cut_off: [5m, 1h]
+        series:
+          cpu_used_pct: 10x10m 99x30m 10x40m 99x30m
+    expect:
+      - at: 6m
+        alerts: [{rule: host-absent, host: far}]
+        notices: [{reason: first, title: no word from this host}]
+      - at: 65m
+        alerts: []
+        notices: [{reason: resolved}]
+      - at: 100m
+        alerts: [{rule: cpu-high, host: far, since: 80m}]
+        notices: [{reason: first, title: cpu 99 %}]
+"""
+    code, out, err = told(story)
+    assert (code, err) == (0, ""), out
+    assert told(story.replace("cut_off: [5m, 1h]", "cut_off: []"))[0] == 2
+    assert "must end after it begins" in told(story.replace("[5m, 1h]", "[1h, 5m]"))[2]
+
+
 def test_a_check_that_gives_no_answer_makes_its_rule_unknown_and_keeps_what_is_open(told: Test) -> None:
     story = """\
 packs: [services]

@@ -80,6 +80,9 @@ DISK = 'disk_used_pct{mount="/"}'
         ({CHECK: None}, 60, []),
         ({'http_total_ms{check="web"}': 1_500}, 5, ["warning"]),
         ({'http_total_ms{check="web"}': 5_500}, 5, ["critical"]),
+        ({'tls_left_days{check="web"}': 31}, 60, []),
+        ({'tls_left_days{check="web"}': 29}, 5, ["warning"]),
+        ({'tls_left_days{check="web"}': 6}, 5, ["critical"]),
     ],
 )
 def test_the_limits_and_times_of_the_packs(values: dict[str, Any], minutes: int, told: list[str]) -> None:

@@ -1,0 +1,40 @@
+"""Where the parts are joined: upkeep rests between its pieces, and the store is told what the config says."""
+
+from __future__ import annotations
+
+import time
+
+from collector.app import in_pieces, what_to_keep
+from collector.config import CollectorConfig
+from collector.store import DAY_MS, Keep
+
+
+def test_what_the_config_says_by_default_is_what_the_store_keeps_by_default() -> None:
+    assert what_to_keep(CollectorConfig()) == Keep()
+    config = CollectorConfig(keep_s=86_400 * 3, keep_history_s=86_400 * 9, disk_budget_bytes=2**30)
+    assert what_to_keep(config) == Keep(samples_ms=3 * DAY_MS, history_ms=9 * DAY_MS, budget_bytes=2**30)
+
+
+async def test_pieces_are_done_until_there_are_no_more_with_rests_in_between() -> None:
+    times: list[float] = []
+
+    async def piece() -> bool:
+        times.append(time.monotonic())
+        time.sleep(0.01)  # a piece at work, which is what the rest is measured by
+        return len(times) < 5
+
+    await in_pieces(piece, for_s=60, share=0.2)
+    assert len(times) == 5
+    assert times[-1] - times[0] >= 4 * 0.01 / 0.2
+
+
+async def test_pieces_end_when_their_time_is_over_however_many_there_are() -> None:
+    done = 0
+
+    async def piece() -> bool:
+        nonlocal done
+        done += 1
+        return True
+
+    await in_pieces(piece, for_s=0.05, share=0.5)
+    assert done > 1

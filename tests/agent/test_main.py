@@ -280,7 +280,7 @@ def test_the_log_is_json_when_asked(config: Path, receiver: Receiver) -> None:
     code, logged, _ = agent.end(signal.SIGTERM)
     lines = [json.loads(line) for line in logged.splitlines()]
     assert code == 0
-    assert lines[-1]["message"] == "stopping (restart)"
+    assert "stopping (restart)" in [line["message"] for line in lines]
     assert TOKEN not in logged
 
 
@@ -292,7 +292,7 @@ def test_sighup_reads_the_config_again_and_systemd_is_told(
         manager.wait_for(lambda: manager.count("READY") == 1)
         config.write_text(config.read_text().replace("{role: test}", "{role: db}"))
         agent.process.send_signal(signal.SIGHUP)
-        receiver.wait_for(lambda: receiver.batches[-1].labels == {"role": "db"})
+        receiver.wait_for(lambda: {"role": "db"} in [batch.labels for batch in receiver.batches])
         config.write_text(config.read_text().replace("every", "evry"))
         agent.process.send_signal(signal.SIGHUP)
         manager.wait_for(lambda: manager.count("RELOADING") == 2)

@@ -27,7 +27,7 @@ from agent.options import (
     read_yaml,
 )
 from collector.channels import Channel, ChannelOptions
-from rules.engine import Rule
+from rules.engine import Rule, is_combining
 from rules.kinds import RuleOptions
 from rules.model import ChannelView
 
@@ -184,7 +184,25 @@ def find_rules(
     for file in [*_pack_files(packs, section), *_rule_files(patterns, folder)]:
         for written in rules_in(file):
             named[written.rule.name] = replace(written, instead_of=named.get(written.rule.name))
+    for written in named.values():
+        if written.rule.enabled and is_combining(written.rule):
+            _refuse_missing_parts(written, written.rule.parts, named)
     return list(named.values())
+
+
+def _refuse_missing_parts(
+    written: WrittenRule, parts: Sequence[str], named: Mapping[str, WrittenRule]
+) -> None:
+    """Rules that another looks at must hold, and be about series."""
+    for name in parts:
+        part = named[name].rule if name in named else None
+        if part is None or not part.enabled:
+            problem = f'"{name:.100}" is not there, or switched off, in the files that are named'
+        elif part.cadence != "batch" or is_combining(part):
+            problem = f'"{name:.100}" is not about a series; it cannot be looked at by another rule'
+        else:
+            continue
+        raise ConfigError(str(written.file), written.line, f"rule {written.rule.name:.100}", problem)
 
 
 def rules_in(file: Path) -> list[WrittenRule]:

@@ -20,12 +20,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from rules.kinds import WINDOW_SLACK, ArrivalRule, BatchRule, WindowRule
+from rules.kinds import WINDOW_SLACK, ArrivalRule, BatchRule, CombiningRule, WindowRule
 from rules.model import HOLDS, RANK, Change, RuleState, Series, Severity, Window, series_subject
 
 T = TypeVar("T")
 
-Rule = BatchRule | WindowRule | ArrivalRule
+Rule = BatchRule | WindowRule | CombiningRule | ArrivalRule
 Key = tuple[str, str]
 """The name of a rule and of a series."""
 
@@ -182,6 +182,7 @@ class Plan:
         self.looks_back_ms = max(
             (round(rule.over_ms * WINDOW_SLACK) for rule in rules if has_window(rule)), default=0
         )
+        self.combining = {(rule.name, rule.series): rule for rule in rules if is_combining(rule)}
         calm = [rule.calm(None) for rule, _ in self.bound]
         self.low = np.array([low for low, _ in calm], dtype=np.float64)
         self.high = np.array([high for _, high in calm], dtype=np.float64)
@@ -199,6 +200,10 @@ class Plan:
 
 def has_window(rule: Rule) -> TypeGuard[WindowRule]:
     return hasattr(rule, "over_ms")
+
+
+def is_combining(rule: Rule) -> TypeGuard[CombiningRule]:
+    return hasattr(rule, "parts")
 
 
 def series_of(name: str) -> Series:
@@ -261,10 +266,10 @@ class Track:
 
     `low` and `high` hold, for each series a rule is bound to, the values that change nothing. They are the plan's own
     arrays until something is not ok, so that a healthy host costs nothing. `windows` is what rules that look back keep
-    of the latest samples.
+    of the latest samples; `combines` says that a rule which looks at others may change though they do not.
     """
 
-    __slots__ = ("high", "host", "low", "missing", "plan", "states", "windows")
+    __slots__ = ("combines", "high", "host", "low", "missing", "plan", "states", "windows")
 
     def __init__(
         self, plan: Plan, host: int, states: dict[Key, RuleState], windows: dict[Key, Window] | None = None
@@ -285,7 +290,8 @@ class Track:
         for key, state in self.states.items():
             if (at := plan.index.get(key)) is not None:
                 self.low[at], self.high[at] = plan.bound[at][0].calm(state)
-        self.missing = [key for key in self.states if key not in plan.index]
+        self.missing = [key for key in self.states if key not in plan.index and key not in plan.combining]
+        self.combines = bool(plan.combining and self.states)
 
     def slid(self, values: npt.NDArray[np.float64], sample: Sample) -> dict[Key, Window]:
         """The windows after a batch. Those whose series has been missing for too long are gone."""
@@ -310,7 +316,7 @@ class Track:
             calm = (picked >= self.low) & (picked <= self.high)
         else:
             calm = self._read(windows, picked)
-        if _all(calm) and not self.missing:
+        if _all(calm) and not self.missing and not self.combines:
             return ()
         changes = [self._missing(key, sample) for key in self.missing]
         for at in np.flatnonzero(~calm).tolist():
@@ -320,7 +326,22 @@ class Track:
             after = step(rule, series_subject(self.host, series), before, value, sample)
             told = None if math.isnan(value) else value
             changes.append(Change(self.host, rule.name, series, before, after, sample.at, told))
-        return [change for change in changes if change.after is not change.before]
+        changes = [change for change in changes if change.after is not change.before]
+        return changes + self._combined(changes, sample) if plan.combining else changes
+
+    def _combined(self, changes: Sequence[Change], sample: Sample) -> list[Change]:
+        """What those changes make of the rules that look at other rules."""
+        states = {**self.states, **{(change.rule, change.series): change.after for change in changes}}
+        firing = {key[0] for key, state in states.items() if state is not None and state.state == "firing"}
+        unknown = {key[0] for key, state in states.items() if state is not None and state.state == "unknown"}
+        combined = []
+        for key, rule in self.plan.combining.items():
+            before, value = self.states.get(key), rule.count(firing, unknown)
+            after = step(rule, series_subject(self.host, key[1]), before, value, sample)
+            if after is not before:
+                told = None if math.isnan(value) else value
+                combined.append(Change(self.host, *key, before, after, sample.at, told))
+        return combined
 
     def _read(self, windows: Mapping[Key, Window], picked: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Put the readings of windows in the place of samples; a rule that cannot tell yet stays as it is."""

@@ -9,7 +9,7 @@ with "_" is no kind but what several share.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar, Literal, Protocol
 
 from msgspec import Struct
@@ -132,6 +132,18 @@ class WindowRule(BatchRule, Protocol):
 
     def reading(self, window: Window) -> float | None:
         """What `verdict` is to be asked about; None while the window is too short to tell."""
+        ...
+
+
+class CombiningRule(BatchRule, Protocol):
+    """A rule that looks at where other rules of the host stand after a batch; `series` is what its alerts are about."""
+
+    parts: tuple[str, ...]
+    """The names of the others."""
+    series: str
+
+    def count(self, firing: Collection[str], unknown: Collection[str]) -> float:
+        """What `verdict` is to be asked about, given the names of the rules that fire or are unknown somewhere."""
         ...
 
 

@@ -147,6 +147,24 @@ def test_a_pack_that_is_not_there_is_a_mistake_that_names_those_that_are(write: 
         load_rules(load(write("collector:\n  packs: [host]\n"), {}))
 
 
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("cpu-hgh", '"cpu-hgh" is not there, or switched off'),
+        ("host-absent", '"host-absent" is not about a series'),
+        ("off", '"off" is not there, or switched off'),
+    ],
+)
+def test_a_rule_that_looks_at_others_must_find_them(write: Write, part: str, said: str) -> None:
+    both = f"  - {{name: both, kind: composite, rules: [memory-high, {part}]}}\n"
+    off = "  - {name: off, metric: load1, above: 1, enabled: false}\n"
+    write(OWN + off + both, "rules.d/mine.yaml")
+    with pytest.raises(ConfigError, match=rf"mine\.yaml:6: rule both: {said}"):
+        load_rules(load(write("collector:\n"), {}))
+    write(OWN + both.replace(part, "cpu-high"), "rules.d/mine.yaml")
+    assert load_rules(load(write("collector:\n"), {}))
+
+
 def test_a_file_of_rules_that_was_named_must_be_there_but_a_pattern_may_match_nothing(write: Write) -> None:
     assert load_rules(load(write("collector:\n  packs: []\n  rules: [none.d/*.yaml]\n"), {})) == []
     with pytest.raises(ConfigError, match=r"mine\.yaml.*no such file"):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rules.engine import Rule
 from rules.judge import replace_rules
-from rules.kinds import flapping, rate
+from rules.kinds import composite, flapping, rate
 from rules.kinds.flapping import CHANGES_MAX
 from rules.kinds.rate import CELLS, POINTS_MAX
 from rules.model import HOLDS, ChannelView, Host, Outcome, Window
@@ -35,6 +35,8 @@ RULES: list[Rule] = [
     fast("falls", below=-20.0, for_s=20),
     fast("counted", SENT, above=100.0, counter=True, per_s=1),
     flaps(above={"warning": 2.0, "critical": 4.0}),
+    composite.Rule(composite.Options(name="all", rules=["cpu", "flaps"], for_s=10)),
+    composite.Rule(composite.Options(name="two", rules=["cpu", "fast", "counted"], need=2)),
 ]
 
 # --- the properties ---------------------------------------------------------------------------------------------------

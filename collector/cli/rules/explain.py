@@ -110,6 +110,10 @@ def explained(written: Sequence[WrittenRule], latest: Latest, states: Sequence[R
     for rule, name in plan.bound:
         state = by_key.get((rule.name, host.series_subject(name)))
         says.append(_about_series(about[rule.name], rule, name, latest.values[name], state))
+    for (name, series), combining in plan.combining.items():
+        state = by_key.get((name, host.series_subject(series)))
+        value = state.value if state and state.value is not None else math.nan
+        says.append(_about_series(about[name], combining, series, value, state))
     spoken = {said.rule for said in says}
     return Explained(
         host=host.name,

@@ -22,6 +22,7 @@ from collector.web.answers import Body, Missing, Shared, Unclear, answer
 from collector.web.assets import Assets
 from collector.web.catalog import SERIES_PER_CHART_MAX, plans
 from collector.web.charts import draw
+from collector.web.evidence import looks
 from collector.web.fleet import Question, overview
 from collector.web.hosts import RANGE, RANGES, csv_url, host_page, said_range
 from collector.web.incidents import alert_rows, incident_row, notice_line, timeline
@@ -200,11 +201,12 @@ class Pages:
         number = _id(request)
         view = _View.of(request)
         times = view.times(self._now_ms())
-        incident, alerts, transitions, notices, hosts = await asyncio.gather(
+        incident, alerts, transitions, notices, evidence, hosts = await asyncio.gather(
             self._store.incidents.get(number),
             self._store.incidents.alerts(number),
             self._store.incidents.transitions(number),
             self._store.notices.recent(NOTICES_MAX, number),
+            self._store.incidents.evidence(number),
             self._hosts_by_id(),
         )
         if incident is None:
@@ -218,6 +220,7 @@ class Pages:
             events=timeline(incident, alerts, transitions, notices, hosts, times),
             notices=[notice_line(row, times) for row in notices],
             round=incident.round,
+            looks=looks(evidence, hosts, times),
         )
         return answer(request, body)
 

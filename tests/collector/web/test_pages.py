@@ -13,6 +13,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from agent.wire import Evidence, Folder, Program
+from collector.store import EvidenceRow
 from rules.model import CheckAnswer
 from tests.collector.web.site import EVERY_MS, NOW, Page, Site
 
@@ -203,6 +205,48 @@ async def test_series_leave_as_csv(site: Site) -> None:
 
 
 # --- incidents and notices --------------------------------------------------------------------------------------------
+
+
+async def test_an_incident_shows_what_its_host_looked_like(site: Site) -> None:
+    await with_a_full_disk(site)
+    [alert] = await site.store.incidents.alerts(1)
+    found = Evidence(
+        alert.id,
+        site.now,
+        2_000,
+        by_cpu=[Program(4711, "mysqld", "mysqld --password=*** <b>", 187.5, 2_147_483_648)],
+        by_memory=[Program(812, "java", "", 0.0, 8_589_934_592)],
+        mount="/var",
+        folders=[Folder("/var/log/shop", 91_268_055_040)],
+        failed_units=["backup.service", "mail.service"],
+        kernel=["2026-11-20T01:58:01Z Out of memory: Killed process 812 (java)"],
+        unseen=["3 directories of /var that this user may not read"],
+    )
+    before = (await site.get("/incidents/1")).text
+    assert "looked like" not in before
+    await site.store.incidents.add_evidence(EvidenceRow(alert.id, 1, alert.host, site.now, found))
+    page = await site.get("/incidents/1")
+    assert "What db-3 looked like at" in page.text
+    assert "mysqld --password=*** <b> 4711 188 % 2 GiB" in page.text
+    assert "java 812 0 % 8 GiB" in page.text
+    assert "Largest directories of /var, the fullest disk" in page.text
+    assert "/var/log/shop 85 GiB" in page.text
+    assert "Failed units: backup.service , mail.service" in page.text
+    assert "Killed process 812 (java)" in page.text
+    assert "Not seen: 3 directories of /var that this user may not read." in page.text
+
+
+async def test_evidence_of_which_little_was_seen_says_so(site: Site) -> None:
+    await with_a_full_disk(site)
+    [alert] = await site.store.incidents.alerts(1)
+    found = Evidence(
+        alert.id, site.now, 2_000, failed_units=[], unseen=["the kernel's log: Permission denied"]
+    )
+    await site.store.incidents.add_evidence(EvidenceRow(alert.id, 1, alert.host, site.now, found))
+    text = (await site.get("/incidents/1")).text
+    assert "No unit of systemd has failed." in text
+    assert "Not seen: the kernel's log: Permission denied." in text
+    assert "Most CPU" not in text
 
 
 async def test_an_incident_tells_its_story_and_who_was_told(site: Site) -> None:

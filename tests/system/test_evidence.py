@@ -1,0 +1,32 @@
+"""The moment something goes wrong on a host, its agent looks closer, and the incident's page shows what it saw."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from agent.wire import Evidence
+from tests.system.harness import Stage, wait_until
+
+FULL = {"name": "memory", "metric": "memory_used_pct", "above": 0.1, "severity": "warning"}
+
+
+def test_evidence_is_asked_for_gathered_once_and_shown_with_its_incident(stage: Stage) -> None:
+    collector = stage.collector(rules=[FULL])
+    collector.start()
+    agent = stage.agent("web-1", collector.add_host("web-1"), every="1s")
+    agent.start()
+    [row] = wait_until("the evidence", lambda: collector.ask("SELECT * FROM evidence"))
+    found = msgspec.json.decode(row["found"], type=Evidence)
+    assert found.by_memory
+    assert found.folders
+    assert row["arrived_at"] / 1000 - time.time() < 5
+    status, page = collector.get(f"/incidents/{row['incident']}")
+    assert status == 200
+    assert "Most memory" in page
+    assert f"Largest directories of {found.mount}" in page
+    time.sleep(2.0)
+    assert len(collector.ask("SELECT * FROM evidence")) == 1
+    assert "fault" not in agent.said
+    assert agent.stop() == 0

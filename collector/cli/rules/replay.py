@@ -13,7 +13,7 @@ from collector.cli.progress import Progress
 from collector.cli.rules.tally import Tally, as_json, as_text
 from collector.config import Loaded, load_rules
 from collector.store import Row, Store
-from rules.engine import Rule
+from rules.engine import Rule, is_combining
 from rules.model import ChannelView, Host
 from rules.play import Player
 
@@ -37,7 +37,9 @@ def add_to(commands: Commands, house: House) -> None:
     replay.add_argument(
         "--last", type=argument(parse_last), default=7 * 86_400.0, help="how far back: 30d (7d)"
     )
-    replay.add_argument("--rule", action="append", default=[], metavar="NAME", help="this rule alone")
+    replay.add_argument(
+        "--rule", action="append", default=[], metavar="NAME", help="this rule alone; may be given again"
+    )
     replay.add_argument("--json", action="store_true", help="for programs")
     add_config(replay)
     replay.set_defaults(command=partial(_replay, house))
@@ -52,14 +54,17 @@ def parse_last(text: str) -> float:
 
 
 def chosen(rules: Sequence[Rule], names: Sequence[str]) -> list[Rule]:
-    """The rules of these names, all without names. ValueError for a name that is none."""
+    """The rules of these names, and those that they look at; all without names. ValueError for a name that is none."""
     there = {rule.name: rule for rule in rules}
     for name in names:
         if name not in there:
             raise ValueError(
                 f'there is no rule "{name:.100}" that holds; there are: {", ".join(sorted(there))}'
             )
-    return [there[name] for name in dict.fromkeys(names)] if names else list(rules)
+    if not names:
+        return list(rules)
+    parts = [part for name in names if is_combining(rule := there[name]) for part in rule.parts]
+    return [there[name] for name in dict.fromkeys([*names, *parts])]
 
 
 def _replay(house: House, arguments: argparse.Namespace) -> int:

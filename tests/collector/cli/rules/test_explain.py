@@ -17,6 +17,8 @@ rules:
   - {name: cpu-high, metric: cpu_used_pct, above: 50, for: 1m}
   - {name: db-load, metric: load1, where: {role: db}, above: 9}
   - {name: disk-inodes-full, metric: load1, above: 9, enabled: false}
+  - {name: both, kind: composite, rules: [cpu-high, disk-full], need: 1, severity: critical}
+  - {name: cpu-jumps, kind: rate, metric: cpu_used_pct, above: 9}
 """
 
 
@@ -46,6 +48,11 @@ def test_a_program_reads_all_of_it(tmp_path: Path, state: Path, watchkeeper: Com
     assert cpu["takes_the_place_of"].startswith(f"{PACKS / 'hosts.yaml'}:")
     disk = rules["disk-full", DISK]
     assert (disk["state"], disk["limits"]) == ("ok", {"warning": 85.0, "critical": 95.0})
+    both = rules["both", 'rules_firing{rule="both"}']
+    assert (both["state"], both["value"], both["limits"]) == ("firing", 1.0, {"critical": 1.0})
+    jumps = rules["cpu-jumps", CPU]
+    assert (jumps["state"], jumps["value"]) == ("ok", None), "what the newest sample is, is no rate"
+    assert jumps["limits_said"] == "warning > 9 % per s"
     assert rules["host-absent", ""]["limits"] == {"critical": 30.0}
     assert found["idle"] == ["memory-high"]
     assert (found["others"], found["off"]) == (1, ["disk-inodes-full"])

@@ -102,6 +102,19 @@ def test_one_rule_may_be_replayed_alone(tmp_path: Path, state: Path, watchkeeper
     assert (said.code, 'there is no rule "cpu-hgh" that holds' in said.err) == (2, True)
 
 
+def test_with_a_composite_go_the_rules_that_it_looks_at(
+    tmp_path: Path, state: Path, watchkeeper: Command
+) -> None:
+    house(tmp_path, state)
+    (tmp_path / "rules.d").mkdir()
+    (tmp_path / "rules.d" / "mine.yaml").write_text(
+        "rules: [{name: any, kind: composite, rules: [cpu-high, disk-full], need: 1}]\n"
+    )
+    found = json.loads(watchkeeper("rules", "replay", "--last", "4h", "--rule", "any", "--json").out)
+    fired = {rule["rule"]: rule["fired"] for rule in found["rules"]}
+    assert fired == {"any": 2, "cpu-high": 2, "disk-full": 0}
+
+
 def test_nothing_in_the_store_is_changed_and_a_collector_may_be_at_work(
     tmp_path: Path, state: Path, watchkeeper: Command
 ) -> None:

@@ -16,7 +16,7 @@ PYTHON ?= $(firstword $(foreach python,python3 /usr/bin/python3,\
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick check format bench night picture deb clean
+.PHONY: help run test quick test-systemd check format bench night picture deb clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: $(VENV)/.dev  ## run the whole test suite (ARGS="-k spool" is handed on)
 
 quick: $(VENV)/.dev  ## run the tests that need no processes of their own, no network namespaces and no browser
 	@exec $(BIN)/python -m pytest --ignore=tests/systemd --ignore=tests/system $(ARGS)
+
+test-systemd: $(VENV)/.dev  ## install the Debian packages on machines with a real systemd, and try them (needs root)
+	@exec $(BIN)/python -m pytest tests/systemd $(ARGS)
 
 check: $(VENV)/.dev  ## look the code over: style, layout, types
 	@$(BIN)/ruff check

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _bye(loaded)
         return _run(args.config, loaded)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        print(logs.complaint(str(error), os.environ), file=sys.stderr)
         return BAD_CONFIG
 
 

@@ -37,6 +37,11 @@ def is_journal(environ: Mapping[str, str], stream: TextIO) -> bool:
     return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
+def complaint(words: str, environ: Mapping[str, str], stream: TextIO = sys.stderr) -> str:
+    """What ends us: as it stands for a person, and as an error for journald."""
+    return f"<{SYSLOG[logging.ERROR]}>{words}" if is_journal(environ, stream) else words
+
+
 class Text(logging.Formatter):
     """A line that begins with its time, UTC, and its level."""
 

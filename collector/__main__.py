@@ -51,10 +51,10 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (ConfigError, ValueError) as mistake:
-        print(f"watchkeeper: {mistake}", file=sys.stderr)
+        print(logs.complaint(f"watchkeeper: {mistake}"), file=sys.stderr)
         return 2
     except (StoreError, ServerError) as trouble:
-        print(f"watchkeeper: {trouble}", file=sys.stderr)
+        print(logs.complaint(f"watchkeeper: {trouble}"), file=sys.stderr)
         return 2 if isinstance(trouble, StoreError) and not trouble.passing else 1
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TextIO
 
 Format = Literal["text", "json"]
 
@@ -39,9 +39,23 @@ def set_up(form: Format) -> None:
     handler = logging.StreamHandler(sys.stderr)
     if form == "json":
         handler.setFormatter(JsonLines())
-    elif "JOURNAL_STREAM" in os.environ:
+    elif is_journal(sys.stderr):
         handler.setFormatter(JournalLines("%(message)s"))
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("apprise").setLevel(logging.ERROR)
+
+
+def complaint(words: str) -> str:
+    """What ends us, for stderr: as it stands for a person, and as an error for journald."""
+    return f"<{_PREFIX[logging.ERROR]}>{words}" if is_journal(sys.stderr) else words
+
+
+def is_journal(stream: TextIO) -> bool:
+    """Whether the stream goes to journald: JOURNAL_STREAM names its device and inode, and may have been inherited."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

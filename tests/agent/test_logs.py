@@ -56,6 +56,11 @@ def test_for_the_journal_each_line_has_its_level(stream: TextIO) -> None:
     assert all(line.startswith("<3>") for line in rest)
 
 
+def test_what_ends_us_is_an_error_in_the_journal_and_plain_elsewhere(stream: TextIO) -> None:
+    assert logs.complaint("no token", journal(stream), stream) == "<3>no token"
+    assert logs.complaint("no token", {}, stream) == "no token"
+
+
 def test_a_journal_that_is_not_ours_changes_nothing(stream: TextIO) -> None:
     logs.set_up("text", {"JOURNAL_STREAM": "1:2"}, stream)
     assert lines(stream)[0].endswith("WARNING 3 batches")

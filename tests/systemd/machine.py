@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 from tests.system.harness import wait_until
@@ -28,21 +29,18 @@ def suite() -> str:
 
 def base_tree() -> Path:
     """A tree of that release, made by debootstrap when there is none; it is kept for the next run."""
-    tree = CACHE / f"base-{suite()}"
+    tree = CACHE / f"base-{suite()}-{zlib.crc32(' '.join(PACKAGES).encode()):08x}"
     if not tree.exists():
         making = CACHE / f"making-{os.getpid()}"
         making.mkdir(parents=True)
-        command = [
-            "debootstrap",
-            "--variant=minbase",
-            f"--include={','.join(PACKAGES)}",
-            suite(),
-            str(making),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=MAKE_S, check=False)
-        assert done.returncode == 0, f"debootstrap failed:\n{done.stdout[-4000:]}{done.stderr}"
-        (making / "etc" / "machine-id").write_text("")  # each machine shall make one of its own
-        making.rename(tree)
+        try:
+            command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite(), making]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=MAKE_S, check=False)
+            assert done.returncode == 0, f"debootstrap failed:\n{done.stdout[-4000:]}{done.stderr}"
+            (making / "etc" / "machine-id").write_text("")  # each machine shall make one of its own
+            making.rename(tree)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
     return tree
 
 

@@ -164,6 +164,24 @@ def test_the_journal_has_levels_and_no_prefixes(house: House, unit: str) -> None
 
 
 @pytest.mark.parametrize("unit", [AGENT, COLLECTOR])
+def test_a_mistake_in_the_config_ends_the_start_with_one_error_and_is_not_tried_again(
+    house: House, unit: str
+) -> None:
+    machine = house.web if unit == AGENT else house.watch
+    config = f"/etc/watchkeeper/{unit.removeprefix('watchkeeper-')}.yaml"
+    machine.shell(f"cp -p {config} /root/config.yaml; echo '  colour: red' >> {config}")
+    assert machine.try_run("systemctl", "restart", unit).returncode != 0
+    assert machine.property(unit, "ExecMainStatus") == "2"
+    errors = [line for line in machine.journal(unit, "--priority=err") if "colour" in line]
+    assert len(errors) == 1
+    assert config in errors[0]
+    time.sleep(3)
+    assert machine.property(unit, "ActiveState") == "failed"
+    machine.shell(f"mv /root/config.yaml {config}; systemctl restart {unit}")
+    house.wait_for_a_new_batch()
+
+
+@pytest.mark.parametrize("unit", [AGENT, COLLECTOR])
 def test_what_is_killed_is_started_anew(house: House, unit: str) -> None:
     machine = house.web if unit == AGENT else house.watch
     pid = machine.main_pid(unit)
@@ -205,16 +223,18 @@ def test_the_token_can_be_for_root_alone(house: House) -> None:
 
 
 def test_an_upgrade_while_the_collector_is_away_loses_nothing(house: House, packages: list[Path]) -> None:
+    agent, collector = packages
+    house.web.shell(newer(agent, Path("/root")))
+    house.watch.shell(newer(collector, Path("/root")))
     house.watch.run("systemctl", "stop", COLLECTOR)
     left = house.newest()
     time.sleep(8)
-    agent, collector = packages
     began = time.monotonic()
-    house.web.shell(newer(agent, Path("/root")) + commands("Upgrading")[0])
+    house.web.shell("cd /root; " + commands("Upgrading")[0])
     pause_s = time.monotonic() - began
     assert house.web.run("dpkg-query", "--show", "--showformat=${Version}", AGENT) == "9.0-1"
     wait_until("the new agent", lambda: house.web.property(AGENT, "ActiveState") == "active", PATIENCE_S)
-    house.watch.shell(newer(collector, Path("/root")) + commands("The collector")[0])
+    house.watch.shell("cd /root; " + commands("The collector")[0])
     wait_until(
         "the collector", lambda: house.watch.property(COLLECTOR, "ActiveState") == "active", PATIENCE_S
     )

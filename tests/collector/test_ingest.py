@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from agent import wire
 from collector.auth import new_token
 from collector.ingest import LATE_MS_MAX, RETRY_AFTER_S, WHYS
-from collector.ingest.body import PUSHES_PER_HOST_MAX
+from collector.ingest.body import PUSHES_PER_HOST_MAX, _gunzip_any, _gunzip_short
 from collector.ingest.layouts import LAYOUTS_PER_HOST, Layouts
 from collector.server import Limits
 from collector.store import StoreError
@@ -408,6 +408,15 @@ GOOD = gzip.compress(b'{"v":1}')
 async def test_broken_gzip_is_refused(door: Door, body: bytes) -> None:
     answer = await refused(door, body, 400, "gzip", Content_Encoding="gzip")
     assert answer.json["message"].startswith("the body says it is gzip")
+
+
+@given(st.binary(max_size=200), st.integers(0, 8), st.binary(max_size=30))
+def test_the_short_way_to_unpack_takes_only_what_the_long_one_takes(text: bytes, cut: int, more: bytes) -> None:
+    packed = gzip.compress(text)
+    body = packed[: len(packed) - cut] + more
+    short = _gunzip_short(body)
+    assert short is None or short == _gunzip_any(body)
+    assert _gunzip_short(packed) == text
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", "x-unheard-of"])

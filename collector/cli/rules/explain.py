@@ -15,16 +15,20 @@ from collector.cli.tables import table
 from collector.config import WrittenRule, written_rules
 from collector.store import Latest, Store, StoreError
 from rules import words
-from rules.engine import Plan, has_window
+from rules.engine import Key, Plan, Plans, Rule, has_window
 from rules.kinds import ArrivalRule, BatchRule
-from rules.memory import binding_labels
-from rules.model import Host, RuleState, State
+from rules.memory import Memory, binding_labels
+from rules.model import Host, RuleState, State, Window
+from rules.windows import slid_over
+
+ROWS_MAX = 20_000
 
 
 class Said(Struct, frozen=True):
     """What one rule says of one series, or of the host itself where `series` is empty.
 
-    `value` is the newest sample; of a rule that looks at a while of them, what it found when its state last changed.
+    `value` is what is held against the limits: the newest sample, or what the rule makes of a while of them; None
+    where there is no answer, or too few samples to tell.
     """
 
     rule: str
@@ -73,9 +77,10 @@ def _explain(house: House, arguments: argparse.Namespace) -> int:
         try:
             latest = await _latest(store, arguments.host)
             states = (await store.remember(house.now_ms())).states
+            windows = await _windows(store, [one.rule for one in written if one.rule.enabled], latest.host)
         finally:
             await store.close()
-        found = explained(written, latest, [s for s in states if _host_of(s) == latest.host.subject])
+        found = explained(written, latest, [s for s in states if _host_of(s) == latest.host.subject], windows)
         print(as_json(found) if arguments.json else as_text(found))
         return 0
 
@@ -91,6 +96,17 @@ async def _latest(store: Store, name: str) -> Latest:
     return latest
 
 
+async def _windows(store: Store, rules: Sequence[Rule], host: Host) -> Mapping[Key, Window]:
+    """What rules that look at a while of samples see now, out of what is stored."""
+    plans = Plans(rules)
+    memory = Memory(host, plans)
+    looks_back_ms = memory.track.plan.looks_back_ms
+    if not looks_back_ms or host.last_at is None:
+        return {}
+    rows = await store.samples.rows(host.id, host.last_at - looks_back_ms, host.last_at + 1, ROWS_MAX)
+    return slid_over(plans, memory, rows).windows
+
+
 def _host_of(state: RuleState) -> str:
     return state.subject.partition("/")[0]
 
@@ -98,7 +114,12 @@ def _host_of(state: RuleState) -> str:
 # --- what is so -------------------------------------------------------------------------------------------------------
 
 
-def explained(written: Sequence[WrittenRule], latest: Latest, states: Sequence[RuleState]) -> Explained:
+def explained(
+    written: Sequence[WrittenRule],
+    latest: Latest,
+    states: Sequence[RuleState],
+    windows: Mapping[Key, Window],
+) -> Explained:
     """`states` are those of the host."""
     host, labels = latest.host, binding_labels(latest.host)
     enabled = [one for one in written if one.rule.enabled]
@@ -109,7 +130,12 @@ def explained(written: Sequence[WrittenRule], latest: Latest, states: Sequence[R
     says = list(_silence(about, host, by_key))
     for rule, name in plan.bound:
         state = by_key.get((rule.name, host.series_subject(name)))
-        says.append(_about_series(about[rule.name], rule, name, latest.values[name], state))
+        value = latest.values[name]
+        if has_window(rule):
+            window = windows.get((rule.name, name))
+            reading = rule.reading(window) if window else None
+            value = math.nan if reading is None else reading
+        says.append(_about_series(about[rule.name], rule, name, value, state))
     for (name, series), combining in plan.combining.items():
         state = by_key.get((name, host.series_subject(series)))
         value = state.value if state and state.value is not None else math.nan
@@ -148,10 +174,9 @@ def _about_series(
         if (limit := rule.limit(severity)) is not None:
             limits[severity] = limit
     said = ", ".join(f"{severity} {rule.compares} {rule.says(limit)}" for severity, limit in limits.items())
-    reading = (state.value if state else None) if has_window(rule) else value
-    if reading is None or math.isnan(reading):
+    if math.isnan(value):
         return _said(written, name, limits, said, None, "", state)
-    return _said(written, name, limits, said, reading, rule.says(reading), state)
+    return _said(written, name, limits, said, value, rule.says(value), state)
 
 
 def _said(

@@ -18,7 +18,8 @@ rules:
   - {name: db-load, metric: load1, where: {role: db}, above: 9}
   - {name: disk-inodes-full, metric: load1, above: 9, enabled: false}
   - {name: both, kind: composite, rules: [cpu-high, disk-full], need: 1, severity: critical}
-  - {name: cpu-jumps, kind: rate, metric: cpu_used_pct, above: 9}
+  - {name: cpu-jumps, kind: rate, metric: cpu_used_pct, above: 9, over: 1m}
+  - {name: cpu-slow, kind: rate, metric: cpu_used_pct, above: 9, over: 1h}
 """
 
 
@@ -51,7 +52,8 @@ def test_a_program_reads_all_of_it(tmp_path: Path, state: Path, watchkeeper: Com
     both = rules["both", 'rules_firing{rule="both"}']
     assert (both["state"], both["value"], both["limits"]) == ("firing", 1.0, {"critical": 1.0})
     jumps = rules["cpu-jumps", CPU]
-    assert (jumps["state"], jumps["value"]) == ("ok", None), "what the newest sample is, is no rate"
+    assert (jumps["state"], jumps["value"]) == ("ok", 0.0), "not the newest sample, which is no rate"
+    assert rules["cpu-slow", CPU]["value"] is None, "there is no hour of samples yet"
     assert jumps["limits_said"] == "warning > 9 % per s"
     assert rules["host-absent", ""]["limits"] == {"critical": 30.0}
     assert found["idle"] == ["memory-high"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeGuard, TypeVar
+from typing import TypeGuard
 
 import msgspec
 import numpy as np
@@ -22,8 +22,6 @@ import numpy.typing as npt
 
 from rules.kinds import WINDOW_SLACK, ArrivalRule, BatchRule, CombiningRule, WindowRule
 from rules.model import HOLDS, RANK, Change, RuleState, Series, Severity, Window, series_subject
-
-T = TypeVar("T")
 
 Rule = BatchRule | WindowRule | CombiningRule | ArrivalRule
 Key = tuple[str, str]
@@ -33,7 +31,8 @@ GONE_MS = 15 * 60_000
 """A series missing so long, while its host is heard, will not come back: what it was about is no more."""
 NEW_ALERT = -1
 """Stands in a state for an alert that is owed and has no number yet."""
-PLANS_MAX = 2_000
+PLANS_MAX, PLAN_NAMES_MAX = 2_000, 200_000
+"""How many plans are remembered, and names of series in them: a host may have others in every batch."""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -234,28 +233,27 @@ class Plans:
         self._arrival = [rule for rule in rules if rule.cadence == "arrival"]
         self._asked = sorted({label for rule in rules for label in rule.options.where})
         self._plans: dict[tuple[object, ...], Plan] = {}
+        self._names = 0
         self._absence: dict[tuple[object, ...], list[ArrivalRule]] = {}
 
     def plan(self, layout: tuple[str, ...], labels: Mapping[str, str]) -> Plan:
         key = (layout, *map(labels.get, self._asked))
         if (found := self._plans.get(key)) is None:
-            found = Plan(layout, [rule for rule in self._batch if rule.concerns(labels)])
-            _room(self._plans)[key] = found
+            if len(self._plans) >= PLANS_MAX or self._names > PLAN_NAMES_MAX:
+                self._plans.clear()
+                self._names = 0
+            found = self._plans[key] = Plan(layout, [rule for rule in self._batch if rule.concerns(labels)])
+            self._names += len(layout)
         return found
 
     def absence(self, labels: Mapping[str, str]) -> list[ArrivalRule]:
         """The rules about this host's silence."""
         key = tuple(map(labels.get, self._asked))
         if (found := self._absence.get(key)) is None:
-            found = [rule for rule in self._arrival if rule.concerns(labels)]
-            _room(self._absence)[key] = found
+            if len(self._absence) >= PLANS_MAX:
+                self._absence.clear()
+            found = self._absence[key] = [rule for rule in self._arrival if rule.concerns(labels)]
         return found
-
-
-def _room(memo: dict[tuple[object, ...], T]) -> dict[tuple[object, ...], T]:
-    if len(memo) >= PLANS_MAX:
-        memo.clear()
-    return memo
 
 
 # --- all rules of one host --------------------------------------------------------------------------------------------

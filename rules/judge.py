@@ -13,14 +13,12 @@ from rules.memory import Memory, binding_labels
 from rules.model import Arrival, Change, CheckAnswer, Host, Outcome
 from rules.record import Recorder
 from rules.repair import repair, repairs_due
-from rules.seen import Seen, TooManyGaps
+from rules.seen import Seen
 from rules.tick import tick
 from rules.watch import Watch, apply, replace_rules
 
 __all__ = ["Watch", "apply", "judge", "repair", "repairs_due", "replace_rules", "tick"]
 
-SPOOLS_MAX = 1_000
-"""Spools of one host. A new one appears when an agent is installed anew; a thousand are no agent of ours."""
 AHEAD_MS_MAX = 60_000
 """Nothing is known of a host that lies so far ahead of a batch of it, however long that was on its way, but what was
 dated before our own clock was set back."""
@@ -72,11 +70,6 @@ def _seen(memory: Memory, arrival: Arrival) -> Seen | None:
     """What is seen of the spool once this batch is taken; None when it was taken before."""
     before = memory.seen.get(arrival.spool)
     if before is None:
-        if len(memory.seen) >= SPOOLS_MAX:
-            name = memory.host.name
-            raise TooManyGaps(
-                f"host {name} has sent under {SPOOLS_MAX} spool ids; retire it and enrol it anew"
-            )
         seen = Seen(arrival.host, arrival.spool)
     else:
         seen = Seen(before.host, before.spool, before.below, list(before.ranges))
@@ -174,6 +167,8 @@ def _track(watch: Watch, memory: Memory, host: Host, arrival: Arrival) -> Track:
 
 def _may_matter(watch: Watch, memory: Memory, arrival: Arrival) -> bool:
     """Whether a late batch might have changed anything, had it come in its turn."""
+    if arrival.at < memory.repaired_from:
+        return False
     if memory.track.states or (memory.undo and memory.undo[-1].at >= arrival.at):
         return True
     plan = watch.plans.plan(arrival.layout, binding_labels(memory.host))

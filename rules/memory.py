@@ -14,6 +14,9 @@ from rules.seen import Seen
 NEVER = 2**62
 UNDO_MAX = 64
 """Steps back that are kept for each host; a late batch from before them is judged from less exact ground."""
+SPOOLS_MAX = 1_000
+"""Spools of one host; of more, the one heard of longest ago is forgotten. An agent whose folder does not outlive it has
+a new one at every start."""
 RESTART_MS = 300_000
 """How long a host may take to be back, that said it would, before its silence counts."""
 REPAIR_TICKS_MAX = 5_000
@@ -92,7 +95,7 @@ class Memory:
         before = self.host
         self._know(host)
         if outcome.seen is not None:
-            self.seen[outcome.seen.spool] = outcome.seen
+            self._see(outcome.seen)
         for answer in outcome.checks:
             self.checks[answer.id] = answer
         if outcome.repair_from is not None:
@@ -112,8 +115,15 @@ class Memory:
     def take_word(self, host: Host, seen: Seen) -> None:
         """Remember what a host said beside its samples."""
         self._know(host)
-        self.seen[seen.spool] = seen
+        self._see(seen)
         self._settle_patience()
+
+    def _see(self, seen: Seen) -> None:
+        """The spool heard of last is the last of them."""
+        self.seen.pop(seen.spool, None)
+        self.seen[seen.spool] = seen
+        if len(self.seen) > SPOOLS_MAX:
+            del self.seen[next(iter(self.seen))]
 
     def _know(self, host: Host) -> None:
         """Have the host's record as it is now. Where it goes back, our own clock was set back: no step is undone over
@@ -141,6 +151,11 @@ class Memory:
 
     # --- what came late ---
 
+    @property
+    def repaired_from(self) -> int:
+        """From when on late samples are judged again at all."""
+        return (self.host.last_at or 0) - REPAIR_TICKS_MAX * self.host.every_ms
+
     def repair_from(self) -> int | None:
         """The first sample to be judged again; None when nothing calls for it.
 
@@ -149,7 +164,7 @@ class Memory:
         """
         if self.late is None or self.host.last_at is None:
             return None
-        oldest = self.host.last_at - REPAIR_TICKS_MAX * self.host.every_ms
+        oldest = self.repaired_from
         start = max(self.late.start, oldest)
         if start > self.undo_from:
             return start

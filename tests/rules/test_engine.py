@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rules.engine import Plan, Sample, Track, step
+from rules.engine import PLAN_NAMES_MAX, Plan, Plans, Sample, Track, step
 from rules.kinds import threshold
 from rules.model import RuleState
 from tests.rules.house import EVERY_MS, T0, House, limit
@@ -148,6 +149,14 @@ def test_an_alert_about_a_series_that_is_no_more_says_so() -> None:
     house = run([85, *["gone"] * 90])
     assert house.transitions[-1].why == "no longer reported"
     assert house.told == [("mail", "first", "warning"), ("mail", "resolved", "warning")]
+
+
+def test_what_is_known_of_lists_of_series_that_are_long_gone_is_let_go_of() -> None:
+    plans = Plans([limit("cpu", "cpu_used_pct", above=90.0)])
+    plan = weakref.ref(plans.plan(("cpu_used_pct", "load1"), {}))
+    for number in range(PLAN_NAMES_MAX // 1_000 + 2):
+        plans.plan(tuple(f"queue_{number}_{at}" for at in range(1_000)), {})
+    assert plan() is None
 
 
 def test_only_time_in_which_the_host_was_heard_counts_as_missing() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rules.judge import SPOOLS_MAX, judge
+from rules.judge import judge
+from rules.memory import SPOOLS_MAX
 from rules.model import Arrival, CheckAnswer, Host
 from rules.seen import GAPS_MAX, TooManyGaps
 from tests.rules.house import EVERY_MS, T0, House, limit, silence
@@ -60,12 +61,15 @@ def test_a_batch_that_would_open_too_many_gaps_is_put_off() -> None:
         judge(house.watch, arrival(seq=10**6), T0)
 
 
-def test_a_host_with_endless_spools_is_put_off() -> None:
+def test_of_endless_spools_the_one_heard_of_longest_ago_is_forgotten() -> None:
     house = House([CPU], check_purity=False)
     for number in range(SPOOLS_MAX):
         house.arrive(arrival(spool=f"{number:032x}", at=T0 + number))
-    with pytest.raises(TooManyGaps, match="h1 has sent under 1000 spool ids"):
-        judge(house.watch, arrival(spool="f" * 32), T0)
+    house.arrive(arrival(spool=f"{0:032x}", seq=1, at=T0 + SPOOLS_MAX))
+    house.arrive(arrival(spool="f" * 32, at=T0 + SPOOLS_MAX + 1))
+    seen = house.watch.hosts[1].seen
+    assert len(seen) == SPOOLS_MAX
+    assert [f"{number:032x}" in seen for number in (0, 1, 2)] == [True, False, True]
 
 
 # --- the host ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.judge import apply, repair, repairs_due
-from rules.memory import UNDO_MAX
+from rules.memory import REPAIR_TICKS_MAX, UNDO_MAX
 from tests.rules.house import EVERY_MS, T0, House, limit, remembered, stored
 
 CPU = "cpu_used_pct"
@@ -268,10 +268,18 @@ def test_a_host_that_changed_its_mind_too_often_is_still_repaired() -> None:
     assert house.watch.hosts[1].late is None
 
 
+def test_a_batch_from_before_all_that_is_judged_again_asks_for_no_repair() -> None:
+    house = House(RULES)
+    house.batch(REPAIR_TICKS_MAX * 10 + 20, {CPU: 96})
+    assert house.batch(10, {CPU: 99}, arrived_s=REPAIR_TICKS_MAX * 10 + 21).repair_from is None
+    assert house.batch(20, {CPU: 99}, arrived_s=REPAIR_TICKS_MAX * 10 + 22).repair_from == T0 + 20_000
+
+
 def test_a_repair_reaches_back_only_so_far() -> None:
     house = House(RULES[:1])
-    house.batch(10_000_000, {CPU: 10})
-    house.batch(0, {CPU: 99}, arrived_s=10_000_001)
+    house.batch(9_960_000, {CPU: 10})
+    house.batch(9_950_000, {CPU: 99}, arrived_s=9_960_001)
+    house.batch(10_000_010, {CPU: 10})
     ((_, start),) = repairs_due(house.watch, T0 + 10**11)
     assert start >= T0 + 10_000_000_000 - 5_010 * EVERY_MS
 

@@ -72,6 +72,8 @@ MOVE_ON = "UPDATE meta SET value = max(value, ?) WHERE key = ?"
 
 def forget(connection: sqlite3.Connection, keep: Keep, now: int, room: Room, written: Written) -> bool:
     """One piece, within the caller's transaction. False when there is no more to drop now."""
+    if room.short_since is not None and now - keep.samples_ms >= room.short_since:
+        room.short_since = None  # what went early would have gone by now
     kinds: Sequence[Callable[[], bool]] = (
         lambda: _forget_samples(connection, now - keep.samples_ms),
         lambda: _forget_days(connection, now - keep.rollups_ms),

@@ -50,17 +50,17 @@ class Room:
             raise StoreError(self.refusal)
 
     def look(self, connection: sqlite3.Connection) -> None:
-        size, free = self.size_and_free()
-        reserve = min(RESERVE_BYTES_MAX, self._disk_bytes() // RESERVE_SHARE)
-        if free < reserve:
+        disk = self._disk()
+        reserve = min(RESERVE_BYTES_MAX, disk.f_blocks * disk.f_frsize // RESERVE_SHARE)
+        if disk.f_bavail * disk.f_frsize < reserve:
             self.refusal = (
                 f"no room is left on the disk that holds {self._database} but for the {mib(reserve)} that stay free; "
                 "free some and it goes on by itself"
             )
         elif self.budget_bytes is not None and self.used_bytes(connection) >= self.budget_bytes:
             self.refusal = (
-                f"{self._database} takes {mib(size)}, all that disk_budget ({mib(self.budget_bytes)}) gives it, and "
-                "nothing that may go is left in it; raise disk_budget or shorten keep_rollups and keep_history"
+                f"{self._database} takes all of its disk_budget, {mib(self.budget_bytes)}, and nothing that may go is "
+                "left in it; raise disk_budget, or shorten keep_history"
             )
         else:
             self.refusal = ""
@@ -88,16 +88,15 @@ class Room:
 
     def size_and_free(self) -> tuple[int, int]:
         """What the database takes on its disk, and what is left there for us, in bytes. Raises StoreError."""
+        disk = self._disk()
+        wal = self._database.with_name(self._database.name + "-wal")
+        return _size(self._database) + _size(wal), disk.f_bavail * disk.f_frsize
+
+    def _disk(self) -> os.statvfs_result:
         try:
-            disk = os.statvfs(self._database.parent)
-            wal = self._database.with_name(self._database.name + "-wal")
-            return _size(self._database) + _size(wal), disk.f_bavail * disk.f_frsize
+            return os.statvfs(self._database.parent)
         except OSError as error:
             raise StoreError(f"{error.filename} cannot be looked at: {error.strerror}") from error
-
-    def _disk_bytes(self) -> int:
-        disk = os.statvfs(self._database.parent)
-        return disk.f_blocks * disk.f_frsize
 
 
 def give_back_pages(connection: sqlite3.Connection) -> bool:
@@ -118,5 +117,5 @@ def mib(count: int) -> str:
 def _size(file: Path) -> int:
     try:
         return file.stat().st_size
-    except FileNotFoundError:
-        return 0
+    except OSError:
+        return 0  # it may be gone, as the log is when nobody needs it

@@ -67,7 +67,8 @@ FORGET_LAYOUTS = """
         AND id NOT IN (SELECT layout FROM heard JOIN batches ON batches.id = heard.batch) LIMIT ?
     )
 """
-MOVE_ON = "UPDATE meta SET value = max(value, ?) WHERE key = ?"
+# Only forward, unless it lies in the future: then the clock was wrong for a while.
+MOVE_ON = "UPDATE meta SET value = iif(value > ?3, ?1, max(value, ?1)) WHERE key = ?2"
 
 
 def forget(connection: sqlite3.Connection, keep: Keep, now: int, room: Room, written: Written) -> bool:
@@ -75,18 +76,18 @@ def forget(connection: sqlite3.Connection, keep: Keep, now: int, room: Room, wri
     if room.short_since is not None and now - keep.samples_ms >= room.short_since:
         room.short_since = None  # what went early would have gone by now
     kinds: Sequence[Callable[[], bool]] = (
-        lambda: _forget_samples(connection, now - keep.samples_ms),
+        lambda: _forget_samples(connection, now - keep.samples_ms, now),
         lambda: _forget_days(connection, now - keep.rollups_ms),
-        lambda: _forget_history(connection, now - keep.history_ms),
-        lambda: _make_room(connection, room),
+        lambda: _forget_history(connection, now - keep.history_ms, now),
+        lambda: _make_room(connection, room, now),
         lambda: _forget_layouts(connection, now - keep.samples_ms, written),
     )
     return any(kind() for kind in kinds)
 
 
-def _forget_samples(connection: sqlite3.Connection, before: int) -> bool:
+def _forget_samples(connection: sqlite3.Connection, before: int, now: int) -> bool:
     """Blocks that begin before the hour of `before`, or before what was dropped already for want of room."""
-    connection.execute(MOVE_ON, [before // HOUR_MS * HOUR_MS, "samples_from"])
+    connection.execute(MOVE_ON, [before // HOUR_MS * HOUR_MS, "samples_from", now])
     (samples_from,) = connection.execute(SAMPLES_FROM).fetchone()
     old = connection.execute(OLD_BLOCKS, [samples_from, BLOCKS_AT_ONCE]).fetchall()
     connection.execute(FORGET_BLOCKS, [str([number for number, _ in old])])
@@ -100,9 +101,9 @@ def _forget_days(connection: sqlite3.Connection, before: int) -> bool:
     return connection.execute(FORGET_DAYS, [start, DAYS_AT_ONCE]).rowcount == DAYS_AT_ONCE
 
 
-def _forget_history(connection: sqlite3.Connection, before: int) -> bool:
+def _forget_history(connection: sqlite3.Connection, before: int, now: int) -> bool:
     """First the word that it may go, in the same transaction: without it the table lets no transition be removed."""
-    connection.execute(MOVE_ON, [before, "history_from"])
+    connection.execute(MOVE_ON, [before, "history_from", now])
     old = [number for (number,) in connection.execute(OLD_INCIDENTS, [before, INCIDENTS_AT_ONCE])]
     for statement in FORGET_INCIDENTS if old else ():
         connection.execute(statement, [str(old)])
@@ -110,7 +111,7 @@ def _forget_history(connection: sqlite3.Connection, before: int) -> bool:
     return len(old) == INCIDENTS_AT_ONCE or loose == TRANSITIONS_AT_ONCE
 
 
-def _make_room(connection: sqlite3.Connection, room: Room) -> bool:
+def _make_room(connection: sqlite3.Connection, room: Room, now: int) -> bool:
     """An hour of samples of all hosts, or else some days; False when there is room enough, or nothing left to drop."""
     if not room.is_short(connection):
         return False
@@ -122,7 +123,7 @@ def _make_room(connection: sqlite3.Connection, room: Room) -> bool:
             "The store is as large as disk_budget lets it be: samples go before they are as old as `keep`."
         )
     room.short_since = oldest + HOUR_MS
-    _forget_samples(connection, oldest + HOUR_MS)
+    _forget_samples(connection, oldest + HOUR_MS, now)
     return True
 
 

@@ -150,3 +150,12 @@ async def test_much_is_dropped_in_many_pieces(store: Store) -> None:
     await sealed(store, LATER)
     assert await forgotten(store, Keep(samples_ms=0, rollups_ms=0, history_ms=0), LATER) > 5
     assert (await store.health()).batches == 40
+
+
+async def test_a_clock_that_was_far_ahead_for_a_while_costs_nothing_that_comes_later(store: Store) -> None:
+    host = await enrolled(store)
+    await forgotten(store, Keep(samples_ms=DAY), LATER + 5_000 * DAY)
+    await store.commit([batch(host.id, NOW), batch(host.id, LATER)])
+    await sealed(store, LATER)
+    await forgotten(store, Keep(samples_ms=30 * DAY), LATER)
+    assert await times(store, host.id) == [NOW, LATER]

@@ -48,6 +48,7 @@ class Draft:
     def __init__(self, watch: Watch, now: int) -> None:
         self._watch, self._now = watch, now
         self.alerts: dict[int, Alert] = {}
+        self.whys: dict[int, str] = {}
         self.incidents: dict[int, Incident] = {}
         self.members: dict[int, list[int]] = {}
         self._keys: dict[str, int] = {}
@@ -70,9 +71,11 @@ class Draft:
         self.alerts[alert.id] = alert
         self.incidents.setdefault(alert.incident, self._incident(alert.incident))
 
-    def close(self, number: int, at: int) -> None:
+    def close(self, number: int, at: int, why: str = "") -> None:
+        """`why`: what ended it, where that was not that all is well."""
         alert = self.alert(number)
         if alert.resolved_at is None:
+            self.whys[number] = why
             self.put(replace(alert, resolved_at=max(at, alert.since)))
             self._count_down(alert, -1)
 
@@ -210,6 +213,7 @@ class Draft:
             behind=self._children().get(name, []) if incident.key == f"host:{about}" else [],
             names={alert.host: hosts[alert.host].host.name for alert in [*own, *held] if alert.host in hosts},
             now=self._now,
+            why=", ".join(dict.fromkeys(filter(None, (self.whys.get(alert.id) for alert in own)))),
         )
 
     def _children(self) -> dict[str, list[str]]:

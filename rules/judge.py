@@ -183,4 +183,4 @@ def _heard(watch: Watch, memory: Memory, arrival: Arrival, outcome: Outcome) -> 
 
 def _end_silence(memory: Memory, recorder: Recorder, at: int) -> None:
     for state in memory.absence.values():
-        recorder.heard(state, at, "heard again")
+        recorder.heard(state, at)

@@ -38,7 +38,8 @@ def decide(incident: Incident, channels: Iterable[ChannelView]) -> list[tuple[st
 
 class Story(Struct, frozen=True):
     """What a notice is made from. `alerts` are the incident's own, the gravest first; `held` those it holds back;
-    `behind` names hosts that are reached through the one it is about."""
+    `behind` names hosts that are reached through the one it is about. `why` says what ended it just now, where that was
+    not that all is well."""
 
     incident: Incident
     host: str
@@ -47,6 +48,7 @@ class Story(Struct, frozen=True):
     behind: Sequence[str]
     names: dict[int, str]
     now: int
+    why: str = ""
 
     @property
     def started_at(self) -> int:
@@ -78,7 +80,8 @@ def _title(story: Story, reason: Reason, told: Severity) -> str:
     """All that must be known, in one line: state, host, what, since when."""
     incident = story.incident
     if reason == "resolved" and incident.resolved_at is not None:
-        return f"RESOLVED {incident.title} (lasted {words.duration(incident.resolved_at - story.started_at)})"
+        lasted = f"lasted {words.duration(incident.resolved_at - story.started_at)}"
+        return f"RESOLVED {incident.title} ({f'{story.why}, ' if story.why else ''}{lasted})"
     since = f"since {words.clock(story.started_at, story.now)}"
     if reason == "escalated":
         since = f"was {told}, {since}"
@@ -93,7 +96,8 @@ def _text(story: Story) -> str:
     lines += _more(len(story.alerts))
     if incident.resolved_at is not None:
         lasted = words.duration(incident.resolved_at - story.started_at)
-        lines.append(f"All over since {words.moment(incident.resolved_at)}, after {lasted}.")
+        why = f": {story.why}" if story.why else ""
+        lines.append(f"All over since {words.moment(incident.resolved_at)}, after {lasted}{why}.")
     if story.held:
         lines += ["", "Probably because of it, so not told separately:"]
         lines += [f"- {_held(alert, story)}" for alert in story.held[:NAMED_MAX]]

@@ -73,7 +73,7 @@ class Recorder:
         after, number = change.after, change.before.alert if change.before else None
         if after is None or after.alert is None:
             if number is not None:
-                self.draft.close(number, change.at)
+                self.draft.close(number, change.at, change.why)
             return after
         began = min(after.levels.values(), default=after.since)
         if number is None:
@@ -91,7 +91,7 @@ class Recorder:
         return after if after.alert == number else replace(after, alert=number)
 
     def _about_series(self, change: Change, state: RuleState, began: int, fired_at: int) -> Alert:
-        memory, rule = self._watch.hosts[change.host], self._watch.rules[change.rule]
+        rule = self._watch.rules[change.rule]
         assert rule.cadence == "batch"
         assert state.severity is not None
         return Alert(
@@ -102,17 +102,15 @@ class Recorder:
             severity=state.severity,
             since=began,
             fired_at=fired_at,
-            summary=self._series_summary(memory, rule, change.series, state, fired_at - began),
+            summary=self._series_summary(change, rule, state, fired_at - began),
             incident=UNNUMBERED,
             value=state.value,
             limit=rule.limit(state.severity),
             runbook=rule.options.runbook,
         )
 
-    def _series_summary(
-        self, memory: Memory, rule: BatchRule, name: str, state: RuleState, lasted_ms: int
-    ) -> str:
-        series, severity = series_of(name), state.severity
+    def _series_summary(self, change: Change, rule: BatchRule, state: RuleState, lasted_ms: int) -> str:
+        memory, series, severity = self._watch.hosts[change.host], series_of(change.series), state.severity
         limit = rule.limit(severity) if severity else None
         detail = self._detail(memory, series.labels.get("check"))
         if not rule.options.summary:
@@ -122,11 +120,12 @@ class Recorder:
             "limit": words.plain(series.metric, limit),
             "for": words.duration(lasted_ms),
             "since": words.clock(state.since, self._outcome.judged_at),
-            "series": name,
+            "series": change.series,
             "severity": severity or "",
             "detail": detail,
         }
-        return words.fill(rule.options.summary, memory.host, given, series)
+        host = self._outcome.host or memory.host  # a batch may bring labels of its own
+        return words.fill(rule.options.summary, host, given, series)
 
     def _detail(self, memory: Memory, check: str | None) -> str:
         """What the check itself said, if the series is a check's."""
@@ -162,11 +161,11 @@ class Recorder:
         after = RuleState(rule.name, host.subject, "firing", since, rule.severity, silence_s, number, levels)
         self._silence(None, after, now, "")
 
-    def heard(self, state: RuleState, at: int, why: str) -> None:
-        """A host that was silent is heard again, or the rule that minded is gone."""
+    def heard(self, state: RuleState, at: int, why: str = "") -> None:
+        """A host that was silent is heard again, or there is another reason `why` nobody minds any more."""
         if state.alert is not None:
-            self.draft.close(state.alert, at)
-        self._silence(state, None, at, why)
+            self.draft.close(state.alert, at, why)
+        self._silence(state, None, at, why or "heard again")
 
     def _silence(self, before: RuleState | None, after: RuleState | None, at: int, why: str) -> None:
         stands = after or before

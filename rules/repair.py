@@ -115,7 +115,8 @@ def _settle(
         if before and after and after.alert is not None and before.alert is not None:
             after = replace(after, alert=before.alert)
         if before != after:
-            after = recorder.state(_leap(memory, key, after, last.get(key)), fired_at.get(key, 0)).after
+            leap = _leap(memory, key, after, last.get(key))
+            after = recorder.state(leap, fired_at.get(key, leap.at)).after
         if after and after.alert is not None and key in fired_at:
             opened[key] = fired_at[key], after.alert
     return opened

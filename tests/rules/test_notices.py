@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rules.judge import replace_rules
 from rules.model import ChannelView, CheckAnswer, Host, Incident
 from rules.notices import LISTED_MAX, decide
 from tests.rules.house import T0, House, limit, silence
@@ -80,6 +81,34 @@ def test_the_titles_alone_say_enough() -> None:
         "mail: RESOLVED db-3: disk /var 96.2 % > 95 % (lasted 38 min)",
         "pager: RESOLVED db-3: disk /var 96.2 % > 95 % (lasted 38 min)",
     ]
+
+
+def test_a_resolve_says_so_when_nobody_saw_it_get_well() -> None:
+    house = disk_house()
+    house.batch(0, {DISK: 96})
+    for at_s in range(10, 16 * 60, 10):
+        house.batch(at_s, {"load1": 1})
+    notice = house.notices[-1]
+    assert notice.title == "RESOLVED db-3: disk /var 96 % > 95 % (no longer reported, lasted 15 min)"
+    assert (
+        notice.text.splitlines()[-3]
+        == "All over since 2026-11-20 02:15:00 UTC, after 15 min: no longer reported."
+    )
+
+
+def test_a_resolve_says_that_its_rule_is_no_more() -> None:
+    house = disk_house()
+    house.batch(0, {DISK: 96})
+    house.tick(10)
+    replace_rules(house.watch, [], [MAIL])
+    house.tick(20)
+    assert house.notices[-1].title == "RESOLVED db-3: disk /var 96 % > 95 % (rule removed, lasted 20 s)"
+
+
+def test_labels_that_come_with_the_first_batch_are_in_its_message() -> None:
+    house = House([limit("cpu", "cpu_used_pct", above=90.0, summary="{{role}} at {{value}} %")])
+    house.batch(0, {"cpu_used_pct": 97}, labels={"role": "web"})
+    assert house.notices[0].title == "WARNING h1: web at 97 % (since 02:00 UTC)"
 
 
 def test_the_text_says_what_since_when_by_which_rule_and_what_to_do() -> None:

@@ -284,6 +284,17 @@ def test_a_repair_reaches_back_only_so_far() -> None:
     assert start >= T0 + 10_000_000_000 - 5_010 * EVERY_MS
 
 
+def test_what_was_thought_gone_and_was_not_stands_again_fired_at_its_last_step() -> None:
+    house = House([limit("cpu", CPU, above=90.0)])
+    house.batch(0, {CPU: 99})
+    for at_s in range(10, 920, 10):
+        house.batch(at_s, {"load1": 1})
+    assert house.stands("cpu") == "ok"
+    house.batch(895, {CPU: 99}, arrived_s=911)
+    house.repair(950)
+    assert [(alert.since, alert.fired_at) for alert in house.open_alerts] == [(T0, T0 + 900_000)]
+
+
 def test_a_late_batch_that_is_fine_may_still_tell_when_something_ended() -> None:
     house = House(RULES[:1])
     for at_s in range(0, 50, 10):

@@ -14,7 +14,7 @@ from collector.store import Points, Steps
 from collector.web.catalog import Plan
 from collector.web.scales import Axis, time_ticks, value_axis
 from collector.web.standing import series_of
-from collector.web.thinning import Line, line_of, longer, step_ms_for, steps_of
+from collector.web.thinning import Line, bounded, line_of, longer, step_ms_for, steps_of
 from collector.web.words import MINUTE_MS, NOTHING, Times, iso, say_value
 from rules.model import Alert
 
@@ -85,6 +85,7 @@ def draw(
 ) -> Chart:
     """`found` by series name; `alerts` are the host's open ones, of which those about these series are shown."""
     start, end = span
+    found = {name: bounded(found[name]) for name, _ in plan.series}
     lines = {name: line_of(found[name], end - start, every_ms) for name, _ in plan.series}
     drawn = {name: line for name, line in lines.items() if len(line.at)}
     about = [alert for alert in alerts if series_of(alert.subject) in lines]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
+from msgspec.structs import replace
 
 from collector.store import Points, Steps
 
@@ -15,6 +16,8 @@ POINTS_MAX = 600
 """As many fit into the range of a chart one by one; where they lie closer they are drawn in steps."""
 STEPS_MAX = 300
 GAP_INTERVALS = 2.5
+VALUE_MAX = 1e290
+"""Beyond it a chart's sums and spans are no numbers any more, and no host has so much of anything."""
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
@@ -37,6 +40,14 @@ class Line(Struct, frozen=True):
     high: Floats
     begins: npt.NDArray[np.bool_]
     step_ms: int = 0
+
+
+def bounded(found: Points | Steps) -> Points | Steps:
+    """The same with what lies beyond VALUE_MAX at it."""
+    if isinstance(found, Points):
+        return replace(found, values=found.values.clip(-VALUE_MAX, VALUE_MAX))
+    low, high, mean = (values.clip(-VALUE_MAX, VALUE_MAX) for values in (found.low, found.high, found.mean))
+    return replace(found, low=low, high=high, mean=mean)
 
 
 def step_ms_for(span_ms: int, steps_max: int = STEPS_MAX) -> int:

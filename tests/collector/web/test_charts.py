@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector.store import Points
@@ -160,3 +161,16 @@ def test_labels_never_cover_each_other(wanted: list[float]) -> None:
 def test_whatever_the_values_are_all_is_drawn_inside(values: list[float]) -> None:
     for trace in chart(values, unit="").traces:
         assert all(-1 <= x <= 1001 and -0.2 <= y <= HEIGHT + 0.2 for x, y in coordinates(trace.line))
+
+
+@given(
+    st.lists(st.floats(allow_infinity=True), min_size=1, max_size=40), st.sampled_from(["", "%", "B", "ms"])
+)
+@example([-1e308, 1e308], "")
+@example([1e308] * 3, "%")
+def test_whatever_number_a_host_sends_its_chart_can_be_drawn(values: list[float], unit: str) -> None:
+    found = chart(values, unit=unit)
+    for trace in found.traces:
+        assert all(math.isfinite(y) for _, y in coordinates(trace.line))
+        assert "inf" not in trace.line
+        assert "nan" not in trace.line

@@ -26,7 +26,7 @@ SECRET_ALPHABET = string.ascii_letters + string.digits
 UNKNOWN_MAX = 4_096
 """Ids remembered as nobody's. Kept apart from the known ones, so that guessing does not push those out."""
 KNOWN_MAX = 100_000
-LOOK_UPS_MAX = 256
+LOOK_UPS_MAX = 2_000
 """Questions to the store at once. A whole fleet that comes back after a restart has to pass through here."""
 
 log = logging.getLogger(__name__)

@@ -82,18 +82,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    loaded = HOUSE.load(arguments.config)
     if arguments.check_config:
+        loaded = HOUSE.load(arguments.config)
         held = settings.load_rules(loaded)
         print(f"The config is right: {len(held)} rules, {len(loaded.config.channels)} channels.")
         return 0
-    return HOUSE.run(_until_told_to_stop(Collector(loaded, Service(os.environ)), beside=None))
+    collector = Collector(lambda: HOUSE.load(arguments.config), Service(os.environ))
+    return HOUSE.run(_until_told_to_stop(collector, beside=None))
 
 
 async def _until_told_to_stop(
     collector: Collector, beside: Callable[[], Coroutine[Any, Any, None]] | None
 ) -> int:
-    """Run the collector, and what is to run beside it, until SIGTERM or SIGINT; SIGHUP reads the rules anew.
+    """Run the collector, and what is to run beside it, until SIGTERM or SIGINT; SIGHUP reloads.
 
     What runs beside ends only by an error, and that ends all and is raised here.
     """
@@ -133,13 +134,17 @@ def _up(arguments: argparse.Namespace) -> int:
     environ = dict(os.environ)
     if arguments.port is not None:
         environ["WATCHKEEPER_COLLECTOR__LISTEN"] = f"127.0.0.1:{arguments.port}"
-    loaded = settings.load(folder.collector_config, environ)
+
+    def load() -> settings.Loaded:
+        return settings.load(folder.collector_config, environ)
+
+    loaded = load()
     listen = loaded.config.listen
     if not up.is_loopback(loaded.config.address[0]):
         raise ValueError(
             f"`up` serves this host alone; {listen} is not on loopback. Use `watchkeeper serve`."
         )
-    collector = Collector(loaded, Service(os.environ))
+    collector = Collector(load, Service(os.environ))
     return HOUSE.run(_up_together(collector, f"http://{listen}", folder, arguments.log_format))
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
+import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
@@ -51,8 +52,12 @@ def now_ms() -> int:
 class Collector:
     """A running collector. `start` says what keeps it from running; `stop` keeps and tells what was taken in."""
 
-    def __init__(self, loaded: Loaded, service: Service) -> None:
-        self._loaded, self._config = loaded, loaded.config
+    def __init__(self, load: Callable[[], Loaded], service: Service) -> None:
+        """`load` reads the config; it is asked again at every reload. ConfigError."""
+        self._load = load
+        self._loaded = loaded = load()
+        self._config = loaded.config
+        self._keep = what_to_keep(loaded.config)
         self._service = service
         self._not_ready: str | None = "starting"
         self._registry = own_registry()
@@ -94,23 +99,31 @@ class Collector:
         await self.store.close()
 
     def reload(self) -> None:
-        """Read the rules anew. A mistake in them is said and the old ones stay. Nothing is done unless we serve."""
+        """Read rules, and how long things are kept, anew. A mistake anywhere is said, and then all stays as it was.
+        Nothing is done unless we serve."""
         if self._not_ready is not None:
             return
         self._service.reloading()
         try:
-            self._replace_rules()
+            self._take_anew()
         finally:
             self._service.ready()
 
-    def _replace_rules(self) -> None:
+    def _take_anew(self) -> None:
         try:
-            rules = load_rules(self._loaded)
+            loaded = self._load()
+            rules = load_rules(loaded)
         except ConfigError as mistake:
-            log.error("The rules are left as they were: %s", mistake)  # noqa: TRY400 - theirs, so no trace of ours
+            log.error("The config and rules are left as they were: %s", mistake)  # noqa: TRY400 - theirs, no trace of ours
             return
+        if waiting := needing_a_restart(self._config, loaded.config):
+            log.warning("A reload leaves these as they were, restart for them: %s.", ", ".join(waiting))
         self._evaluator.replace_rules(rules, self._config.channel_views)
         log.info("Judging by %d rules from now on.", len(rules))
+        if (keep := what_to_keep(loaded.config)) != self._keep:
+            self._keep = keep
+            self._rounds.soon("forget")
+            log.info("What is kept, how long and on how much disk is as the config says from now on.")
 
     # --- the parts and their joints ---
 
@@ -200,8 +213,7 @@ class Collector:
 
     async def _forget(self) -> None:
         """Let go of what has had its time, a piece at a time as well."""
-        keep = what_to_keep(self._config)
-        await in_pieces(lambda: self.store.forget(keep, now_ms()), FORGET_FOR_S, FORGET_SHARE)
+        await in_pieces(lambda: self.store.forget(self._keep, now_ms()), FORGET_FOR_S, FORGET_SHARE)
 
 
 async def in_pieces(piece: Callable[[], Awaitable[bool]], for_s: float, share: float) -> None:
@@ -237,6 +249,18 @@ def what_to_keep(config: CollectorConfig) -> Keep:
         history_ms=round(config.keep_history_s * 1000),
         budget_bytes=config.disk_budget_bytes,
     )
+
+
+RELOADED = frozenset(("packs", "rules", "keep_s", "keep_rollups_s", "keep_history_s", "disk_budget_bytes"))
+
+
+def needing_a_restart(before: CollectorConfig, after: CollectorConfig) -> list[str]:
+    """The keys that were changed and that a reload does not reach, as people write them."""
+    return [
+        field.name.replace("_s_max", "_max")
+        for field in msgspec.structs.fields(CollectorConfig)
+        if field.name not in RELOADED and getattr(before, field.name) != getattr(after, field.name)
+    ]
 
 
 def own_registry() -> CollectorRegistry:

@@ -7,6 +7,7 @@ which nothing comes round, not even the look for hosts that fell silent.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -20,6 +21,7 @@ class Rounds:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._tasks: list[asyncio.Task[None]] = []
+        self._called: dict[str, asyncio.Event] = {}
         self._errors = Counter(
             "watchkeeper_job_errors", "Jobs that come round and failed", ["job"], registry=registry
         )
@@ -28,7 +30,12 @@ class Rounds:
         """Do `job` every so often from now on, the first time after `every_s`. One that takes longer is not begun a
         second time meanwhile, and what was missed is not made up for."""
         self._errors.labels(name)
+        self._called[name] = asyncio.Event()
         self._tasks.append(asyncio.create_task(self._go_round(name, every_s, job), name=f"round: {name}"))
+
+    def soon(self, name: str) -> None:
+        """Do a job that was started at once, or once more when it is being done; then again every so often."""
+        self._called[name].set()
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -38,9 +45,12 @@ class Rounds:
 
     async def _go_round(self, name: str, every_s: float, job: Callable[[], Awaitable[None]]) -> None:
         loop = asyncio.get_running_loop()
-        due_s, said = loop.time() + every_s, ""
+        due_s, said, called = loop.time() + every_s, "", self._called[name]
         while True:
-            await asyncio.sleep(due_s - loop.time())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(due_s):
+                    await called.wait()
+            called.clear()
             try:
                 await job()
                 said = ""
@@ -49,4 +59,4 @@ class Rounds:
                 if (words := repr(error)) != said:
                     said = words
                     log.exception("The job %r failed; it comes round again.", name)
-            due_s = max(due_s + every_s, loop.time())
+            due_s = max(min(due_s, loop.time()) + every_s, loop.time())

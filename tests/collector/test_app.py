@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from collector.app import in_pieces, what_to_keep
+from collector.app import in_pieces, needing_a_restart, what_to_keep
 from collector.config import CollectorConfig
 from collector.store import DAY_MS, Keep
 
@@ -13,6 +13,11 @@ def test_what_the_config_says_by_default_is_what_the_store_keeps_by_default() ->
     assert what_to_keep(CollectorConfig()) == Keep()
     config = CollectorConfig(keep_s=86_400 * 3, keep_history_s=86_400 * 9, disk_budget_bytes=2**30)
     assert what_to_keep(config) == Keep(samples_ms=3 * DAY_MS, history_ms=9 * DAY_MS, budget_bytes=2**30)
+
+
+def test_keys_that_a_reload_does_not_reach_are_named_as_they_are_written() -> None:
+    after = CollectorConfig(listen="127.0.0.1:1", late_s_max=90, keep_s=86_400 * 3)
+    assert needing_a_restart(CollectorConfig(), after) == ["listen", "late_max"]
 
 
 async def test_pieces_are_done_until_there_are_no_more_with_rests_in_between() -> None:

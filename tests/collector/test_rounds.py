@@ -89,3 +89,13 @@ async def test_nothing_comes_round_after_the_end(rounds: Rounds) -> None:
     times = job.times
     await asyncio.sleep(0.05)
     assert job.times == times
+
+
+async def test_a_job_can_be_called_before_its_time(rounds: Rounds) -> None:
+    job = Job(1)
+    rounds.start("forget", 60, job)
+    rounds.soon("forget")
+    async with asyncio.timeout(5):
+        await job.enough.wait()
+    await asyncio.sleep(0.02)
+    assert job.times == 1

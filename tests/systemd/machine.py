@@ -68,6 +68,7 @@ class Machine:
         ]
         command += [f"--network-namespace-path=/run/netns/{self._network}", "--console=pipe"]
         command += [f"--machine={self.name}", "--resolv-conf=off", "--timezone=off"]
+        command += ["--system-call-filter=@clock"]  # as on any host; without the capability nobody sets it
         with (CACHE / f"{self._network}.console").open("ab") as console:
             # Should the test be killed, nspawn is told to put its machine to an end.
             self._nspawn = subprocess.Popen(

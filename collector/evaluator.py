@@ -100,12 +100,16 @@ class Evaluator:
         )
 
     def hosts_by_state(self) -> dict[str, int]:
-        """How many hosts are heard, silent (a rule says so), and never heard yet; none while not judging."""
+        """How many hosts are heard, silent (a rule says so), stopped as planned, and never heard yet; none while not
+        judging."""
         if self._watch is None:
             return {}
-        heard = sum(memory.ever_heard for memory in self._watch.hosts.values())
+        memories = self._watch.hosts.values()
+        never = sum(not memory.ever_heard for memory in memories)
+        stopped = sum(memory.host.has_stopped for memory in memories if memory.host.flags)
         silent = len(self._watch.down)
-        return {"heard": heard - silent, "silent": silent, "never_heard": len(self._watch.hosts) - heard}
+        heard = len(memories) - never - stopped - silent
+        return {"heard": heard, "silent": silent, "stopped": stopped, "never_heard": never}
 
     @property
     def watch(self) -> Watch:

@@ -72,6 +72,11 @@ class Host(Struct):
         """How it said that it stops, if that was its last word; nobody is to wonder that it is silent then."""
         return next((bye for bye in BYES if bye in self.flags), None)
 
+    @property
+    def has_stopped(self) -> bool:
+        """Whether it said that it stops until further notice: its silence is as it should be."""
+        return self.bye in ("shutdown", "uninstall")
+
     def series_subject(self, series: str) -> str:
         return series_subject(self.id, series)
 

@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from collector.store import Latest
-from collector.web.standing import has_stopped, is_silent
+from collector.web.standing import is_silent
 from rules.model import Alert, Incident
 
 PublicState = Literal["good", "degraded", "bad", "unknown"]
@@ -56,7 +56,7 @@ def status(
 ) -> Status:
     """What the public is told. Information for the operators alone (severity info) is no trouble of the systems, and a
     host that was stopped as planned is none of them."""
-    latests = [latest for latest in latests if not has_stopped(latest.host)]
+    latests = [latest for latest in latests if not latest.host.has_stopped]
     grave = {alert.host for alert in alerts if alert.severity != "info"}
     silent = {latest.host.id for latest in latests if is_silent(latest.host, now)}
     troubled = {latest.host.id for latest in latests if latest.host.id in grave} - silent

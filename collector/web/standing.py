@@ -40,16 +40,11 @@ def is_silent(host: Host, now: int) -> bool:
     return now - host.arrived_at > max(SILENT_MS_MIN, SILENT_INTERVALS * host.every_ms)
 
 
-def has_stopped(host: Host) -> bool:
-    """Whether it said that it stops until further notice: its silence is as it should be."""
-    return host.bye in ("shutdown", "uninstall")
-
-
 def mark_of(host: Host, alerts: Sequence[Alert], acknowledged: set[int], now: int) -> Mark:
     """How a host with these open alerts stands. Silence comes before anything that was known before it."""
     if host.arrived_at is None:
         return Mark("unknown", "never heard")
-    if has_stopped(host):
+    if host.has_stopped:
         return Mark("unknown", STOPPED)
     if host.bye == "restart" and now - host.arrived_at <= RESTART_MS:
         return Mark("unknown", "restarting")

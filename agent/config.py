@@ -18,7 +18,8 @@ from msgspec import Meta, Struct
 
 import agent.checks
 from agent import tls
-from agent.checks import Check, CheckOptions
+from agent.checks import Check, CheckOptions, Reaching
+from agent.dial import Reach, anywhere
 from agent.options import (
     ConfigError,
     Kind,
@@ -56,6 +57,8 @@ class AgentConfig(Struct, kw_only=True, frozen=True):
     cert: a file with the certificate (PEM) that the agent shows, where a collector wants to see one
     key: the file with its key, where that is another
     proxy: an HTTP proxy to go through, http://proxy.example.org:3128; a name and password may stand before the host
+    accept: the kinds of checks that the collector may have this host run; [] for none
+    accept_loopback: true lets such checks go to 127.0.0.1 and ::1, where services often ask for no password
     checks: what to ask besides the checks of the host itself, or how to ask those
     """
 
@@ -72,6 +75,8 @@ class AgentConfig(Struct, kw_only=True, frozen=True):
     cert: Path | None = None
     key: Path | None = None
     proxy: Secret | None = None
+    accept: tuple[str, ...] = ("http", "tcp", "icmp", "dns", "tls")
+    accept_loopback: bool = False
     checks: list[CheckOptions] = []
 
     @property
@@ -85,14 +90,26 @@ class AgentConfig(Struct, kw_only=True, frozen=True):
 
 
 class PlannedCheck(Struct, frozen=True):
-    """A check that will run: its id is its own, its options are complete."""
+    """A check that will run: its id is its own, its options are complete, and `reach` says where it may go, if it is
+    of a kind that goes anywhere."""
 
     id: str
     kind: Kind
     options: CheckOptions
+    reach: Reach = anywhere
+
+    @property
+    def kind_name(self) -> str:
+        return self.kind.name
+
+    @property
+    def timeout_s(self) -> float:
+        return self.options.timeout_s
 
     def build(self) -> Check:
         check: Check = self.kind.module.Check(self.options)
+        if isinstance(check, Reaching):
+            check.reach = self.reach
         return check
 
 
@@ -102,6 +119,7 @@ class Loaded(Struct, frozen=True):
     config: AgentConfig
     checks: list[PlannedCheck]
     section: Node
+    kinds: dict[str, Kind]
 
     def error(self, key: str, problem: str) -> ConfigError:
         """A mistake in a key of the section."""
@@ -135,7 +153,7 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         cert=config.cert and _place(section.get("cert"), config.cert),
         key=config.key and _place(section.get("key"), config.key),
     )
-    loaded = Loaded(config, _plan(config.checks, section.get("checks"), kinds), section)
+    loaded = Loaded(config, _plan(config.checks, section.get("checks"), kinds), section, kinds)
     for url in config.collectors:
         _refuse_bad_address(loaded, url)
     _refuse_bad_token(loaded)
@@ -143,6 +161,7 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     _refuse_bad_pin(loaded)
     _refuse_bad_certificate(loaded)
     _refuse_bad_proxy(loaded)
+    _refuse_unknown_kinds(loaded)
     return loaded
 
 
@@ -173,14 +192,14 @@ def _plan(given: list[CheckOptions], node: Node, kinds: Mapping[str, Kind]) -> l
     """The checks of the host itself, but for kinds that are spoken of in the config, and then those of the config."""
     named = {_kind_of(options) for options in given}
     plan = [
-        _planned(kind, cast(type[CheckOptions], kind.options)())
+        complete(kind, cast(type[CheckOptions], kind.options)())
         for kind in kinds.values()
         if getattr(kind.options, "by_default", False) and kind.name not in named
     ]
     nodes = node.value if isinstance(node.value, list) else []
     of_id = {check.id: f"the {check.kind.name} check that runs by default" for check in plan}
     for options, place in zip(given, nodes, strict=True):
-        check = _planned(kinds[_kind_of(options)], options)
+        check = complete(kinds[_kind_of(options)], options)
         if not options.enabled:
             continue
         if check.id in of_id:
@@ -195,7 +214,8 @@ def _plan(given: list[CheckOptions], node: Node, kinds: Mapping[str, Kind]) -> l
     return plan
 
 
-def _planned(kind: Kind, options: CheckOptions) -> PlannedCheck:
+def complete(kind: Kind, options: CheckOptions) -> PlannedCheck:
+    """The check of such options; without an id of its own it has its kind's name."""
     id = options.id or kind.name
     return PlannedCheck(id, kind, msgspec.structs.replace(options, id=id))
 
@@ -276,3 +296,11 @@ def _refuse_bad_proxy(loaded: Loaded) -> None:
             Proxy.of(proxy.reveal())
     except ValueError as error:
         raise loaded.error("proxy", str(error)) from None
+
+
+def _refuse_unknown_kinds(loaded: Loaded) -> None:
+    for name in loaded.config.accept:
+        if name not in loaded.kinds:
+            raise loaded.error(
+                "accept", f'"{name:.100}" is no kind of check; there are {", ".join(loaded.kinds)}'
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
@@ -12,6 +13,10 @@ from msgspec import Struct
 
 class NoAnswer(Exception):
     """Nobody answered as they should. The text is a sentence for a person."""
+
+
+class OutOfReach(PermissionError):
+    """Nobody was asked, as it may not be. The text is a sentence for a person."""
 
 
 class Deadline:
@@ -41,8 +46,19 @@ class Address(Struct, frozen=True):
     shown: str
 
 
-def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
-    """The addresses of a name, best first. NoAnswer: there is none. It takes as long as the system's resolver does."""
+Reach = Callable[[str], str]
+"""Why an address is not to be reached, as the end of a sentence that begins with it; empty when it may be."""
+
+
+def anywhere(address: str) -> str:
+    return ""
+
+
+def resolve(host: str, port: int, deadline: Deadline, reach: Reach = anywhere) -> list[Address]:
+    """The addresses of a name, best first. NoAnswer: there is none. OutOfReach: one is not to be reached.
+
+    It takes as long as the system's resolver does.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
@@ -51,6 +67,9 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
         raise NoAnswer(f"the name {host} does not resolve (it is not a possible name)") from None
     if deadline.spent_s >= deadline.limit_s:
         raise NoAnswer(f"the name {host} took longer than {deadline.limit_s:g} s to resolve")
+    for _, _, _, _, sockaddr in found:
+        if why := reach(str(sockaddr[0])):
+            raise OutOfReach(f"{_shown(host, port, str(sockaddr[0]))} {why}")
     return [
         Address(family, sockaddr, _shown(host, port, str(sockaddr[0]))) for family, _, _, _, sockaddr in found
     ]

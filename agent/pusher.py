@@ -97,7 +97,8 @@ def _words(answer: Answer) -> str:
 
 class Pusher:
     """`rtt_ms` is how long the last push of the present took, None when it failed; `errors` counts our own faults.
-    `do` is called, in the thread of the pusher, with each thing that the collector asks for.
+    `do` is called, in the thread of the pusher, with each thing that the collector asks for; `definitions` is what it
+    is told of the checks that it defined, by their hash.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Pusher:
         self.rtt_ms: float | None = None
         self.asked = False
         self.errors = 0
+        self.definitions = ""
         self.state: State = "new"
         self._words = ""
         self._do = do
@@ -275,7 +277,8 @@ class Pusher:
 
     def _parts(self, held: list[Held], now: Moment, evidence: wire.Evidence | None) -> Iterator[bytes]:
         batches = ((h.seq, min(dated(h.then, now), now.wall_ms), now.wall_ms, h.tail) for h in held)
-        return wire.push_parts(self._spool.id, now.boot_id, self._spool.floor, batches, evidence)
+        spool = self._spool
+        return wire.push_parts(spool.id, now.boot_id, spool.floor, batches, evidence, self.definitions)
 
     def _sort(self, held: list[Held], verdict: Verdict) -> bool:
         """Do what the answer says of each batch, and what it asks; False if it says `again` to all of them."""

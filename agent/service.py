@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from msgspec import structs
 
-from agent import clock, parting, tls, wire
-from agent.calls import Calls
+from agent import clock, definitions, parting, tls, wire
+from agent.calls import Call, Calls
 from agent.checks import Check
 from agent.collectors import Collectors
 from agent.config import AgentConfig, Loaded, PlannedCheck, need_token
+from agent.definitions import Unfit
 from agent.evidence import Lookout
 from agent.facts import VERSION
 from agent.loop import Loop
@@ -48,10 +49,14 @@ class Service:
         except SpoolError as error:
             raise loaded.error("state", str(error)) from None
         self._config = config
-        self._running: dict[str, tuple[PlannedCheck, Check]] = {}
-        self._sampler = Sampler(self._checks(loaded.checks))
+        self._running: dict[str, tuple[PlannedCheck | Unfit, Check]] = {}
+        self._defined = definitions.Kept(config.state)
+        self._told: wire.AskDefinitions | None = None
+        self._loaded = loaded
+        self._sampler = Sampler(self._checks(loaded))
         self._lookout = Lookout(self._found, self._clock)
         self._pusher = Pusher(self._spool, collectors, config.every_ms, self._clock, do=self._do)
+        self._pusher.definitions = self._defined.now.hash
         self._loop = Loop(
             self._sampler, self._spool, self._pusher, self._clock, config.every_ms, config.labels
         )
@@ -63,7 +68,7 @@ class Service:
         log.info("watching over this host for %s; %d checks", whom, len(self._running))
         self._systemd.starting(self._sampler.slowest_s)
         self._pusher.start()
-        while self._loop.run(self._calls.wait, self._beat, self._systemd.beat_s) == "reload":
+        while self._loop.run(self._wait, self._beat, self._systemd.beat_s) == "reload":
             self._reload()
         self._stop()
 
@@ -86,6 +91,29 @@ class Service:
                 self._lookout.look(about)
             case wire.AskSample():
                 self._calls.make("sample")
+            case wire.AskDefinitions():
+                self._told = ask
+                self._calls.make("sample")  # with which they begin
+
+    def _wait(self, seconds: float) -> Call | None:
+        call = self._calls.wait(seconds)
+        told, self._told = self._told, None
+        if told is not None:
+            self._define(told)
+        return call
+
+    def _define(self, told: wire.AskDefinitions) -> None:
+        """Run from now on what the collector defines."""
+        try:
+            if self._defined.keep(told):
+                known = self._running
+                self._sampler.replace(self._checks(self._loaded))
+                log.info(
+                    "the collector defines %d checks; %s", len(told.checks), changes(known, self._running)
+                )
+        except Exception:
+            log.exception("a fault in the agent; the checks are left as they were")
+        self._pusher.definitions = self._defined.now.hash
 
     def _found(self, evidence: wire.Evidence) -> None:
         self._pusher.attach(evidence)
@@ -120,7 +148,7 @@ class Service:
         before, config = self._config, loaded.config
         collectors = new_collectors(loaded)
         known = self._running
-        checks = self._checks(loaded.checks)
+        checks = self._checks(loaded)
         if config.state != before.state:
             log.warning("the new folder for state, %s, is used from the next start on", config.state)
         in_files = config.ca is not None or config.cert is not None  # what they hold may be another
@@ -129,17 +157,27 @@ class Service:
         self._spool.change(limits(config))
         self._sampler.replace(checks)
         self._loop.change(config.every_ms, config.labels)
+        self._loaded = loaded
         self._config = structs.replace(config, state=before.state)
         log.info("the config is read again; %s", changes(known, self._running))
 
-    def _checks(self, plan: Sequence[PlannedCheck]) -> list[tuple[str, str, float, Check]]:
-        """The checks to be asked; what has not changed stays the check that it was, with all that it remembers."""
-        running = {}
-        for planned in plan:
+    def _checks(self, loaded: Loaded) -> list[tuple[str, str, float, Check]]:
+        """The checks to be asked, those of the host and those that the collector defines; what has not changed stays
+        the check that it was, with all that it remembers."""
+        own, config = loaded.checks, loaded.config
+        defined = definitions.plan(
+            self._defined.now.checks,
+            own,
+            loaded.kinds,
+            config.accept,
+            accept_loopback=config.accept_loopback,
+        )
+        running: dict[str, tuple[PlannedCheck | Unfit, Check]] = {}
+        for planned in (*own, *defined):
             kept = self._running.get(planned.id)
             running[planned.id] = kept if kept and kept[0] == planned else (planned, planned.build())
         self._running = running
-        return [(id, p.kind.name, p.options.timeout_s, check) for id, (p, check) in running.items()]
+        return [(id, plan.kind_name, plan.timeout_s, check) for id, (plan, check) in running.items()]
 
 
 def leave(loaded: Loaded) -> bool:

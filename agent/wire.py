@@ -25,11 +25,16 @@ BODY_BYTES_MAX = 4 * 1024 * 1024
 """After decompression. A batch of 2,000 series is some 120 KB."""
 GZIP_FROM_BYTES = 1_024
 ASKS_MAX = 10
+DEFINITIONS_MAX = 100
+"""Checks of one host that a collector may define."""
+DEFINITION_BYTES_MAX = 4 * 1024
+DEFINITIONS_BYTES_MAX = 64 * 1024
 
 EVERY_MS_MIN, EVERY_MS_MAX = 100, 86_400_000
 
 Text = Annotated[str, Meta(max_length=200)]
 Detail = Annotated[str, Meta(max_length=1_000)]
+Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{0,64}$")]
 Answer = Literal["ok", "warn", "bad", "unknown"]
 Bye = Literal["restart", "shutdown", "uninstall"]
 
@@ -108,6 +113,9 @@ class Push(Struct, omit_defaults=True):
 
     `floor` is the lowest sequence number this spool may still send. What lies below it is delivered or given up, so the
     collector may forget the gaps there.
+
+    `definitions` says which checks of the collector's the agent runs: the hash that came with them, empty when there
+    are none, absent from an agent that would take none.
     """
 
     v: Literal[1]
@@ -116,6 +124,7 @@ class Push(Struct, omit_defaults=True):
     batches: Annotated[list[Batch], Meta(min_length=1, max_length=BATCHES_PER_PUSH_MAX)]
     floor: Annotated[int, Meta(ge=0)] = 0
     evidence: Evidence | None = None
+    definitions: Fingerprint | None = None
 
 
 class Refused(Struct, frozen=True):
@@ -137,7 +146,18 @@ class AskSample(Struct, frozen=True, tag_field="kind", tag="sample"):
     """Take a sample now."""
 
 
-Ask = AskEvidence | AskSample
+class AskDefinitions(Struct, frozen=True, tag_field="kind", tag="definitions"):
+    """Run these checks from now on, and none that came before; say from now on that it is `hash` that you run.
+
+    Each is a check as an agent's config has it, with `kind`, `id` and options, in JSON whose scalars are as they were
+    written, so that it means what it would mean there.
+    """
+
+    hash: Fingerprint
+    checks: Annotated[list[Raw], Meta(max_length=DEFINITIONS_MAX)]
+
+
+Ask = AskEvidence | AskSample | AskDefinitions
 
 
 class Results(Struct, frozen=True, omit_defaults=True):
@@ -198,10 +218,13 @@ def push_parts(
     floor: int,
     batches: Iterable[tuple[int, int, int, bytes]],
     evidence: Evidence | None = None,
+    definitions: str | None = None,
 ) -> Iterator[bytes]:
     """The JSON of a Push in parts, from (seq, at, sent, tail) of each batch: what was kept is not taken apart again,
     and a large push need not be in memory as a whole."""
-    beside = {} if evidence is None else {"evidence": evidence}
+    beside: dict[str, Evidence | str] = {} if evidence is None else {"evidence": evidence}
+    if definitions is not None:
+        beside["definitions"] = definitions
     head = encode({"v": VERSION, "spool": spool, "boot_id": boot_id, "floor": floor, **beside})
     yield head[:-1] + b',"batches":['
     comma = b""

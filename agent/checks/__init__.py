@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 from msgspec import Meta, Struct
 
+from agent.dial import Reach
 from agent.wire import Answer
 
 
@@ -51,6 +52,13 @@ class Check(Protocol):
     def measure(self, at_s: float) -> Measured:
         """Ask once. `at_s` is a monotonic time in seconds, for rates. Any exception means: no answer, and says why."""
         ...
+
+
+@runtime_checkable
+class Reaching(Protocol):
+    """A check that goes to other addresses: it resolves no name without `reach`, which may be set after it is made."""
+
+    reach: Reach
 
 
 def chosen(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:

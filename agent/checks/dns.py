@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from agent.checks import CheckOptions, Measured
-from agent.dial import Address, Deadline, Line, NoAnswer, connect, in_words, resolve
+from agent.dial import Address, Deadline, Line, NoAnswer, Reach, anywhere, connect, in_words, resolve
 from agent.wire import series_name
 
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -79,6 +79,7 @@ class Reply(Struct, frozen=True):
 class Check:
     def __init__(self, options: Options, resolv_conf: Path = RESOLV_CONF) -> None:
         self._options = options
+        self.reach: Reach = anywhere
         self._resolv_conf = resolv_conf
         label = {"check": options.id or "dns"}
         self._total_ms, self._answers = series_name("dns_total_ms", label), series_name("dns_answers", label)
@@ -103,7 +104,7 @@ class Check:
     def _servers(self, deadline: Deadline) -> list[Address]:
         """The servers to ask. A name stands for its first address alone, so that it is clear which one is meant."""
         if self._options.server:
-            return resolve(self._options.server, self._options.port, deadline)[:1]
+            return resolve(self._options.server, self._options.port, deadline, self.reach)[:1]
         hosts = list(nameservers(self._resolv_conf))[:SERVERS_MAX]
         if not hosts:
             raise NoAnswer(f"{self._resolv_conf} names no server")

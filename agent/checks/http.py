@@ -27,7 +27,7 @@ from msgspec import Meta, Struct
 
 from agent import tls
 from agent.checks import CheckOptions, Measured
-from agent.dial import Deadline, Line, NoAnswer, beginning, connect, in_words, resolve
+from agent.dial import Deadline, Line, NoAnswer, Reach, anywhere, beginning, connect, in_words, resolve
 from agent.units import say_size
 from agent.wire import series_name
 
@@ -143,6 +143,7 @@ class Phases:
 class Check:
     def __init__(self, options: Options) -> None:
         self._options = options
+        self.reach: Reach = anywhere
         label = {"check": options.id or "http"}
         self._status, self._total_ms = series_name("http_status", label), series_name("http_total_ms", label)
         self._phases = {phase: series_name("http_phase_ms", label | {"phase": phase}) for phase in PHASES}
@@ -152,7 +153,7 @@ class Check:
     def measure(self, at_s: float) -> Measured:
         deadline, phases = Deadline(self._options.timeout_s), Phases()
         try:
-            answer = follow(self._options, deadline, phases)
+            answer = follow(self._options, deadline, phases, self.reach)
         except NoAnswer as error:
             return Measured(dict.fromkeys(self._always), "bad", str(error))
         total_ms = sum(phases.ms.values())
@@ -230,11 +231,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= 100 else f"{text[:100]}…"
 
 
-def follow(options: Options, deadline: Deadline, phases: Phases) -> Answer:
+def follow(options: Options, deadline: Deadline, phases: Phases, reach: Reach) -> Answer:
     """Ask, and go on to where the answer sends us. NoAnswer says why there is no answer."""
     target = Target.of(options.url)
     for redirects in range(options.redirects_max + 1):
-        answer, location = fetch(target, options, deadline, phases)
+        answer, location = fetch(target, options, deadline, phases, reach)
         if answer.status not in REDIRECTS or location is None or options.redirects_max == 0:
             answer.redirects = redirects
             return answer
@@ -247,10 +248,12 @@ def follow(options: Options, deadline: Deadline, phases: Phases) -> Answer:
     raise NoAnswer(f"redirected more than {options.redirects_max} times, at last to {target.url[:200]}")
 
 
-def fetch(target: Target, options: Options, deadline: Deadline, phases: Phases) -> tuple[Answer, str | None]:
+def fetch(
+    target: Target, options: Options, deadline: Deadline, phases: Phases, reach: Reach
+) -> tuple[Answer, str | None]:
     """One request: its answer, and where it redirects to. NoAnswer says why there is none."""
     headers = {"Host": target.name, "User-Agent": "watchkeeper-agent", "Accept": "*/*", "Connection": "close"}
-    with connection_to(target, options, deadline, phases) as sock:
+    with connection_to(target, options, deadline, phases, reach) as sock:
         line = Line(sock, deadline)
         connection = HTTPConnection(target.host, target.port)
         connection.sock = line
@@ -271,8 +274,10 @@ def fetch(target: Target, options: Options, deadline: Deadline, phases: Phases) 
     return Answer(response.status, response.reason, body, 0), response.headers["Location"]
 
 
-def connection_to(target: Target, options: Options, deadline: Deadline, phases: Phases) -> socket.socket:
-    addresses = resolve(target.host, target.port, deadline)
+def connection_to(
+    target: Target, options: Options, deadline: Deadline, phases: Phases, reach: Reach
+) -> socket.socket:
+    addresses = resolve(target.host, target.port, deadline, reach)
     phases.end("name")
     if target.scheme == "http":
         sock = connect(addresses, deadline)

@@ -16,7 +16,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from agent.checks import CheckOptions, Measured
-from agent.dial import Address, Deadline, NoAnswer, resolve
+from agent.dial import Address, Deadline, NoAnswer, Reach, anywhere, resolve
 from agent.wire import series_name
 
 IP_RECVERR, IPV6_RECVERR = 11, 25
@@ -56,6 +56,7 @@ class Options(CheckOptions, kw_only=True, frozen=True):
 class Check:
     def __init__(self, options: Options) -> None:
         self._options = options
+        self.reach: Reach = anywhere
         label = {"check": options.id or "icmp"}
         self._loss_pct = series_name("icmp_loss_pct", label)
         self._rtts = [series_name(f"icmp_rtt_{which}_ms", label) for which in ("min", "avg", "max")]
@@ -65,7 +66,7 @@ class Check:
         deadline = Deadline(options.timeout_s)
         samples: dict[str, float | None] = dict.fromkeys([self._loss_pct, *self._rtts])
         try:
-            address = resolve(options.host, 0, deadline)[0]
+            address = resolve(options.host, 0, deadline, self.reach)[0]
             sock = ping_socket(address)
         except NotAllowed as error:
             return Measured(samples, "unknown", str(error))

@@ -11,7 +11,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from agent.checks import CheckOptions, Measured
-from agent.dial import Deadline, Line, NoAnswer, beginning, connect, resolve
+from agent.dial import Deadline, Line, NoAnswer, Reach, anywhere, beginning, connect, resolve
 from agent.wire import series_name
 
 BANNER_BYTES_MAX = 16 * 1024
@@ -35,6 +35,7 @@ class Options(CheckOptions, kw_only=True, frozen=True):
 class Check:
     def __init__(self, options: Options) -> None:
         self._options = options
+        self.reach: Reach = anywhere
         self._series = series_name("tcp_connect_ms", {"check": options.id or "tcp"})
 
     def measure(self, at_s: float) -> Measured:
@@ -42,7 +43,7 @@ class Check:
         deadline = Deadline(options.timeout_s)
         connect_ms = None
         try:
-            addresses = resolve(options.host, options.port, deadline)
+            addresses = resolve(options.host, options.port, deadline, self.reach)
             began_s = time.monotonic()
             with connect(addresses, deadline) as sock:
                 connect_ms = (time.monotonic() - began_s) * 1000

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from agent import tls
 from agent.checks import CheckOptions, Measured
-from agent.dial import Address, Deadline, NoAnswer, resolve
+from agent.dial import Address, Deadline, NoAnswer, Reach, anywhere, resolve
 from agent.tls import Distrusted, Trust
 from agent.wire import series_name
 
@@ -55,6 +55,7 @@ class Validity(Struct, frozen=True):
 class Check:
     def __init__(self, options: Options, now_s: Callable[[], float] = time.time) -> None:
         self._options = options
+        self.reach: Reach = anywhere
         self._now_s = now_s
         label = {"check": options.id or "tls"}
         self._left_days, self._left_pct = (
@@ -65,7 +66,7 @@ class Check:
     def measure(self, at_s: float) -> Measured:
         deadline = Deadline(self._options.timeout_s)
         try:
-            addresses = resolve(self._options.host, self._options.port, deadline)
+            addresses = resolve(self._options.host, self._options.port, deadline, self.reach)
             certificate, fault = self._seen(addresses, deadline)
             valid = validity(certificate)
         except NoAnswer as error:

@@ -333,3 +333,15 @@ def test_every_planned_check_can_be_built(file: Path) -> None:
     text = "[{kind: http, url: 'http://x/'}, {kind: tcp, host: a, port: 1}]"
     loaded = read(written(file, f"agent:\n  checks: {text}"), {})
     assert all(hasattr(check.build(), "measure") for check in loaded.checks)
+
+
+def test_what_is_accepted_of_the_collector_are_kinds_and_never_those_that_read_or_run_things(
+    file: Path,
+) -> None:
+    config = load(written(file, "agent: {}"), {})
+    assert config.accept == ("http", "tcp", "icmp", "dns", "tls")
+    assert not config.accept_loopback
+    assert load(written(file, "agent: {accept: []}"), {}).accept == ()
+    assert '1: agent.accept: "shell" is no kind of check; there are cgroups, ' in mistake(
+        written(file, "agent: {accept: [http, shell]}")
+    )

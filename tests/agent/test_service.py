@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -195,6 +196,55 @@ def test_a_sample_that_is_asked_for_comes_at_once(
     receiver.wait_for(lambda: len(receiver.batches) == 2, limit_s=5)
     first, second = receiver.batches
     assert 900 <= second.at - first.at < 3_000
+
+
+def defining(*checks: str, hash: str) -> Callable[[wire.Push], Reply]:
+    """A collector that wants these checks run, and asks for no more once it hears that they are."""
+    ask = wire.AskDefinitions(hash, [msgspec.Raw(check.encode()) for check in checks])
+
+    def answer(push: wire.Push) -> Reply:
+        asks = [ask] if push.definitions != hash else []
+        return Reply(body=wire.answer(["ok"] * len(push.batches), asks))
+
+    return answer
+
+
+SHOP = '{"kind":"http","id":"shop","url":"http://127.0.0.1:%d/"}'
+
+
+def test_checks_that_the_collector_defines_run_beside_its_own_until_taken_back(
+    start: Callable[..., Running], receiver: Receiver, config: Config
+) -> None:
+    config.write(accept_loopback=True)
+    receiver.answer = defining(SHOP % receiver.port, '{"kind":"exec","id":"rm"}', hash="ab")
+    running = start()
+    receiver.wait_for(lambda: ids(receiver) == ["load", "network", "shop", "rm"])
+    receiver.wait_for(lambda: receiver.got[-1].push.definitions == "ab")
+    states = {check.id: check for check in receiver.batches[-1].checks}
+    assert (states["rm"].state, states["rm"].kind) == ("unknown", "exec")
+    assert "accept: of this host" in states["rm"].detail
+    with_rates = [RECEIVED in batch.samples for batch in receiver.batches]
+    assert with_rates == [False] + [True] * (len(with_rates) - 1)
+    running.calls.make("reload")
+    count = len(receiver.batches)
+    receiver.wait_for(lambda: len(receiver.batches) > count + 2)
+    assert ids(receiver) == ["load", "network", "shop", "rm"]
+    receiver.answer = defining(hash="")
+    receiver.wait_for(lambda: ids(receiver) == ["load", "network"])
+
+
+def test_definitions_run_from_the_first_sample_after_a_restart(
+    start: Callable[..., Running], receiver: Receiver
+) -> None:
+    receiver.answer = defining(SHOP % 1, hash="ab")
+    running = start()
+    receiver.wait_for(lambda: "shop" in ids(receiver))
+    running.stop()
+    count = len(receiver.got)
+    start()
+    receiver.wait_for(lambda: len(receiver.got) > count)
+    assert receiver.got[count].push.definitions == "ab"
+    assert "shop" in [check.id for check in receiver.got[count].push.batches[-1].checks]
 
 
 # --- a config that is read again ---

@@ -79,7 +79,12 @@ EVIDENCE = wire.Evidence(
     unseen=["3 directories that this user may not read"],
 )
 LOOKED = Push(v=1, spool=SPOOL, boot_id="b", batches=[Batch(1, 2, 3, 10_000, {})], evidence=EVIDENCE)
+DEFINED = Push(v=1, spool=SPOOL, boot_id="b", batches=[Batch(1, 2, 3, 10_000, {})], definitions="5eed" * 8)
 SEEN_LITTLE = wire.Evidence(about=0, at=0, took_ms=0)
+DEFINING = wire.AskDefinitions(
+    "5eed" * 8,
+    [msgspec.Raw(b'{"kind":"tcp","id":"ssh","host":"db-1.example.org","port":22,"expect":"1.10"}')],
+)
 ASKING = wire.answer(["ok"], [wire.AskEvidence(17), wire.AskSample()])
 RESULTS = Results(["ok", "again", Refused("691200 s old when it was sent; at most 604800 s are taken")])
 
@@ -95,6 +100,7 @@ def golden(name: str) -> bytes:
         ("push_smallest.json", SMALLEST, wire.decode_push),
         ("push_bye.json", BYE, wire.decode_push),
         ("push_evidence.json", LOOKED, wire.decode_push),
+        ("push_definitions.json", DEFINED, wire.decode_push),
         ("evidence_smallest.json", SEEN_LITTLE, msgspec.json.Decoder(wire.Evidence).decode),
         ("results.json", RESULTS, wire.decode_results),
         ("problem.json", Problem("bad_token", "this token is not known here"), wire.decode_problem),
@@ -113,6 +119,17 @@ def test_what_a_later_version_adds_is_passed_over() -> None:
         Refused("a bad series name"),
     ]
     assert wire.decode_problem(golden("problem_from_later.json")).code == "busy"
+
+
+def test_what_a_collector_defines_is_read_and_written_alike_and_as_it_was_written() -> None:
+    answer = wire.answer(["ok"], [DEFINING])
+    assert golden("results_definitions.json") == answer
+    assert wire.known_asks(wire.decode_results(answer)) == [DEFINING]
+
+
+def test_more_definitions_than_may_come_are_passed_over() -> None:
+    asks = [wire.AskDefinitions("ab", [msgspec.Raw(b"{}")] * (wire.DEFINITIONS_MAX + 1)), wire.AskSample()]
+    assert wire.known_asks(wire.decode_results(wire.answer(["ok"], asks))) == [wire.AskSample()]
 
 
 def test_what_a_collector_asks_is_read_and_written_alike() -> None:

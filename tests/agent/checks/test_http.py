@@ -15,6 +15,8 @@ import trustme
 
 from agent.checks import Measured
 from agent.checks.http import Check, Options, Target, status_ranges
+from agent.dial import OutOfReach
+from agent.reach import beyond_link
 from tests.agent.checks.conftest import Handler, Serve
 
 STATUS, TOTAL_MS = 'http_status{check="shop"}', 'http_total_ms{check="shop"}'
@@ -259,6 +261,14 @@ def test_redirects_for_ever_end(serve: Serve) -> None:
     assert found.samples == NO_ANSWER
     assert found.state == "bad"
     assert found.detail == f"redirected more than 5 times, at last to http://127.0.0.1:{port}/again"
+
+
+def test_a_redirect_does_not_lead_to_where_the_check_may_not_go(serve: Serve) -> None:
+    port = serve(redirecting("302 Found", lambda path: "http://169.254.169.254/latest/"))
+    check = Check(Options(id="shop", url=f"http://127.0.0.1:{port}/"))
+    check.reach = beyond_link
+    with pytest.raises(OutOfReach, match=r"169\.254\.169\.254:80 is link-local"):
+        check.measure(0.0)
 
 
 def test_with_none_to_follow_a_redirect_is_the_answer(serve: Serve) -> None:

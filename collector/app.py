@@ -25,6 +25,7 @@ from collector.evaluator import Evaluator
 from collector.health import Component
 from collector.ingest import Ingest
 from collector.inquiries import Inquiries
+from collector.leaps import Leaps
 from collector.notifier import Notifier
 from collector.rounds import Rounds
 from collector.server import Limits, Server
@@ -62,6 +63,7 @@ class Collector:
         self._not_ready: str | None = "starting"
         self._registry = own_registry()
         self._rounds = Rounds(self._registry)
+        self._leaps = Leaps(now_ms)
 
     async def start(self) -> None:
         """Raises ConfigError, StoreError or ServerError, one sentence each; nothing is left open then."""
@@ -212,8 +214,10 @@ class Collector:
         await in_pieces(lambda: self.store.seal(now_ms()), SEAL_FOR_S, SEAL_SHARE)
 
     async def _forget(self) -> None:
-        """Let go of what has had its time, a piece at a time as well."""
-        await in_pieces(lambda: self.store.forget(self._keep, now_ms()), FORGET_FOR_S, FORGET_SHARE)
+        """Let go of what has had its time, a piece at a time as well; nothing while it is not sure what the time is."""
+        now = now_ms()
+        if not self._leaps.in_doubt():
+            await in_pieces(lambda: self.store.forget(self._keep, now), FORGET_FOR_S, FORGET_SHARE)
 
 
 async def in_pieces(piece: Callable[[], Awaitable[bool]], for_s: float, share: float) -> None:

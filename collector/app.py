@@ -159,6 +159,7 @@ class Collector:
             registry=registry,
             limits=Limits(connections_max=config.connections_max),
             loopback_only=True,
+            short_cuts=ingest.routes(),
         )
 
     def _application(self, ingest: Ingest) -> web.Application:

@@ -212,7 +212,14 @@ async def open_door(
     app = web.Application()
     app.add_routes([*door.ingest.routes(), *(routes or [])])
     server = Server(
-        app, "127.0.0.1", 0, registry=door.registry, limits=limits, tls=tls, loopback_only=loopback_only
+        app,
+        "127.0.0.1",
+        0,
+        registry=door.registry,
+        limits=limits,
+        tls=tls,
+        loopback_only=loopback_only,
+        short_cuts=door.ingest.routes(),
     )
     health = Health([door.ingest.health, server.health], door.registry)
     app.add_routes(health.routes())

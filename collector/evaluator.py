@@ -95,16 +95,16 @@ class Evaluator:
     def health(self) -> Component:
         if self._watch is None:
             return Component("evaluator", "bad", f"Not judging: {self._trouble}.")
-        return Component(
-            "evaluator", "ok", f"Judging {len(self._watch.hosts)} hosts by {len(self._rules)} rules."
-        )
+        services = sum(memory.host.is_service for memory in self._watch.hosts.values())
+        judged = f"{len(self._watch.hosts) - services} hosts" + (f", {services} services" if services else "")
+        return Component("evaluator", "ok", f"Judging {judged} by {len(self._rules)} rules.")
 
     def hosts_by_state(self) -> dict[str, int]:
         """How many hosts are heard, silent (a rule says so), stopped as planned, and never heard yet; none while not
         judging."""
         if self._watch is None:
             return {}
-        memories = self._watch.hosts.values()
+        memories = [memory for memory in self._watch.hosts.values() if not memory.host.is_service]
         never = sum(not memory.ever_heard for memory in memories)
         stopped = sum(memory.host.has_stopped for memory in memories if memory.host.flags)
         silent = len(self._watch.down)

@@ -2,8 +2,8 @@
 
 Every engine in `stores/` passes the same conformance suite. No cursor, SQL or open transaction leaves an engine, and
 `commit` is the only write on the hot path. Whatever is written is on disk when the call returns; what is read is of one
-moment. Every method may raise StoreError; nothing else. A caller that is cancelled while it writes does not learn
-whether that was kept.
+moment. Every method may raise StoreError, and nothing else unless it says so. A caller that is cancelled while it
+writes does not learn whether that was kept.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ POINTS_MAX = 1_000_000
 """No range of a series holds more; a longer one is refused rather than cut."""
 SERIES_AT_ONCE_MAX = 100
 DAY_MS = 86_400_000
+SERVICES_MAX = 200
+"""Services whose own metrics are kept."""
 SPOOLS_PER_HOST_MAX = CHECKS_PER_HOST_MAX = 1_000
 """A host keeps no more of either; those heard of longest ago are forgotten."""
 
@@ -185,6 +187,11 @@ class Hosts(Protocol):
         """A further token for a host that is enrolled. StoreError when there is no such host."""
         ...
 
+    async def add_service(self, name: str, now: int) -> Host:
+        """The source of a service's own metrics, called SERVICE + name and labelled `service`; made when it is missing.
+        It has no token: no agent can push as it. StoreError when there are SERVICES_MAX already."""
+        ...
+
     async def token(self, token_id: str) -> TokenRow | None: ...
 
     async def revoke(self, token_id: str, now: int) -> bool:
@@ -192,7 +199,7 @@ class Hosts(Protocol):
         ...
 
     async def all(self) -> list[Host]:
-        """In name order."""
+        """In name order, services among them."""
         ...
 
 
@@ -227,6 +234,16 @@ class Samples(Protocol):
     async def names(self, host: int, start: int, end: int) -> list[str]:
         """The series that a host had in a range, sorted; at most LIST_MAX, then those of late. A batch that lies just
         outside may count."""
+        ...
+
+    async def histogram(self, host: int, series: str, start: int, end: int) -> dict[int, int]:
+        """How many values of a duration fell into each bucket of `rules.histograms` over a range, by sample time.
+
+        Exact, however much of it is packed or summed up. Labels in {} narrow it; all series that fit are added up.
+        ValueError when `series` is written as none is.
+
+        Where only rollups are left, the quarters of an hour that the range begins and ends in count whole.
+        """
         ...
 
     async def latest_of(self, metric: str) -> list[LatestValue]:

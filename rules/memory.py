@@ -71,7 +71,7 @@ class Memory:
         """Look up anew which rules apply: after a change of rules or labels."""
         labels = binding_labels(self.host)
         self.track = self.track.onto(plans.plan(self.layout, labels))
-        self.absence_rules: list[ArrivalRule] = plans.absence(labels)
+        self.absence_rules: list[ArrivalRule] = [] if self.host.is_service else plans.absence(labels)
         self._settle_patience()
 
     def _settle_patience(self) -> None:

@@ -27,6 +27,9 @@ REOPEN_MS = 10 * 60_000
 HOLDS = 2.5
 """A sample speaks for at most this many intervals; a longer hole is time of which nothing is known."""
 
+SERVICE = "service:"
+"""What the name of a host begins with that is none, but the source of the metrics that a service posts of itself."""
+
 Bye = Literal["restart", "shutdown", "uninstall"]
 BYES: tuple[Bye, ...] = ("restart", "shutdown", "uninstall")
 
@@ -66,6 +69,11 @@ class Host(Struct):
     @property
     def subject(self) -> str:
         return f"host:{self.id}"
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it stands for a service that posts metrics: when there is work, so its silence says nothing."""
+        return self.name.startswith(SERVICE)
 
     @property
     def bye(self) -> Bye | None:

@@ -257,3 +257,11 @@ def test_a_fleet_that_is_heard_leaves_nothing_to_be_done() -> None:
     hosts = [Host(number, f"h{number}", arrived_at=T0, last_at=T0) for number in range(1, 10_001)]
     watch = remembered([silence()], hosts=hosts)
     assert tick(watch, T0 + 10_000).empty
+
+
+def test_a_service_that_posts_nothing_more_is_not_called_silent() -> None:
+    house = House([silence()], hosts=[Host(1, "gw"), Host(2, "service:shop")])
+    house.batch(1, {"load1": 1}, host=1)
+    house.batch(1, {"orders_count": 1}, host=2)
+    pass_time(house, 2, 600)
+    assert {state.subject for memory in house.watch.hosts.values() for state in memory.states()} == {"host:1"}

@@ -3,8 +3,9 @@
 As bytes, single series can be read alone. The parts are: the names, how many batches each bucket has, then one for
 each series: its counts, low and high as columns with their lengths before them, then the mean as a column of whole
 numbers: how far it lies from low to high in 4,095 steps. A mean as it is would cost more than all the rest together,
-for its last digits are noise. Buckets without a batch are in no column, those without an answer in `counts` only; and
-what follows from the rest is left out.
+for its last digits are noise. Of what counts (see `rules.histograms`) the sum must be right to the last one: there it
+is the sum above low times the counts, written below zero to tell it from the other. Buckets without a batch are in no
+column, those without an answer in `counts` only; and what follows from the rest is left out.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from collector.store import DAY_MS, Steps
-from collector.stores.sqlite.columns import Floats, Integers, Slices, damaged, pack
+from collector.stores.sqlite.columns import EXACT_MAX, Floats, Integers, Slices, damaged, pack
 from collector.stores.sqlite.parts import LONG, SHORT, Parts, pack_parts
 from collector.stores.sqlite.sheets import Sheet
+from rules.histograms import ENDING
 
 BUCKET_MS = 900_000
 """A quarter of an hour. Five minutes would take two and a half times the disk, which a year of them does not repay; an
@@ -194,9 +196,15 @@ class PackedDay:
             high[answered] = low[answered]
             if high_end > low_end:
                 high[answered] = self._codec.floats(part[low_end:high_end], some)
-            share = self._codec.integers(part[high_end:], some) / STEPS if len(part) > high_end else 0.0
-            with np.errstate(invalid="ignore", over="ignore"):
-                mean[answered] = low[answered] * (1 - share) + high[answered] * share
+            if len(part) > high_end:
+                mean[answered] = _mean(
+                    low[answered],
+                    high[answered],
+                    counts[answered],
+                    self._codec.integers(part[high_end:], some),
+                )
+            else:
+                mean[answered] = low[answered]
         return counts, low, high, np.clip(mean, low, high)
 
 
@@ -207,7 +215,8 @@ def _pack_series(day: Day, row: int) -> bytes:
     if len(low):
         columns[1] = pack(low)
         if (low != high).any():
-            columns[2], columns[3] = pack(high), pack(_share(low, high, mean))
+            above = _counted(low, mean, counts[answered]) if is_counts(day.names[row]) else None
+            columns[2], columns[3] = pack(high), pack(_share(low, high, mean) if above is None else above)
     lengths = np.array([len(column) for column in columns[:3]], dtype=SHORT)
     return b"".join([lengths.tobytes(), *columns])
 
@@ -217,6 +226,30 @@ def _share(low: Floats, high: Floats, mean: Floats) -> Integers:
     with np.errstate(invalid="ignore", divide="ignore"):
         share = (mean / 2 - low / 2) / (high / 2 - low / 2)
     return np.rint(np.nan_to_num(share, nan=0.0, posinf=1.0, neginf=0.0) * STEPS).astype(np.int64)
+
+
+def is_counts(name: str) -> bool:
+    """Whether a series counts for a histogram."""
+    return name.partition("{")[0].endswith(ENDING)
+
+
+def _counted(low: Floats, mean: Floats, counts: Integers) -> Integers | None:
+    """How far each sum lies above low times the counts, as -1 for nothing and downwards; None unless all is whole."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.rint(mean * counts)
+        above = total - low * counts
+    if not ((np.abs(total) < EXACT_MAX / 2).all() and (np.rint(low) == low).all()):
+        return None
+    return -1 - above.astype(np.int64)
+
+
+def _mean(low: Floats, high: Floats, counts: Integers, said: Integers) -> Floats:
+    """From what `_share` or `_counted` made."""
+    if (said < 0).any():
+        return low + (-1 - said) / counts
+    share = said / STEPS
+    with np.errstate(invalid="ignore", over="ignore"):
+        return low * (1 - share) + high * share
 
 
 def _read_names(packed: bytes) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from collector.store import StoreError, TokenRow
+from collector.store import SERVICES_MAX, StoreError, TokenRow
 from collector.stores.sqlite.readers import Readers
 from collector.stores.sqlite.tables import Table, json_text
 from collector.stores.sqlite.writer import Writer
-from rules.model import Host
+from rules.model import SERVICE, Host
 
 TOKENS = Table("tokens", TokenRow)
 HOST_COLUMNS = """
@@ -21,6 +21,8 @@ HOST_COLUMNS = """
 """
 HOST_WIDTH = 11
 ALL = f"SELECT {HOST_COLUMNS} FROM hosts LEFT JOIN heard ON heard.host = hosts.id ORDER BY hosts.name"
+BY_NAME = f"SELECT {HOST_COLUMNS} FROM hosts LEFT JOIN heard ON heard.host = hosts.id WHERE hosts.name = ?"
+SERVICES = "SELECT count(*) FROM hosts WHERE name GLOB ?"
 
 _strings = msgspec.json.Decoder(dict[str, str]).decode
 _codes = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -55,6 +57,30 @@ class SqliteHosts:
             TOKENS.write(connection, [TokenRow(token_id, host, secret_sha256, now)])
 
         await self._writer.write(job)
+
+    async def add_service(self, name: str, now: int) -> Host:
+        whole = SERVICE + name
+
+        def job(connection: sqlite3.Connection) -> Host:
+            row = connection.execute(BY_NAME, [whole]).fetchone()
+            if row is not None:
+                return host_of(row)
+            (count,) = connection.execute(SERVICES, [SERVICE + "*"]).fetchone()
+            if count >= SERVICES_MAX:
+                raise StoreError(
+                    f"metrics of {SERVICES_MAX} services are kept, and no more; name fewer services and put what "
+                    "tells them apart into labels",
+                    passing=False,
+                )
+            labels = {"service": name}
+            cursor = connection.execute(
+                "INSERT INTO hosts (name, labels, enrolled_at) VALUES (?, ?, ?)",
+                [whole, json_text(labels), now],
+            )
+            assert cursor.lastrowid is not None
+            return Host(cursor.lastrowid, whole, labels, enrolled_at=now)
+
+        return await self._writer.write(job)
 
     async def token(self, token_id: str) -> TokenRow | None:
         query = f"SELECT {TOKENS.names} FROM tokens WHERE id = ?"

@@ -18,13 +18,15 @@ from collector.store import (
 )
 from collector.stores.sqlite import ranges
 from collector.stores.sqlite.commit import unpack_samples
+from collector.stores.sqlite.days import is_counts
 from collector.stores.sqlite.hosts import HOST_COLUMNS, HOST_WIDTH, host_of
 from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.ranges import HOUR_MS
 from collector.stores.sqlite.readers import Readers
-from collector.stores.sqlite.steps import in_steps, names_of_days
+from collector.stores.sqlite.steps import in_steps, names_of_days, sums
 from collector.stores.sqlite.tables import CHECKS
-from rules.model import CheckAnswer
+from rules.histograms import bucket_in, merged
+from rules.model import CheckAnswer, Series
 
 LATEST = f"""
     SELECT {HOST_COLUMNS}, batches.layout, batches.samples FROM hosts
@@ -89,17 +91,19 @@ class SqliteSamples:
         )
 
     async def names(self, host: int, start: int, end: int) -> list[str]:
-        def job(connection: sqlite3.Connection) -> list[str]:
-            found: set[str] = set()
-            for (layout,) in connection.execute(
-                f"{LAYOUTS} ORDER BY layout DESC", [host, start, end, HOUR_MS]
-            ):
-                found.update(self._layouts.names(connection, layout))
-                if len(found) >= LIST_MAX:
-                    break
-            else:
-                found |= names_of_days(connection, host, start, end, LIST_MAX - len(found))
-            return sorted(found)[:LIST_MAX]
+        return await self._readers.read(lambda connection: self._names(connection, host, start, end))
+
+    async def histogram(self, host: int, series: str, start: int, end: int) -> dict[int, int]:
+        wanted = Series.parse(series)
+
+        def job(connection: sqlite3.Connection) -> dict[int, int]:
+            buckets = {}
+            for name in self._names(connection, host, start, end):
+                if is_counts(name) and (bucket := bucket_in(Series.parse(name), wanted)) is not None:
+                    buckets[name] = bucket
+            found = sums(connection, self._layouts, host, list(buckets), start, end)
+            counts = merged({buckets[name]: round(total)} for name, total in found.items())
+            return {bucket: count for bucket, count in sorted(counts.items()) if count > 0}
 
         return await self._readers.read(job)
 
@@ -118,6 +122,16 @@ class SqliteSamples:
             return found
 
         return await self._readers.read(job)
+
+    def _names(self, connection: sqlite3.Connection, host: int, start: int, end: int) -> list[str]:
+        found: set[str] = set()
+        for (layout,) in connection.execute(f"{LAYOUTS} ORDER BY layout DESC", [host, start, end, HOUR_MS]):
+            found.update(self._layouts.names(connection, layout))
+            if len(found) >= LIST_MAX:
+                break
+        else:
+            found |= names_of_days(connection, host, start, end, LIST_MAX - len(found))
+        return sorted(found)[:LIST_MAX]
 
     def _latest(self, connection: sqlite3.Connection, row: Sequence[Any]) -> Latest:
         layout, samples = row[HOST_WIDTH:]

@@ -24,6 +24,8 @@ NOT_AS_SUMMED_UP = f"""
 """
 SAMPLES_FROM = "SELECT value FROM meta WHERE key = 'samples_from'"
 
+SUMMED_AT_ONCE = 20
+
 
 class Span(Struct, frozen=True):
     """A part of a range, and the row of the day that serves for it; None when samples do."""
@@ -67,6 +69,31 @@ def in_steps(
                 for name in names:
                     pieces[name] += _within(day.series(name), span)
     return {name: together(found, step_ms) for name, found in pieces.items()}
+
+
+def sums(
+    connection: sqlite3.Connection,
+    layouts: ReadLayouts,
+    host: int,
+    names: Sequence[str],
+    start: int,
+    end: int,
+) -> dict[str, float]:
+    """All answers of each series over a range, added up: by samples at its ends, by whole quarters of an hour between.
+    Where only rollups are left, the quarters that it begins and ends in count whole."""
+    first, last = -(-start // BUCKET_MS) * BUCKET_MS, end // BUCKET_MS * BUCKET_MS
+    if first <= last:
+        parts = [(start, first, 1), (first, last, BUCKET_MS), (last, end, 1)]
+    else:
+        parts = [(start, end, 1)]
+    found = dict.fromkeys(names, 0.0)
+    for begin, until, step_ms in parts:
+        for at in range(0, len(names) if begin < until else 0, SUMMED_AT_ONCE):
+            some = names[at : at + SUMMED_AT_ONCE]
+            for name, steps in in_steps(connection, layouts, host, some, begin, until, step_ms).items():
+                answered = steps.count > 0
+                found[name] += float((steps.mean[answered] * steps.count[answered]).sum())
+    return found
 
 
 def spans(

@@ -198,7 +198,7 @@ class Draft:
         if not alerts:
             return incident.title
         name = self._watch.hosts[alerts[0].host].host.name
-        summary = alerts[0].summary
+        summary = " ".join(alerts[0].summary.split())  # what a check said may have several lines
         return summary if name in summary else f"{name}: {summary}"
 
     def _story(self, incident: Incident, own: list[Alert], held: list[Alert]) -> notices.Story:

@@ -131,6 +131,14 @@ def test_a_check_is_told_with_what_it_said() -> None:
     )
 
 
+def test_a_title_is_one_line_whatever_a_check_said() -> None:
+    house = House([limit("check", "check_state", above=1.0)])
+    said = CheckAnswer("web", "http", "bad", T0, 3.0, "refused\n2026-11-20 ERROR all is lost")
+    house.batch(0, {'check_state{check="web"}': 2}, checks=[said])
+    assert "\n" not in house.notices[0].title
+    assert house.open_alerts[0].summary.endswith("refused\n2026-11-20 ERROR all is lost")
+
+
 def test_a_summary_of_ones_own_is_used_and_the_host_is_not_named_twice() -> None:
     rule = limit(
         "cpu", "cpu_used_pct", above=90.0, for_s=60, summary="CPU of {{host}} at {{value}} % for {{for}}"

@@ -16,8 +16,6 @@ AHEAD_MS_MAX = 2_000
 """An agent of ours never samples after it sends; so much is forgiven to a clock set back in between."""
 SKEW_MS_MAX = 2_000
 """A larger difference between an agent's clock and ours is taken out of its times; a smaller one may be travel."""
-NOT_THE_AGENTS_TO_SET = frozenset({"parent", "tenant"})
-"""Labels that decide about more than the host itself."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -86,7 +84,7 @@ def _facts(facts: dict[str, str]) -> dict[str, str]:
 
 
 def _labels(labels: dict[str, str]) -> dict[str, str]:
-    return {_line(key): _line(value) for key, value in labels.items() if key not in NOT_THE_AGENTS_TO_SET}
+    return {_line(key): _line(value) for key, value in labels.items()}
 
 
 def evidence(found: wire.Evidence) -> wire.Evidence:

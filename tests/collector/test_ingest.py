@@ -200,11 +200,6 @@ async def test_an_agent_that_stops_as_planned_says_how(door: Door) -> None:
     assert sample.flags == ()
 
 
-async def test_an_agent_cannot_set_labels_that_decide_about_more_than_its_host(door: Door) -> None:
-    arrival = await arrived(door, door.batch(labels={"parent": "db-1", "tenant": "x", "role": "web"}))
-    assert arrival.labels == {"role": "web"}
-
-
 async def test_control_characters_in_words_are_replaced_before_anybody_sees_them(door: Door) -> None:
     check = {"id": "a\nb", "kind": "exec\x1b[31m", "state": "bad", "detail": "two\nlines\x00\x7f"}
     arrival = await arrived(door, door.batch(checks=[check], facts={"k\r": "v\x07"}, labels={"l": "x\ny"}))

@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="see whether everything works; the figures say nothing"
     )
-    parser.add_argument("--rounds", type=int, default=3, help="how often each comparison is made (3)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each comparison is made (5)")
     parser.add_argument("--crashes", type=int, default=10, help="how often the collector is killed (10)")
     options = parser.parse_args()
     settings = Settings(quick=True, rounds=1, crashes=1)

@@ -27,7 +27,7 @@ class Settings(Struct, frozen=True):
     """`quick` asks only whether everything works; its figures say nothing."""
 
     quick: bool = False
-    rounds: int = 3
+    rounds: int = 5
     crashes: int = 10
 
 

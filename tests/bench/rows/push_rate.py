@@ -11,7 +11,7 @@ from tests.bench.table import Goal, Row, spread
 from tests.system.harness import Stage, free_port
 
 HOSTS = 200
-SECONDS = 3.0
+SECONDS = 2.0
 
 
 def run(settings: Settings) -> list[Row]:

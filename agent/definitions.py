@@ -67,7 +67,8 @@ class Kept:
         """False when these are the ones that we have, or more than may come."""
         if told.hash == self.now.hash:
             return False
-        if sum(map(len, told.checks)) > wire.DEFINITIONS_BYTES_MAX:
+        sizes = [len(bytes(text)) for text in told.checks]
+        if sum(sizes) > wire.DEFINITIONS_BYTES_MAX or max(sizes, default=0) > wire.DEFINITION_BYTES_MAX:
             log.error("the collector defines more than %d bytes of checks: left", wire.DEFINITIONS_BYTES_MAX)
             return False
         self.now = told

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -18,9 +18,12 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from agent.options import ConfigError
 from collector.api.health import Health
+from collector.api.metrics import Metrics
+from collector.api.ticks import Ticks
 from collector.auth import Tokens
 from collector.caretaker import Caretaker
 from collector.config import CollectorConfig, Loaded, build_channel, load_rules
+from collector.definitions import Definitions
 from collector.evaluator import Evaluator
 from collector.health import Component
 from collector.ingest import Ingest
@@ -35,6 +38,7 @@ from collector.stores.sqlite import open_store
 from collector.stores.sqlite.caretaker import SqliteCaretaker
 from collector.web.pages import Pages
 from rules.engine import Rule
+from rules.memory import binding_labels
 from rules.model import Outcome
 
 log = logging.getLogger(__name__)
@@ -75,6 +79,7 @@ class Collector:
             undo.push_async_callback(self._notifier.stop, DRAIN_S)
             undo.push_async_callback(self._evaluator.stop)
             await self._evaluator.start()
+            await self._ticks.start()
             await self._notifier.start()
             await self._server.start()
             undo.pop_all()
@@ -96,13 +101,14 @@ class Collector:
         await self._pages.close()
         await self._server.stop()
         await self._tokens.close()
+        await self._ticks.close()
         await self._evaluator.stop()
         await self._notifier.stop(DRAIN_S)
         await self.store.close()
 
     def reload(self) -> None:
-        """Read rules, and how long things are kept, anew. A mistake anywhere is said, and then all stays as it was.
-        Nothing is done unless we serve."""
+        """Read rules, checks for hosts, and how long things are kept, anew. A mistake anywhere is said, and then all
+        stays as it was. Nothing is done unless we serve."""
         if self._not_ready is not None:
             return
         self._service.reloading()
@@ -121,7 +127,12 @@ class Collector:
         if waiting := needing_a_restart(self._config, loaded.config):
             log.warning("A reload leaves these as they were, restart for them: %s.", ", ".join(waiting))
         self._evaluator.replace_rules(rules, self._config.channel_views)
-        log.info("Judging by %d rules from now on.", len(rules))
+        self._definitions.replace(loaded.definitions)
+        log.info(
+            "Judging by %d rules, with %d checks for hosts to run, from now on.",
+            len(rules),
+            len(self._definitions),
+        )
         if (keep := what_to_keep(loaded.config)) != self._keep:
             self._keep = keep
             self._rounds.soon("forget")
@@ -143,7 +154,9 @@ class Collector:
         self._evaluator = Evaluator(
             store, rules, config.channel_views, now_ms=now_ms, on_commit=self._committed, registry=registry
         )
+        self._ticks = Ticks(store.hosts, self._evaluator.take, now_ms=now_ms)
         self._inquiries = Inquiries(store.incidents, now_ms=now_ms, registry=registry)
+        self._definitions = Definitions(self._loaded.definitions, self._labels)
         self._tokens = Tokens(store.hosts, now_ms)
         ingest = Ingest(
             self._tokens,
@@ -151,6 +164,7 @@ class Collector:
             now_ms=now_ms,
             registry=registry,
             inquiries=self._inquiries,
+            defined=self._definitions.asks,
             late_ms_max=round(config.late_s_max * 1000),
         )
         self._server = Server(
@@ -167,6 +181,7 @@ class Collector:
             [
                 self._server_health,
                 ingest.health,
+                self._ticks.health,
                 self._evaluator.health,
                 self._store_health,
                 self._notifier.health,
@@ -175,9 +190,22 @@ class Collector:
             not_ready=lambda: self._not_ready,
             hosts_by_state=self._evaluator.hosts_by_state,
         )
+        metrics = Metrics(
+            self._ticks,
+            self.store.samples,
+            now_ms=now_ms,
+            registry=self._registry,
+            late_ms_max=round(self._config.late_s_max * 1000),
+        )
         app = web.Application()
-        app.add_routes([*ingest.routes(), *health.routes(), *self._pages.routes()])
+        app.add_routes([*ingest.routes(), *health.routes(), *metrics.routes(), *self._pages.routes()])
         return app
+
+    def _labels(self, host: int) -> Mapping[str, str] | None:
+        try:
+            return binding_labels(self._evaluator.watch.hosts[host].host)
+        except (StoreError, KeyError):
+            return None
 
     def _committed(self, outcomes: Sequence[Outcome]) -> None:
         if any(outcome.notices for outcome in outcomes):
@@ -200,6 +228,7 @@ class Collector:
 
     def _go_round(self) -> None:
         self._rounds.start("tick", TICK_S, self._tick)
+        self._rounds.start("posted", TICK_S, self._ticks.flush)
         self._rounds.start("repair", TICK_S, self._evaluator.repair_late)
         self._rounds.start("seal", SEAL_S, self._seal)
         self._rounds.start("forget", FORGET_S, self._forget)
@@ -256,7 +285,9 @@ def what_to_keep(config: CollectorConfig) -> Keep:
     )
 
 
-RELOADED = frozenset(("packs", "rules", "keep_s", "keep_rollups_s", "keep_history_s", "disk_budget_bytes"))
+RELOADED = frozenset(
+    ("packs", "rules", "checks", "keep_s", "keep_rollups_s", "keep_history_s", "disk_budget_bytes")
+)
 
 
 def needing_a_restart(before: CollectorConfig, after: CollectorConfig) -> list[str]:

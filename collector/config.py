@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
@@ -26,6 +27,7 @@ from agent.options import (
     parse_yaml,
     read_yaml,
 )
+from agent.wire import DEFINITION_BYTES_MAX, Text
 from collector.channels import Channel, ChannelOptions
 from rules.engine import Rule, is_combining
 from rules.kinds import RuleOptions
@@ -33,6 +35,8 @@ from rules.model import ChannelView
 
 DEFAULT_FILE = Path("/etc/watchkeeper/collector.yaml")
 DEFAULT_PORT = 8420
+DEFINITIONS_MAX = 1_000
+"""Of all hosts together; how many one of them runs is in agent.wire."""
 PACKS = Path(rules.kinds.__file__).parent.parent / "packs"
 
 
@@ -51,6 +55,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     packs: which of the rules that come with Watchkeeper hold
     rules: files of your own rules; one with the name of a pack's rule takes its place
     channels: whom to tell
+    checks: what hosts are to check besides what is in their own config, each with `from`, the labels of those hosts
     """
 
     listen: str = f"127.0.0.1:{DEFAULT_PORT}"
@@ -65,6 +70,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     packs: tuple[str, ...] = ("hosts", "services", "critical")
     rules: tuple[str, ...] = ("rules.d/*.yaml",)
     channels: list[ChannelOptions] = []
+    checks: Annotated[list[dict[str, Any]], Meta(max_length=DEFINITIONS_MAX)] = []
 
     @property
     def address(self) -> tuple[str, int]:
@@ -81,6 +87,25 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
         return self.url.rstrip("/") or f"http://{self.listen}"
 
 
+class Definition(Struct, frozen=True):
+    """A check that hosts with such labels are to run (as `where` of a rule: `host` is the host's name).
+
+    Whether it is right only an agent can say, which knows the kinds; `text` is what it is sent: JSON, with each scalar
+    as it was written.
+    """
+
+    id: str
+    where: dict[str, str | list[str]]
+    text: bytes
+
+    def concerns(self, labels: Mapping[str, str]) -> bool:
+        """Whether a host with these labels is one of those that are to run it."""
+        return all(
+            labels.get(label) in ([wanted] if isinstance(wanted, str) else wanted)
+            for label, wanted in self.where.items()
+        )
+
+
 class Loaded(Struct, frozen=True):
     """The config, the folder it lies in, where relative paths start, and where each of its keys was written, for
     whoever finds a mistake later."""
@@ -88,6 +113,7 @@ class Loaded(Struct, frozen=True):
     config: CollectorConfig
     folder: Path
     section: Node
+    definitions: list[Definition] = []
 
     def error(self, key: str, problem: str) -> ConfigError:
         """A mistake in a key of the section."""
@@ -136,10 +162,62 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     root.only("agent", "collector")
     section = overlay_environment(root, environ, section="collector").get("collector")
     config = convert(section, CollectorConfig, kinds={ChannelOptions: KindSet(discover(collector.channels))})
-    loaded = Loaded(config, (path or DEFAULT_FILE).parent, section)
+    definitions = [_definition(entry) for entry in section.get("checks").items()] if config.checks else []
+    loaded = Loaded(config, (path or DEFAULT_FILE).parent, section, definitions)
     _refuse_bad_addresses(loaded)
     _refuse_one_name_twice("channels", config.channels, section.get("channels"))
+    _refuse_one_id_twice(definitions, section.get("checks"))
     return loaded
+
+
+def _definition(entry: Node) -> Definition:
+    """What of a check can be seen without knowing its kind is looked at here. ConfigError."""
+    head = convert(
+        replace(entry, value={key: entry.get(key) for key in _HEAD if key in entry.entries()}), _Head
+    )
+    options = {key: child for key, child in entry.entries().items() if key != "from"}
+    text = _as_json(replace(entry, value=options))
+    if len(text) > DEFINITION_BYTES_MAX:
+        raise entry.error(
+            f"{len(text)} bytes of options; at most {DEFINITION_BYTES_MAX} are sent to an agent"
+        )
+    return Definition(head.id, head.where, text)
+
+
+class _Head(Struct, frozen=True, kw_only=True):
+    kind: Text
+    id: Annotated[str, Meta(min_length=1, max_length=200)]
+    where: dict[str, str | list[str]] = msgspec.field(name="from")
+
+
+_HEAD = ("kind", "id", "from")
+
+
+def _as_json(node: Node) -> bytes:
+    """A node as JSON that keeps how a number was written. ConfigError where JSON has no such number."""
+    match node.value:
+        case dict():
+            members = (msgspec.json.encode(key) + b":" + _as_json(child) for key, child in node.value.items())
+            return b"{" + b",".join(members) + b"}"
+        case list():
+            return b"[" + b",".join(map(_as_json, node.value)) + b"]"
+        case str():
+            return msgspec.json.encode(node.text)
+        case None | bool():
+            return msgspec.json.encode(node.value)
+    try:
+        msgspec.json.decode(node.text)
+    except msgspec.DecodeError:
+        raise node.error(f"write {node.value}, or put it in quotes if it is text") from None
+    return node.text.encode()
+
+
+def _refuse_one_id_twice(definitions: Sequence[Definition], node: Node) -> None:
+    ids: set[str] = set()
+    for definition, entry in zip(definitions, node.items() if definitions else [], strict=True):
+        if definition.id in ids:
+            raise entry.get("id").error(f'there are two checks of the id "{definition.id:.100}"; rename one')
+        ids.add(definition.id)
 
 
 def _refuse_bad_addresses(loaded: Loaded) -> None:

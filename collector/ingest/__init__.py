@@ -40,6 +40,10 @@ WHYS = (
 Take = Callable[[list[Arrival]], Awaitable[list[wire.Result]]]
 
 
+Defined = Callable[[int, str | None], Sequence[wire.Ask]]
+"""What a host's agent is to be asked, given the hash of the definitions that it has."""
+
+
 class Denied(Protocol):
     """Why a token opens nothing: the HTTP status, a code for machines, a sentence for people."""
 
@@ -81,6 +85,7 @@ class Ingest:
         now_ms: Callable[[], int],
         registry: CollectorRegistry,
         inquiries: Inquiries | None = None,
+        defined: Defined = lambda host, has: (),
         late_ms_max: int = LATE_MS_MAX,
         bytes_at_work_max: int = BYTES_AT_WORK_MAX,
     ) -> None:
@@ -88,6 +93,7 @@ class Ingest:
         self._take = take
         self._now_ms = now_ms
         self._inquiries = inquiries
+        self._defined = defined
         self._late_ms_max = late_ms_max
         self._room = Room(bytes_at_work_max)
         self._layouts = Layouts()
@@ -116,7 +122,7 @@ class Ingest:
             host = await self._host(request)
             share = self._room.enter(host)
             try:
-                arrivals, refused = await self._arrivals(host, request, share, arrived_at)
+                arrivals, refused, has = await self._arrivals(host, request, share, arrived_at)
                 taken = await self._store(arrivals, arrived_at) if arrivals else []
             finally:
                 share.end()
@@ -125,6 +131,7 @@ class Ingest:
         self._tallies.took(time.perf_counter() - begun)
         results = _in_the_order_sent(taken, refused)
         asks = self._inquiries.asks(host) if self._inquiries is not None else ()
+        asks = (*asks, *self._defined(host, has))
         return web.Response(body=wire.answer(results, asks), content_type="application/json")
 
     async def _host(self, request: web.Request) -> int:
@@ -144,8 +151,8 @@ class Ingest:
 
     async def _arrivals(
         self, host: int, request: web.Request, share: Share, arrived_at: int
-    ) -> tuple[list[Arrival], dict[int, wire.Refused]]:
-        """The batches to be stored; why others are refused, by their place in the push.
+    ) -> tuple[list[Arrival], dict[int, wire.Refused], str | None]:
+        """The batches to be stored; why others are refused, by their place in the push; which definitions it has.
 
         The push itself is let go of at once rather than when it is stored: memory that is used again while the
         processor still has it at hand is a good part of what a push costs.
@@ -167,7 +174,7 @@ class Ingest:
                 refused[place] = wire.Refused(str(why))
             else:
                 arrivals.append(arrival(host, push, batch, layout, floor, arrived_at))
-        return arrivals, refused
+        return arrivals, refused, push.definitions
 
     async def _hand_on(self, host: int, found: wire.Evidence, arrived_at: int) -> None:
         if self._inquiries is None:

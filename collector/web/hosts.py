@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
+from agent.wire import series_name
 from collector.store import Latest
 from collector.web.incidents import AlertRow, When, alert_rows, when
 from collector.web.standing import Mark, Shape, is_silent, mark_of
@@ -93,6 +94,7 @@ def host_page(
         [
             _check(check, times)
             for check in sorted(checks, key=lambda check: (_CHECK_ORDER[check.state], check.id))
+            if _is_run(check, latest)
         ],
         alert_rows(alerts, {host.id: host}, times),
         [Choice(words, _url(host.id, name, metric), name == span) for name, words in _RANGE_WORDS.items()],
@@ -102,6 +104,11 @@ def host_page(
 
 
 _CHECK_ORDER = {"bad": 0, "warn": 1, "unknown": 2, "ok": 3}
+
+
+def _is_run(check: CheckAnswer, latest: Latest) -> bool:
+    """A check that was taken out, on the host or at the collector, leaves its last word behind; it is none any more."""
+    return series_name("check_state", {"check": check.id, "kind": check.kind}) in latest.values
 
 
 def _check(check: CheckAnswer, times: Times) -> CheckRow:

@@ -72,7 +72,57 @@ MISTAKES = {
         "collector:\n  channels:\n    - {kind: log, name: a}\n    - {kind: log, name: a}\n",
         ':4: collector.channels[1].name: there are two channels called "a"; rename one',
     ),
+    "a check without hosts": (
+        "collector:\n  checks:\n    - {kind: http, id: a}\n",
+        ":3: collector.checks[0].from: ",
+    ),
+    "a check without an id": (
+        "collector:\n  checks:\n    - {kind: http, from: {}}\n",
+        ":3: collector.checks[0].id: ",
+    ),
+    "a check without a kind": (
+        "collector:\n  checks:\n    - {id: a, from: {}}\n",
+        ":3: collector.checks[0].kind: ",
+    ),
+    "two checks of one id": (
+        "collector:\n  checks:\n    - {kind: log, id: a, from: {}}\n    - {kind: tcp, id: a, from: {role: db}}\n",
+        ':4: collector.checks[1].id: there are two checks of the id "a"; rename one',
+    ),
+    "a check of an endless length": (
+        f"collector:\n  checks:\n    - {{kind: http, id: a, from: {{}}, url: {'x' * 5_000}}}\n",
+        "collector.checks[0]: 5033 bytes of options; at most 4096 are sent to an agent",
+    ),
+    "a number that JSON does not know": (
+        "collector:\n  checks:\n    - {kind: icmp, id: a, from: {}, loss_pct_max: .5}\n",
+        ":3: collector.checks[0].loss_pct_max: write 0.5, or put it in quotes if it is text",
+    ),
+    "checks that are none": ("collector:\n  checks:\n    - http\n", ":3: collector.checks[0]: "),
 }
+
+
+def test_a_check_for_hosts_is_sent_as_it_was_written(write: Write) -> None:
+    file = write(
+        """
+collector:
+  checks:
+    - kind: tcp
+      id: ssh
+      from: {role: [web, db], site: lyon}
+      host: db-1
+      port: 22
+      expect: 1.10
+      more: ["2", 2, true, null, 'ä"\\', {a: -1e3}]
+"""
+    )
+    (definition,) = load(file, {}).definitions
+    assert definition.id == "ssh"
+    assert definition.text.decode() == (
+        '{"kind":"tcp","id":"ssh","host":"db-1","port":22,"expect":1.10,'
+        '"more":["2",2,true,null,"ä\\"\\\\",{"a":-1e3}]}'
+    )
+    assert definition.concerns({"role": "db", "site": "lyon"})
+    assert not definition.concerns({"role": "db"})
+    assert not definition.concerns({"role": "mail", "site": "lyon"})
 
 
 @pytest.mark.parametrize(("text", "sentence"), MISTAKES.values(), ids=MISTAKES)

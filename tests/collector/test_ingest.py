@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -178,6 +179,24 @@ async def test_what_is_to_be_asked_goes_with_the_answer_and_evidence_is_handed_o
         assert (evidence.unseen, evidence.failed_units) == (["a\ufffd[31mb"], [])
         assert evidence.by_cpu == [wire.Program(1, "x\ufffd", "x\ufffdy", 1.5, 3)]
         assert len(door.arrivals) == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "has"), [({}, None), ({"definitions": ""}, ""), ({"definitions": "ab"}, "ab")]
+)
+async def test_which_definitions_an_agent_has_decides_what_it_is_asked(
+    sent: dict[str, str], has: str | None
+) -> None:
+    def defined(host: int, has: str | None) -> list[wire.Ask]:
+        heard.append((host, has))
+        return [wire.AskDefinitions("cd", [msgspec.Raw(b'{"kind":"icmp"}')])]
+
+    heard: list[tuple[int, str | None]] = []
+    async with open_door(inquiries=Inquiring(), defined=defined) as door:
+        answer = await door.push(**sent)
+    assert heard == [(1, has)]
+    ask = {"kind": "definitions", "hash": "cd", "checks": [{"kind": "icmp"}]}
+    assert answer.json["asks"] == [{"kind": "evidence", "about": 17}, {"kind": "sample"}, ask]
 
 
 async def test_evidence_that_cannot_be_kept_puts_the_push_off_before_a_batch_is_taken() -> None:
@@ -406,7 +425,9 @@ async def test_broken_gzip_is_refused(door: Door, body: bytes) -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 8), st.binary(max_size=30))
-def test_the_short_way_to_unpack_takes_only_what_the_long_one_takes(text: bytes, cut: int, more: bytes) -> None:
+def test_the_short_way_to_unpack_takes_only_what_the_long_one_takes(
+    text: bytes, cut: int, more: bytes
+) -> None:
     packed = gzip.compress(text)
     body = packed[: len(packed) - cut] + more
     short = _gunzip_short(body)

@@ -13,6 +13,7 @@ import numpy as np
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from agent.wire import series_name
 from collector.config import PACKS, read_rules
 from collector.evaluator import Evaluator
 from collector.stores.sqlite import open_store
@@ -27,6 +28,11 @@ EVERY_MS = 10_000
 
 def rules_of_the_packs() -> list[Rule]:
     return [rule for pack in ("hosts", "services", "critical") for rule in read_rules(PACKS / f"{pack}.yaml")]
+
+
+def state_series(check: CheckAnswer) -> str:
+    """What an agent sends of each check besides its words."""
+    return series_name("check_state", {"check": check.id, "kind": check.kind})
 
 
 class Site:
@@ -94,6 +100,8 @@ class Site:
         skew_ms: int = 0,
     ) -> None:
         """One batch of a host, sampled `at` and heard now; it is on disk when this returns."""
+        stand = {"ok": 0.0, "warn": 1.0, "bad": 2.0}
+        values = {**values, **{state_series(check): stand.get(check.state) for check in checks}}
         seq = self._seqs[host.id] = self._seqs.get(host.id, -1) + 1
         layout = tuple(sorted(values))
         numbers = [math.nan if values[name] is None else values[name] for name in layout]

@@ -137,6 +137,16 @@ async def test_a_hosts_page_says_what_it_is_and_how_its_checks_stand(site: Site)
     assert "This host is silent" in text
 
 
+async def test_a_check_that_is_not_run_any_more_is_not_on_its_hosts_page(site: Site) -> None:
+    host = await site.enrol("web-1")
+    shop = CheckAnswer("shop", "http", "bad", site.now, 1.0, "answered 500")
+    await site.send(host, SEEN, checks=[shop])
+    assert "answered 500" in (await site.get("/hosts/1")).text
+    site.now += EVERY_MS
+    await site.send(host, SEEN)
+    assert "answered 500" not in (await site.get("/hosts/1")).text
+
+
 async def test_a_hosts_page_draws_its_series_and_says_the_same_in_a_table(site: Site) -> None:
     host = await site.enrol("web-1")
     for n in range(60):
@@ -321,7 +331,7 @@ async def test_nothing_a_host_says_becomes_markup(site: Site) -> None:
         await site.send(
             host, samples, checks=checks, facts={"os": MARKER, MARKER: MARKER}, labels={MARKER: MARKER}
         )
-    (row,) = await site.store.notices.due(site.now, 10)
+    row, *_ = await site.store.notices.due(site.now, 10)
     await site.store.notices.sending(row.notice.id, site.now)
     await site.store.notices.failed(row.notice.id, site.now, MARKER)
     asked = [

@@ -51,6 +51,11 @@ class MemoryHosts:
     async def add_token(self, host: int, token_id: str, secret_sha256: bytes, now: int) -> None:
         self.tokens[token_id] = TokenRow(token_id, host, secret_sha256, now)
 
+    async def add_service(self, name: str, now: int) -> Host:
+        host = Host(len(self.hosts) + 1, f"service:{name}", {"service": name}, enrolled_at=now)
+        self.hosts.append(host)
+        return host
+
     async def token(self, token_id: str) -> TokenRow | None:
         self.asked.append(token_id)
         await asyncio.sleep(0)

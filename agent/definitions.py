@@ -128,6 +128,8 @@ def plan(
 
 
 def _planned(text: bytes, kinds: Mapping[str, Kind], accept: Sequence[str]) -> PlannedCheck | Unfit:
+    """Whatever is wrong with a definition, it is no more than the answer of that check: it may keep no agent from
+    starting."""
     id, kind = "?", "?"
     try:
         node = parse_yaml(text.decode(), file=WHENCE)
@@ -138,11 +140,15 @@ def _planned(text: bytes, kinds: Mapping[str, Kind], accept: Sequence[str]) -> P
             why = f"kind {kind} is not run for the collector; accept: of this host has {known}"
             return Unfit(id, kind, why)
         options = convert(node, CheckOptions, kinds={CheckOptions: KindSet(dict(kinds))})
+        check = complete(kinds[kind], options)
+        check.build()
     except ConfigError as mistake:
         return Unfit(id, kind, f"its definition is wrong: {mistake.path or 'it'}: {mistake.problem}")
     except UnicodeDecodeError:
         return Unfit(id, kind, "its definition is wrong: it is no text")
-    check = complete(kinds[kind], options)
+    except Exception as error:
+        log.exception("a fault in the agent; the check %s of the collector's is not run", id)
+        return Unfit(id, kind, f"its definition meets a fault in the agent: {error!r}")
     fault = _fault(check)
     return Unfit(id, kind, f"not run for the collector: {fault}") if fault else check
 

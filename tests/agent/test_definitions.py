@@ -8,13 +8,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import agent.checks
 from agent import wire
 from agent.checks import Reaching
 from agent.config import AgentConfig, PlannedCheck, complete
 from agent.definitions import FILE, Kept, Unfit, plan
-from agent.options import discover
+from agent.options import describe, discover
 
 KINDS = discover(agent.checks)
 ACCEPT = AgentConfig().accept
@@ -126,6 +128,33 @@ def test_a_kind_that_the_host_names_is_run() -> None:
 def test_a_mistake_is_the_answer_of_the_check(definition: dict[str, Any] | bytes, words: str) -> None:
     _, _, why = refused(definition)
     assert words in why
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+OPTIONS = sorted({line.key for kind in KINDS.values() for line in describe(kind.options)})
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(OPTIONS), VALUES, max_size=5), st.sampled_from(sorted(KINDS)) | VALUES)
+def test_no_definition_keeps_an_agent_from_starting(options: dict[str, Any], kind: Any) -> None:
+    (check,) = planned({**options, "enabled": True, "kind": kind}, accept=tuple(KINDS))
+    assert len(wire.encode(wire.CheckState(check.id, check.kind_name, "ok"))) < 2_000
+    assert "fault in the agent" not in getattr(check, "why", "")
+    check.build()
+
+
+@given(st.binary(max_size=200))
+def test_neither_does_what_is_no_definition_at_all(garbage: bytes) -> None:
+    planned(garbage)
+
+
+def test_a_check_that_cannot_be_made_is_an_answer_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.checks.http.Check", lambda options: 1 / 0)
+    assert "a fault in the agent: ZeroDivisionError" in refused(HTTP)[2]
 
 
 def test_more_than_a_batch_can_tell_of_are_left_out() -> None:

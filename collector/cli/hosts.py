@@ -51,7 +51,8 @@ def _list(house: House, arguments: argparse.Namespace) -> int:
     async def show() -> int:
         store = await house.open_store(loaded, "tool")
         try:
-            print(table(await store.hosts.all(), house.now_ms()))
+            hosts = [host for host in await store.hosts.all() if not host.is_service]
+            print(table(hosts, house.now_ms()))
         finally:
             await store.close()
         return 0

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from collector.web.words import unit_of
+from rules.histograms import ENDING
 from rules.model import Series
 
 SERIES_PER_CHART_MAX = 8
@@ -79,6 +80,9 @@ def plans(names: Iterable[str], metric: str = "") -> list[Plan]:
         kinds = [_Kind(metric, {metric: ""})]
     else:
         others = sorted(m for m in by_metric if m not in _DRAWN and not _ON_REQUEST.fullmatch(m))
+        others = [
+            other for other in others if not other.endswith(ENDING)
+        ]  # the percentiles made of them are drawn
         kinds = [*_KINDS, *(_Kind(other, {other: ""}) for other in others)]
     found = [plan for kind in kinds for plan in _split(kind, by_metric)]
     return found[:CHARTS_MAX]

@@ -26,7 +26,8 @@ from collector.web.standing import (
     series_of,
 )
 from collector.web.words import NBSP, NOTHING, Times, iso, say_count, say_share
-from rules.model import RANK, Alert, Host, Incident, Series, worst
+from rules.histograms import ENDING
+from rules.model import RANK, SERVICE, Alert, Host, Incident, Series, worst
 
 HOSTS_PER_PAGE = 1_000
 PROBLEMS_MAX = 200
@@ -119,8 +120,20 @@ class Sum(Struct, frozen=True):
         return self.parts[0]
 
 
+class ServiceRow(Struct, frozen=True):
+    """A service that posts metrics of itself; its batches go on for a while after its last post."""
+
+    id: int
+    name: str
+    mark: Mark
+    series: int
+    heard: str
+    heard_iso: str
+
+
 class Overview(Struct, frozen=True):
     sum: Sum
+    services: list[ServiceRow]
     problems: list[Problem]
     problems_left_out: int
     groups: list[Group]
@@ -139,6 +152,13 @@ def overview(
 ) -> Overview:
     """Every host is counted; those that match are shown, a page of them."""
     by_host, acknowledged = alerts_by_host(alerts), acknowledged_of(incidents)
+    everything = {latest.host.id: latest.host for latest in latests}
+    services = [
+        _service(latest, by_host.get(latest.host.id, ()), acknowledged, times)
+        for latest in latests
+        if latest.host.is_service
+    ]
+    latests = [latest for latest in latests if not latest.host.is_service]
     marks = {
         latest.host.id: mark_of(latest.host, by_host.get(latest.host.id, ()), acknowledged, times.now)
         for latest in latests
@@ -149,9 +169,10 @@ def overview(
     pages = max(1, -(-len(matching) // HOSTS_PER_PAGE))
     page = min(question.page, pages)
     shown = matching[(page - 1) * HOSTS_PER_PAGE : page * HOSTS_PER_PAGE]
-    problems = _problems(incidents, alerts, {latest.host.id: latest.host for latest in latests}, times)
+    problems = _problems(incidents, alerts, everything, times)
     return Overview(
         _sum(incidents, marks),
+        services,
         problems,
         len(incidents) - len(problems),
         _groups(shown, question.group, marks, by_host, times),
@@ -159,6 +180,18 @@ def overview(
         page,
         pages,
         _labels(latests),
+    )
+
+
+def _service(latest: Latest, alerts: Sequence[Alert], acknowledged: set[int], times: Times) -> ServiceRow:
+    host, heard = latest.host, latest.host.arrived_at
+    return ServiceRow(
+        host.id,
+        host.name.removeprefix(SERVICE),
+        mark_of(host, alerts, acknowledged, times.now),
+        sum(not name.partition("{")[0].endswith(ENDING) for name in latest.values),
+        "never" if heard is None else times.ago(heard),
+        "" if heard is None else iso(heard),
     )
 
 

@@ -16,6 +16,7 @@ from collector.store import Latest
 from collector.web.incidents import AlertRow, When, alert_rows, when
 from collector.web.standing import Mark, Shape, is_silent, mark_of
 from collector.web.words import DAY_MS, HOUR_MS, NBSP, Times, say_count, say_duration, say_value, unit_of
+from rules.histograms import ENDING
 from rules.model import Alert, CheckAnswer, Host
 
 RANGES: dict[str, int] = {"1h": HOUR_MS, "6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS}
@@ -99,7 +100,11 @@ def host_page(
         alert_rows(alerts, {host.id: host}, times),
         [Choice(words, _url(host.id, name, metric), name == span) for name, words in _RANGE_WORDS.items()],
         metric,
-        [_series(host.id, name, value, span) for name, value in sorted(latest.values.items())],
+        [
+            _series(host.id, name, value, span)
+            for name, value in sorted(latest.values.items())
+            if not (host.is_service and name.partition("{")[0].endswith(ENDING))
+        ],
     )
 
 

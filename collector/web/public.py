@@ -55,8 +55,8 @@ def status(
     latests: Sequence[Latest], incidents: Sequence[Incident], alerts: Sequence[Alert], now: int
 ) -> Status:
     """What the public is told. Information for the operators alone (severity info) is no trouble of the systems, and a
-    host that was stopped as planned is none of them."""
-    latests = [latest for latest in latests if not latest.host.has_stopped]
+    host that was stopped as planned is none of them, nor is a service that posts metrics: what it runs on is."""
+    latests = [latest for latest in latests if not (latest.host.has_stopped or latest.host.is_service)]
     grave = {alert.host for alert in alerts if alert.severity != "info"}
     silent = {latest.host.id for latest in latests if is_silent(latest.host, now)}
     troubled = {latest.host.id for latest in latests if latest.host.id in grave} - silent

@@ -49,7 +49,7 @@ def mark_of(host: Host, alerts: Sequence[Alert], acknowledged: set[int], now: in
     if host.bye == "restart" and now - host.arrived_at <= RESTART_MS:
         return Mark("unknown", "restarting")
     if is_silent(host, now):
-        return Mark("unknown", "silent")
+        return Mark("unknown", "quiet" if host.is_service else "silent")
     severity = worst(*(alert.severity for alert in alerts))
     if severity in ("warning", "critical"):
         return Mark(severity, severity, all(alert.incident in acknowledged for alert in alerts))

@@ -53,3 +53,9 @@ def test_thousands_of_series_are_no_thousands_of_charts() -> None:
 def test_a_name_that_is_no_series_stands_for_itself() -> None:
     (plan,) = plans(["<script>alert(1)</script>"])
     assert plan.title == "<script>alert(1)</script>"
+
+
+def test_buckets_are_not_drawn_but_when_asked_for() -> None:
+    names = ['took_ms_bucket{upto="1.1"}', 'took_ms{quantile="0.95"}', "took_ms_count"]
+    assert [plan.title for plan in plans(names)] == ["took_ms", "took_ms_count"]
+    assert [plan.title for plan in plans(names, "took_ms_bucket")] == ["took_ms_bucket"]

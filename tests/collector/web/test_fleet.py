@@ -262,3 +262,20 @@ def test_a_label_of_which_every_host_has_its_own_value_does_not_make_thousands_o
     seen = look([host(n, serial=f"{n:04}") for n in range(900)], group="serial")
     assert len(seen.groups) <= 201
     assert sum(len(group.rows) for group in seen.groups) == 900
+
+
+def test_a_service_stands_apart_from_the_hosts_and_its_problems_are_told() -> None:
+    values = {"orders_count": 3.0, 'took_ms_bucket{upto="1.1"}': 1.0}
+    shop = Latest(Host(7, "service:shop", {"service": "shop"}, arrived_at=NOW, last_at=NOW), values)
+    quiet = Latest(Host(8, "service:old", {}, arrived_at=NOW - 60 * MINUTE, last_at=NOW - 60 * MINUTE), {})
+    own = incident(1, 7, key='host:7/series:took_ms{quantile="0.95"}')
+    seen = look([host(1), shop, quiet], [own], [alert(1, 7, series="took_ms")])
+    assert said(seen) == "1 problem · the one host is fine"
+    assert list(states(seen)) == ["host-1"]
+    assert [(row.name, row.mark.word, row.series) for row in seen.services] == [
+        ("shop", "warning", 1),
+        ("old", "quiet", 0),
+    ]
+    assert seen.problems[0].host == (7, "service:shop")
+    assert not any(row.label == "service" for row in seen.groups)
+    assert seen.labels == []

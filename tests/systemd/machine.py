@@ -96,10 +96,10 @@ class Machine:
 
     def reboot(self) -> None:
         """Down and up again, as systemd does it."""
-        self._power_off()
+        self.power_off()
         self.start()
 
-    def _power_off(self) -> None:
+    def power_off(self) -> None:
         assert self._nspawn is not None
         self.try_run("systemctl", "poweroff")
         self._nspawn.wait(START_S)
@@ -107,7 +107,7 @@ class Machine:
     def end(self) -> None:
         if self._nspawn is not None and self._nspawn.poll() is None:
             try:
-                self._power_off()
+                self.power_off()
             except (subprocess.TimeoutExpired, AssertionError):
                 self._nspawn.kill()
                 self._nspawn.wait(START_S)

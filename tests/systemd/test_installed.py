@@ -264,6 +264,15 @@ def test_both_come_back_after_a_reboot(house: House) -> None:
     assert "web-1" in house.page("/")
 
 
+def test_a_host_that_is_powered_off_is_grey_and_not_missed(house: House) -> None:
+    house.web.power_off()
+    flags, page = house.ask("SELECT flags FROM heard")[0]["flags"], house.page("/")
+    house.web.start()
+    house.wait_for_a_new_batch()
+    assert (json.loads(flags), "stopped (planned)" in page) == (["shutdown"], True)
+    assert "stopped" not in house.page("/")
+
+
 def test_a_host_whose_agent_is_removed_says_goodbye_and_keeps_its_config(house: House) -> None:
     house.web.shell(f"rm -r /etc/systemd/system/{AGENT}.service.d; systemctl daemon-reload")
     house.web.shell("sed -i '1a\\  token_file: agent.token' /etc/watchkeeper/agent.yaml")

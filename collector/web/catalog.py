@@ -80,9 +80,8 @@ def plans(names: Iterable[str], metric: str = "") -> list[Plan]:
         kinds = [_Kind(metric, {metric: ""})]
     else:
         others = sorted(m for m in by_metric if m not in _DRAWN and not _ON_REQUEST.fullmatch(m))
-        others = [
-            other for other in others if not other.endswith(ENDING)
-        ]  # the percentiles made of them are drawn
+        # Of a duration the percentiles are drawn, not the buckets that they are made of.
+        others = [other for other in others if not other.endswith(ENDING)]
         kinds = [*_KINDS, *(_Kind(other, {other: ""}) for other in others)]
     found = [plan for kind in kinds for plan in _split(kind, by_metric)]
     return found[:CHARTS_MAX]

@@ -68,6 +68,8 @@ DISK = 'disk_used_pct{mount="/"}'
         ({"cpu_used_pct": 85}, 10, []),
         ({"cpu_used_pct": 85}, 15, ["warning"]),
         ({"cpu_used_pct": 97}, 15, ["critical"]),
+        ({'response_time_ms{path="/",quantile="0.95"}': 1_200}, 5, ["warning"]),
+        ({'response_time_ms{path="/",quantile="0.99"}': 9_000}, 60, []),
         ({"cpu_used_pct": 91}, 60, ["warning", "critical"]),
         ({"memory_used_pct": 85}, 10, ["warning"]),
         ({"memory_used_pct": 91}, 30, ["warning", "critical"]),

@@ -17,9 +17,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 import agent.checks
-from agent import tls
 from agent.checks import Check, CheckOptions, Reaching
-from agent.dial import Reach, anywhere
+from agent.net import tls
+from agent.net.dial import Reach, anywhere
+from agent.net.proxy import Proxy
 from agent.options import (
     ConfigError,
     Kind,
@@ -32,7 +33,6 @@ from agent.options import (
     parse_yaml,
     read_yaml,
 )
-from agent.proxy import Proxy
 from agent.wire import CHECKS_PER_BATCH_MAX, EVERY_MS_MAX, EVERY_MS_MIN, Text, parse_token
 
 DEFAULT_FILE = Path("/etc/watchkeeper/agent.yaml")

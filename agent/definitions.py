@@ -1,7 +1,7 @@
 """Checks that the collector defines for this host: kept over a restart, held against what this host accepts.
 
 The collector is believed to know what should be watched, not to own the host. So its checks are of the kinds in
-`accept:` alone, go to no address that `agent.reach` keeps from them, read no file of the host, and never take the
+`accept:` alone, go to no address that `agent.net.reach` keeps from them, read no file of the host, and never take the
 place of a check that the host has of its own. What is wrong with one is its answer, so that it is read where it was
 wanted: at the collector.
 """
@@ -22,8 +22,8 @@ from msgspec.structs import replace
 from agent import wire
 from agent.checks import CheckOptions, Measured
 from agent.config import PlannedCheck, complete
+from agent.net.reach import beyond_host, beyond_link
 from agent.options import ConfigError, Kind, KindSet, Node, convert, parse_yaml, say_size
-from agent.reach import beyond_host, beyond_link
 
 log = logging.getLogger(__name__)
 

@@ -7,23 +7,24 @@ from collections.abc import Callable, Mapping
 
 from msgspec import structs
 
-from agent import clock, definitions, parting, tls, wire
+from agent import clock, definitions, parting, wire
 from agent.calls import Call, Calls
 from agent.checks import Check
-from agent.collectors import Collectors
 from agent.config import AgentConfig, Loaded, PlannedCheck, need_token
 from agent.definitions import Unfit
 from agent.evidence import Lookout
 from agent.facts import VERSION
 from agent.loop import Loop
+from agent.net import tls
+from agent.net.proxy import Proxy
+from agent.net.tls import Trust
 from agent.options import ConfigError
-from agent.post import Post
-from agent.proxy import Proxy
 from agent.pusher import Pusher
+from agent.pusher.collectors import Collectors
+from agent.pusher.post import Post
 from agent.sampler import Sampler
 from agent.spool import Limits, Spool, SpoolError
 from agent.systemd import Systemd
-from agent.tls import Trust
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 from msgspec import Meta, Struct
 
-from agent.dial import Reach
+from agent.net.dial import Reach
 from agent.wire import Answer
 
 

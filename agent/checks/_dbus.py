@@ -11,7 +11,7 @@ import socket
 import struct
 from collections.abc import Sequence
 
-from agent.dial import Deadline, Line
+from agent.net.dial import Deadline, Line
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 SIGNALS_MAX = 1_000

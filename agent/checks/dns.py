@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from agent.checks import CheckOptions, Measured
-from agent.dial import Address, Deadline, Line, NoAnswer, Reach, anywhere, connect, in_words, resolve
+from agent.net.dial import Address, Deadline, Line, NoAnswer, Reach, anywhere, connect, in_words, resolve
 from agent.wire import series_name
 
 RESOLV_CONF = Path("/etc/resolv.conf")

@@ -18,8 +18,8 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from agent.checks import CheckOptions, Measured
-from agent.dial import Deadline, NoAnswer
-from agent.units import say_size
+from agent.net.dial import Deadline, NoAnswer
+from agent.options.units import say_size
 from agent.wire import Answer, series_name
 
 STATES: dict[int, Answer] = {0: "ok", 1: "warn", 2: "bad", 3: "unknown"}

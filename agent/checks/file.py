@@ -19,8 +19,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from agent.checks import CheckOptions, Measured
-from agent.dial import Deadline
-from agent.units import say_duration, say_size
+from agent.net.dial import Deadline
+from agent.options.units import say_duration, say_size
 from agent.wire import series_name
 
 WILD = re.compile(r"[*?\[]")

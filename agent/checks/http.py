@@ -25,10 +25,10 @@ from urllib.parse import quote, urljoin, urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
-from agent import tls
 from agent.checks import CheckOptions, Measured
-from agent.dial import Deadline, Line, NoAnswer, Reach, anywhere, beginning, connect, in_words, resolve
-from agent.units import say_size
+from agent.net import tls
+from agent.net.dial import Deadline, Line, NoAnswer, Reach, anywhere, beginning, connect, in_words, resolve
+from agent.options.units import say_size
 from agent.wire import series_name
 
 REDIRECTS = {301, 302, 303, 307, 308}

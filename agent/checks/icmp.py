@@ -16,7 +16,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from agent.checks import CheckOptions, Measured
-from agent.dial import Address, Deadline, NoAnswer, Reach, anywhere, resolve
+from agent.net.dial import Address, Deadline, NoAnswer, Reach, anywhere, resolve
 from agent.wire import series_name
 
 IP_RECVERR, IPV6_RECVERR = 11, 25

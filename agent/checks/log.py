@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from agent.checks import CheckOptions, Measured
 from agent.checks._regex import Pattern
-from agent.dial import Deadline
+from agent.net.dial import Deadline
 from agent.wire import series_name
 
 LINE_BYTES_MAX = 4096

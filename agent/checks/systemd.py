@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from agent.checks import CheckOptions, Measured, chosen
 from agent.checks._dbus import Bus, BusError, Reader
-from agent.dial import Deadline
+from agent.net.dial import Deadline
 from agent.wire import Answer, series_name
 
 BUS = "/run/dbus/system_bus_socket"

@@ -11,7 +11,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from agent.checks import CheckOptions, Measured
-from agent.dial import Deadline, Line, NoAnswer, Reach, anywhere, beginning, connect, resolve
+from agent.net.dial import Deadline, Line, NoAnswer, Reach, anywhere, beginning, connect, resolve
 from agent.wire import series_name
 
 BANNER_BYTES_MAX = 16 * 1024

@@ -19,7 +19,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from agent.checks import CheckOptions, Measured
-from agent.units import say_duration, say_size
+from agent.options.units import say_duration, say_size
 from agent.wire import SERIES_PER_HOST_MAX, series_name
 
 FILES_MAX = 100

@@ -13,10 +13,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from agent import tls
 from agent.checks import CheckOptions, Measured
-from agent.dial import Address, Deadline, NoAnswer, Reach, anywhere, resolve
-from agent.tls import Distrusted, Trust
+from agent.net import tls
+from agent.net.dial import Address, Deadline, NoAnswer, Reach, anywhere, resolve
+from agent.net.tls import Distrusted, Trust
 from agent.wire import series_name
 
 DAY_S = 86_400

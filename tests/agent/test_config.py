@@ -233,7 +233,10 @@ def test_a_fingerprint_is_written_as_openssl_prints_it(file: Path, pin: str, pin
         ("key: x.pem", "2: agent.key: is of no use without cert"),
         ("cert: x.pem", "2: agent.cert: "),
         ("cert: agent.yaml", "2: agent.cert: "),
-        ("proxy: https://proxy:3128", "2: agent.proxy: this is not the address of a proxy; one looks like"),
+        (
+            "proxy: https://proxy:3128",
+            "2: agent.proxy: this is not the address of a proxy; one looks like",
+        ),
     ],
 )
 def test_a_mistake_about_the_way_is_named(file: Path, text: str, said: str) -> None:

@@ -13,10 +13,10 @@ from agent import wire
 from agent.calls import Call
 from agent.checks import Measured
 from agent.clock import Moment
-from agent.collectors import Collectors
 from agent.loop import FACTS_EVERY_MS, Loop, new_batch, next_tick
-from agent.post import Post
 from agent.pusher import Pusher
+from agent.pusher.collectors import Collectors
+from agent.pusher.post import Post
 from agent.sampler import Sampler, Tick
 from agent.spool import Limits, Spool
 from tests.agent.receiver import TOKEN, Receiver

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agent.checks import Measured
 from agent.checks.dns import Check, Options, answers, encoded, question, reply_in
-from agent.dial import Address, NoAnswer
+from agent.net.dial import Address, NoAnswer
 from tests.conftest import Needs
 
 TOTAL_MS, ANSWERS = 'dns_total_ms{check="names"}', 'dns_answers{check="names"}'

@@ -15,8 +15,8 @@ import trustme
 
 from agent.checks import Measured
 from agent.checks.http import Check, Options, Target, status_ranges
-from agent.dial import OutOfReach
-from agent.reach import beyond_link
+from agent.net.dial import OutOfReach
+from agent.net.reach import beyond_link
 from tests.agent.checks.conftest import Handler, Serve
 
 STATUS, TOTAL_MS = 'http_status{check="shop"}', 'http_total_ms{check="shop"}'

@@ -60,7 +60,7 @@ def dnsmasq(needs: Needs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         with subprocess.Popen(
             [command, "--no-daemon", "--pid-file=", "--user=", *options], text=True
         ) as server:
-            if answers(server, port):
+            if comes_up(server, port):
                 yield port
                 server.terminate()
                 return
@@ -75,7 +75,7 @@ def free_port() -> int:
     return port
 
 
-def answers(server: subprocess.Popen[str], port: int) -> bool:
+def comes_up(server: subprocess.Popen[str], port: int) -> bool:
     end = time.monotonic() + 10
     while server.poll() is None and time.monotonic() < end:
         if asked(port, timeout_s=1).state != "bad":

@@ -156,7 +156,7 @@ class Source:
                     found.setdefault(name, 0.0)
             self.held.update({name: (start, value) for name, value in tick.gauges.items()})
             for name, (at, value) in self.held.items():
-                found[name] = value if start - at <= GAUGE_HOLDS_MS else math.nan
+                found[name] = value if abs(start - at) <= GAUGE_HOLDS_MS else math.nan
         for name, duration in self.durations.items():
             counts = tick.durations.get(name, {})
             if counts or not late:
@@ -242,10 +242,13 @@ class Ticks:
 
     def _close_ticks(self, source: Source, until: int, last: bool) -> None:
         now, newest = self._now_ms(), until - TICK_MS
+        # After the clock was set back, what it said before is of no use.
+        if source.emitted > now or source.posted_at > now:
+            source.emitted, source.posted_at = newest, now
         quiet_ms = now - source.posted_at
         if quiet_ms >= IDLE_MS and not source.ticks:
             source.forget()
-        for start in sorted(start for start in source.ticks if start < until):
+        for start in sorted(start for start in source.ticks if start < until or start > now):
             tick = source.ticks.pop(start)
             self._cells -= tick.cells
             self._close(source, tick, start, now)

@@ -74,5 +74,8 @@ def test_what_is_kept_is_changed_by_a_reload_and_a_mistake_changes_nothing(stage
     wait_until("rollups to go", lambda: kept(collector)["rollups"] <= 5)
     wait_until("the incident to go", lambda: not kept(collector)["incidents"])
     assert kept(collector)["samples"] in (3, 4)
+
+    reload(collector, disk_budget="1GiB")
+    wait_until("the budget to hold", lambda: "of 1,024 MiB" in collector.get("/health/detailed")[1])
     assert collector.get("/ready")[0] == 200
     assert collector.stop() == 0

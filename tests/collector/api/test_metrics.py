@@ -243,6 +243,21 @@ async def test_a_service_that_posts_no_more_fades_and_its_alerts_end(house: Hous
     assert len(await house.rows()) > rows
 
 
+async def test_a_clock_that_was_ahead_for_a_while_holds_nothing_up(house: House) -> None:
+    await house.post(metric("orders_count", 1))
+    await house.pass_ticks(2)
+    house.ms += 30 * DAY
+    await house.post(metric("orders_count", 2))
+    house.ms -= 30 * DAY
+    for _ in range(3):
+        await house.post(metric("orders_count", 4), metric("response_time_ms", 9_000))
+        await house.pass_ticks()
+    await house.pass_ticks(2)
+    assert sum(samples.get("orders_count", 0) for _, samples in await house.rows()) == 15
+    assert len(await house.store.incidents.open()) == 1
+    assert "1 services" in house.ticks.health().detail
+
+
 @pytest.mark.parametrize(
     ("value", "code"),
     [

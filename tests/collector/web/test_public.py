@@ -60,6 +60,14 @@ def test_a_host_that_was_stopped_as_planned_is_none_of_the_systems() -> None:
     assert (page.systems, page.unknown, page.headline) == (1, 0, "All systems work")
 
 
+def test_a_service_that_posts_metrics_is_no_system_of_its_own_but_its_trouble_is_told() -> None:
+    shop = host(2, 86_400_000)
+    shop.host.name = "service:shop"
+    assert told([host(1), shop]).systems == 1
+    page = told([host(1), shop], trouble(2, "critical"))
+    assert (page.state, page.troubled, page.incidents_open) == ("bad", 0, 1)
+
+
 def test_each_system_is_counted_once() -> None:
     page = told([host(1), host(2), host(3), host(4, None)], trouble(1, "critical"), trouble(4, "critical"))
     assert (page.systems, page.working, page.troubled, page.unknown) == (4, 2, 1, 1)

@@ -1,6 +1,7 @@
 """When the next request may go, and how much of the backlog in it. Pure: the time and the dice are passed in.
 
-The present goes first and at once. The backlog goes in requests of its own, one after each push of the present (with
+The present goes first and at once: before it has gone, the collector would take the backlog for the present, and wake
+people about what is long over. The backlog goes in requests of its own, one after each push of the present (with
 long ticks, every ten seconds), and never more than half of the time, so that a collector that has just come back gets
 at most twice its usual requests. When the collector fails, tries come ever less often, down to the rate of the ticks.
 All of it is spread by chance, or a fleet that lost its collector together would come back together.
@@ -38,6 +39,7 @@ class Pace:
         self._beat_s = min(every_s, BEAT_S_MAX)
         self._uniform = uniform
         self._failures = 0
+        self._present_has_gone = False
         self._closed_until_s = 0.0
         self._backlog_from_s = 0.0
 
@@ -49,6 +51,8 @@ class Pace:
             return Turn("wait", self._closed_until_s - now_s)
         if present:
             return Turn("present")
+        if not self._present_has_gone:
+            return Turn("wait", self._every_s)
         if now_s < self._backlog_from_s:
             return Turn("wait", self._backlog_from_s - now_s)
         return Turn("backlog")
@@ -60,6 +64,8 @@ class Pace:
         if backlog:
             self.batches = min(2 * self.batches, BATCHES_PER_PUSH_MAX)
             self.rest(now_s, took_s)
+        else:
+            self._present_has_gone = True
 
     def rest(self, now_s: float, took_s: float = 0.0) -> None:
         """The backlog has had its turn."""

@@ -23,7 +23,7 @@ def pace(every_s: float = 10.0) -> Pace:
         (False, False, Turn("wait", 10.0), "there is nothing to send"),
         (True, False, Turn("present"), "it goes at once"),
         (True, True, Turn("present"), "the present goes before the backlog"),
-        (False, True, Turn("backlog"), "a request is to spare"),
+        (False, True, Turn("wait", 10.0), "only the present tells what of the backlog is over"),
     ],
 )
 def test_at_the_start(present: bool, backlog: bool, turn: Turn, because: str) -> None:
@@ -83,6 +83,8 @@ def test_after_a_success_failures_are_counted_anew() -> None:
 )
 def test_how_long_the_backlog_rests(every_s: float, took_s: float, rest_s: float, because: str) -> None:
     one = pace(every_s)
+    one.went_well(100.0, backlog=False, took_s=0.1)
+    assert one.turn(100.0, present=False, backlog=True) == Turn("backlog")
     one.went_well(100.0, backlog=True, took_s=took_s)
     turn = one.turn(100.0, present=False, backlog=True)
     assert (turn.kind, turn.wait_s) == ("wait", pytest.approx(rest_s)), because

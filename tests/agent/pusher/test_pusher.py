@@ -217,6 +217,21 @@ def test_the_present_goes_first_and_the_backlog_after_it_oldest_first(host: Host
     assert receiver.got[2].push.floor == 20
 
 
+def test_what_an_earlier_run_left_waits_for_the_first_batch_of_this_one(
+    host: Host, receiver: Receiver
+) -> None:
+    host.sample(5)
+    host.spool.flush(host.now())
+    host.spool.close()
+    host.spool = Spool(host.spool.folder, Limits(), host.now())
+    host.pusher = host.new_pusher()
+    assert host.push() > 0
+    assert receiver.got == []
+    host.sample()
+    host.push()
+    assert sizes(receiver) == [1, 5]
+
+
 def test_an_hour_of_backlog_is_sent_within_two_minutes_each_batch_once(
     host: Host, receiver: Receiver
 ) -> None:
@@ -263,12 +278,13 @@ def test_what_waits_for_the_clock_to_be_set_keeps_nothing_busy(host: Host, recei
     host.boot_id, host.boot_ms, host.offset_ms = "next", 5_000, 0
     host.spool = Spool(host.spool.folder, Limits(), host.now())
     host.pusher = host.new_pusher()
+    host.sample()
     assert host.push() >= 5
-    assert receiver.got == []
+    assert sizes(receiver) == [1]
     host.offset_ms = NOON + 2_000_000
     host.boot_ms += TICK_MS
     host.push()
-    assert sizes(receiver) == [5]
+    assert sizes(receiver) == [1, 5]
 
 
 # --- answers for single batches ---

@@ -204,6 +204,27 @@ def test_what_happened_while_the_collector_was_away_is_complete_and_wakes_nobody
     assert max(gaps) < 1_000, "there is a hole where the collector was away"
 
 
+def test_an_agent_that_was_started_anew_in_between_wakes_nobody_about_the_past_either(stage: Stage) -> None:
+    service = stage.service()
+    collector = stage.collector(rules=[SHOP_DOWN], channels=[{"kind": "log", "name": "log"}])
+    collector.start()
+    checks = [{"kind": "http", "id": "shop", "url": service.url, "timeout": "1s"}]
+    agent = stage.agent("web-1", collector.add_host("web-1"), checks=checks)
+    agent.start()
+    wait_until("the shop to be seen well", lambda: sees_well(collector, "shop"))
+    assert collector.stop() == 0
+    service.stop()
+    time.sleep(2.0)
+    service.start()
+    time.sleep(1.0)
+    assert agent.stop() == 0
+    collector.start()
+    agent.start()
+    wait_until("the late transitions", lambda: len(collector.transitions("%shop%")) == 3)
+    assert all(late for *_, late in collector.transitions("%shop%"))
+    assert collector.notices() == []
+
+
 def newest(collector: Collector) -> int:
     return int(collector.ask_one("SELECT max(at) FROM batches"))
 

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from agent import wire
 from collector.health import Component
+from collector.ingest.answer import Answers
 from collector.ingest.arrivals import NotStored, arrival, check_time, evidence
 from collector.ingest.body import BYTES_AT_WORK_MAX, NotTaken, Room, Share, decode, read, unpack
 from collector.ingest.layouts import Layout, Layouts
@@ -97,6 +98,7 @@ class Ingest:
         self._late_ms_max = late_ms_max
         self._room = Room(bytes_at_work_max)
         self._layouts = Layouts()
+        self._answers = Answers()
         self._tallies = Tallies(WHYS, lambda: self._room.bytes)
         registry.register(self._tallies)
         self._taken_at: int | None = None
@@ -132,7 +134,7 @@ class Ingest:
         results = _in_the_order_sent(taken, refused)
         asks = self._inquiries.asks(host) if self._inquiries is not None else ()
         asks = (*asks, *self._defined(host, has))
-        return web.Response(body=wire.answer(results, asks), content_type="application/json")
+        return self._answers.answer(wire.answer(results, asks), arrived_at)
 
     async def _host(self, request: web.Request) -> int:
         host = await self._tokens.host(request.headers.get("Authorization"))

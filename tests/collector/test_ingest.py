@@ -383,6 +383,27 @@ async def test_what_is_no_push_is_refused_with_a_reason(door: Door, body: bytes,
     await refused(door, gzip.compress(body), 400, why, Content_Encoding="gzip")
 
 
+async def test_the_answer_is_the_same_whether_the_connection_goes_on_or_ends(door: Door) -> None:
+    async with door.connection() as (reader, writer):
+        writer.write(door.request(door.push_of()))
+        goes_on = await read_answer(reader)
+        writer.write(door.request(door.push_of(), Connection="close"))
+        ends = await read_answer(reader)
+        assert await closed(reader) == b""
+    assert ends.headers.pop("connection") == "close"
+    assert goes_on.status == ends.status == 200
+    assert goes_on.body == ends.body
+    assert goes_on.headers.keys() == ends.headers.keys()
+    assert goes_on.headers["content-type"].partition(";")[0] == ends.headers["content-type"].partition(";")[0]
+
+
+async def test_a_push_as_of_http_1_0_is_answered_and_the_connection_closed(door: Door) -> None:
+    async with door.connection() as (reader, writer):
+        writer.write(door.request(door.push_of()).replace(b"HTTP/1.1", b"HTTP/1.0", 1))
+        assert (await read_answer(reader)).status == 200
+        assert await closed(reader) == b""
+
+
 async def test_another_version_is_told_which_is_spoken(door: Door) -> None:
     answer = await refused(door, b'{"v":2}', 400, "version")
     assert answer.json["message"] == "this collector speaks version 1 of the wire; the push is version 2"

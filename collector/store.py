@@ -70,11 +70,17 @@ class TokenRow(Struct, frozen=True):
 
 
 class Latest(Struct, frozen=True):
-    """A host and the values of its newest batch, by series name: NaN where the check gave no answer. Empty when it has
-    never been heard. Newest is by sample time; of two of the same time, the one that came last."""
+    """A host and its newest batch: a number for each name, NaN where the check gave no answer, none when it has never
+    been heard. Newest is by sample time; of two of the same time, the one that came last."""
 
     host: Host
-    values: dict[str, float]
+    names: Sequence[str] = ()
+    numbers: Sequence[float] = ()
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The numbers by name. Made anew each time: of ten thousand hosts, a page shows the values of a tenth."""
+        return dict(zip(self.names, self.numbers, strict=True))
 
 
 class Points(Struct, frozen=True):

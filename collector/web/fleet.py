@@ -189,7 +189,7 @@ def _service(latest: Latest, alerts: Sequence[Alert], acknowledged: set[int], ti
         host.id,
         host.name.removeprefix(SERVICE),
         mark_of(host, alerts, acknowledged, times.now),
-        sum(not name.partition("{")[0].endswith(ENDING) for name in latest.values),
+        sum(not name.partition("{")[0].endswith(ENDING) for name in latest.names),
         "never" if heard is None else times.ago(heard),
         "" if heard is None else iso(heard),
     )
@@ -300,7 +300,7 @@ def _say_group(shapes: Sequence[Shape]) -> str:
 
 def _row(latest: Latest, mark: Mark, alerts: Sequence[Alert], times: Times) -> HostRow:
     host, values = latest.host, latest.values
-    disks, checks = _series_to_look_at(tuple(values))
+    disks, checks = _series_to_look_at(tuple(latest.names))
     full, mount = _fullest(values, disks)
     load = values.get("load1")
     heard = host.arrived_at

@@ -113,7 +113,7 @@ _CHECK_ORDER = {"bad": 0, "warn": 1, "unknown": 2, "ok": 3}
 
 def _is_run(check: CheckAnswer, latest: Latest) -> bool:
     """A check that was taken out, on the host or at the collector, leaves its last word behind; it is none any more."""
-    return series_name("check_state", {"check": check.id, "kind": check.kind}) in latest.values
+    return series_name("check_state", {"check": check.id, "kind": check.kind}) in latest.names
 
 
 def _check(check: CheckAnswer, times: Times) -> CheckRow:

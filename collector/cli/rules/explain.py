@@ -121,16 +121,16 @@ def explained(
     windows: Mapping[Key, Window],
 ) -> Explained:
     """`states` are those of the host."""
-    host, labels = latest.host, binding_labels(latest.host)
+    host, labels, values = latest.host, binding_labels(latest.host), latest.values
     enabled = [one for one in written if one.rule.enabled]
     about = {one.rule.name: one for one in enabled if one.rule.concerns(labels)}
     by_key = {(state.rule, state.subject): state for state in states}
     batch = [rule for one in about.values() if (rule := one.rule).cadence == "batch"]
-    plan = Plan(list(latest.values), batch)
+    plan = Plan(list(values), batch)
     says = list(_silence(about, host, by_key))
     for rule, name in plan.bound:
         state = by_key.get((rule.name, host.series_subject(name)))
-        value = latest.values[name]
+        value = values[name]
         if has_window(rule):
             window = windows.get((rule.name, name))
             reading = rule.reading(window) if window else None

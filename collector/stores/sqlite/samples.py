@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -136,9 +137,9 @@ class SqliteSamples:
     def _latest(self, connection: sqlite3.Connection, row: Sequence[Any]) -> Latest:
         layout, samples = row[HOST_WIDTH:]
         if layout is None:
-            return Latest(host_of(row), {})
-        names = self._layouts.names(connection, layout)
-        return Latest(host_of(row), dict(zip(names, unpack_samples(samples).tolist(), strict=True)))
+            return Latest(host_of(row))
+        numbers = array("d", unpack_samples(samples).tobytes())
+        return Latest(host_of(row), self._layouts.names(connection, layout), numbers)
 
 
 def _of_metric(names: Sequence[str], metric: str) -> list[tuple[str, int]]:

@@ -19,7 +19,14 @@ TIMES = Times(zone_named("UTC"), NOW)
 def host(number: int, name: str = "", seen_s: float | None = 3, **labels: str) -> Latest:
     heard = None if seen_s is None else NOW - int(seen_s * 1000)
     values = {} if heard is None else {"cpu_used_pct": 12.4, "memory_used_pct": 61.0, "load1": 0.4}
-    return Latest(Host(number, name or f"host-{number}", labels, arrived_at=heard, last_at=heard), values)
+    known = Host(number, name or f"host-{number}", labels, arrived_at=heard, last_at=heard)
+    return saying(Latest(known), values)
+
+
+def saying(latest: Latest, values: dict[str, float]) -> Latest:
+    """The host when its batch says this besides."""
+    values = latest.values | values
+    return Latest(latest.host, list(values), list(values.values()))
 
 
 def alert(number: int, on: int, severity: Severity = "warning", series: str = "", incident: int = 0) -> Alert:
@@ -178,8 +185,7 @@ def test_a_storm_is_cut_and_counted() -> None:
 
 
 def test_only_the_meter_that_an_alert_is_about_has_a_colour() -> None:
-    latest = host(1)
-    latest.values['disk_used_pct{mount="/var"}'] = 97.0
+    latest = saying(host(1), {'disk_used_pct{mount="/var"}': 97.0})
     series = 'disk_used_pct{mount="/var"}'
     seen = look([latest], [incident(1, on=1)], [alert(1, on=1, severity="critical", series=series)])
     (row,) = seen.groups[0].rows
@@ -188,16 +194,15 @@ def test_only_the_meter_that_an_alert_is_about_has_a_colour() -> None:
 
 
 def test_the_fullest_disk_is_the_one_that_is_shown() -> None:
-    latest = host(1)
     mounts = {"/": 41.0, "/v a{r}": 96.4, "/mnt/gone": math.nan, '/say \\"hi\\"': 12.0}
-    latest.values.update({f'disk_used_pct{{mount="{mount}"}}': full for mount, full in mounts.items()})
+    latest = saying(host(1), {f'disk_used_pct{{mount="{mount}"}}': full for mount, full in mounts.items()})
     (row,) = look([latest]).groups[0].rows
     assert (row.disk.replace("\N{NO-BREAK SPACE}", " "), row.mount) == ("96 %", "/v a{r}")
 
 
 def test_what_gave_no_answer_is_a_dash_and_is_counted() -> None:
-    latest = host(1)
-    latest.values.update({"cpu_used_pct": math.nan, 'check_state{check="web",kind="http"}': math.nan})
+    unanswered = {"cpu_used_pct": math.nan, 'check_state{check="web",kind="http"}': math.nan}
+    latest = saying(host(1), unanswered)
     (row,) = look([latest]).groups[0].rows
     assert (row.cpu, row.cpu_look, row.load) == ("–", "meter", "0.40")
     assert row.note.replace("\N{NO-BREAK SPACE}", " ") == "1 check without answer"

@@ -16,7 +16,8 @@ SECRET = "SECRET-NAME"
 def host(number: int, seen_ms: int | None = 3_000) -> Latest:
     return Latest(
         Host(number, f"{SECRET}-{number}", {SECRET: SECRET}, arrived_at=seen_ms and NOW - seen_ms),
-        {SECRET: 1.0},
+        [SECRET],
+        [1.0],
     )
 
 

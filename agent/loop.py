@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 FACTS_EVERY_MS = 300_000
 APART_S = 1.0
 """However often a sample is asked for, so much lies between it and the one before."""
+WAIT_SHARE, WAIT_S_MIN = 0.8, 0.5
+"""A tick waits for its checks through most of the interval. Would it wait for the slowest, however long that may take,
+the host would be missed for one address that does not answer."""
 SERIES = {
     "agent_spool_bytes": "How much disk the batches take that the collector has not acknowledged.",
     "agent_spool_batches": "How many batches the collector has not acknowledged.",
@@ -104,7 +107,7 @@ class Loop:
     def tick(self) -> None:
         """One batch, into the spool."""
         began = self._clock()
-        tick = self._sampler.sample()
+        tick = self._sampler.sample(max(WAIT_S_MIN, WAIT_SHARE * self._every_ms / 1000))
         self._spool.add(self._batch(tick, began), began)
         self._pusher.wake()
         self.answers = tick.checks

@@ -1,7 +1,8 @@
 """One tick: every check asked at once, each under its time limit, and none of them able to spoil the others.
 
-A check that fails becomes an answer that says so. A check that hangs is left in its thread and not asked again until it
-has come back.
+A check that fails becomes an answer that says so. One that takes longer than the tick can wait goes on, and its answer
+comes with a later tick; until then it says what it said last. One that hangs beyond its own limit is left in its thread
+and not asked again until it has come back.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Tick(Struct):
 
 
 class Asked(Struct):
-    """A check and how it fared when it was last asked; `said` is what the log was told about that."""
+    """A check and how it fared when it was last asked: `answer` is the last it gave, with the milliseconds it took, and
+    `heard` whether that is the job's. `said` is what the log was told."""
 
     id: str
     kind: str
@@ -47,7 +49,23 @@ class Asked(Struct):
     check: Check
     state_series: str
     job: Job[Measured] | None = None
+    answer: tuple[Measured, float | None] | None = None
+    heard: bool = False
     said: str = ""
+
+    def is_late(self, now_s: float) -> bool:
+        """Whether it has been waited for longer than its limit."""
+        job = self.job
+        if job is None or job.started_s is None:
+            return False
+        return (now_s if job.ended_s is None else job.ended_s) - job.started_s >= job.limit_s
+
+    def is_free(self, now_s: float) -> bool:
+        """Whether it can be asked anew. An answer that came too late is forgotten, any other is heard before."""
+        job = self.job
+        if job is None or job.started_s is None:
+            return True
+        return job.ended and (self.heard or self.is_late(now_s))
 
 
 class Sampler:
@@ -83,9 +101,10 @@ class Sampler:
         """How long one tick may take."""
         return max((asked.timeout_s for asked in self._checks), default=0.0) + GRACE_S
 
-    def sample(self) -> Tick:
-        """Ask every check that does not hang; come back with the slowest, or after the largest limit and its grace."""
-        self._workers.run(list(self._new_jobs()))
+    def sample(self, within_s: float = math.inf) -> Tick:
+        """Ask every check that can be asked; come back with the slowest, or after the largest limit and its grace, and
+        in any case after `within_s`."""
+        self._workers.run(list(self._new_jobs()), within_s)
         # How the checks stand has its place first, so that what is over the limit of series can only be values.
         tick = Tick({asked.state_series: None for asked in self._checks}, [])
         for asked in self._checks:
@@ -104,9 +123,13 @@ class Sampler:
         self._workers.close()
 
     def _new_jobs(self) -> Iterator[Job[Measured]]:
+        now_s = self._clock()
         for asked in self._checks:
-            if asked.job is None or asked.job.ended or asked.job.started_s is None:
-                asked.job = Job(partial(self._measured, asked.check), asked.timeout_s + GRACE_S)
+            if asked.is_free(now_s):
+                asked.job, asked.heard = (
+                    Job(partial(self._measured, asked.check), asked.timeout_s + GRACE_S),
+                    False,
+                )
                 yield asked.job
 
     def _measured(self, check: Check) -> Measured:
@@ -114,22 +137,26 @@ class Sampler:
 
     def _answer(self, asked: Asked) -> tuple[Measured, float | None]:
         """What the check has to say now, and how many milliseconds it took to say it."""
-        job = asked.job
+        job, now_s = asked.job, self._clock()
         assert job is not None
         if job.started_s is None:
             return Measured({}, "unknown", f"not asked, since {THREADS_MAX} other checks hang"), None
-        if job.ended_s is None:
-            waited = roughly(self._clock() - job.started_s)
+        if job.ended_s is not None:
+            ms = (job.ended_s - job.started_s) * 1000
+            broken = Measured({}, "unknown", plain(f"{asked.kind}: {sentence(job.error)}"))
+            asked.answer, asked.heard = (job.result or broken, ms), True
+        elif asked.is_late(now_s):
+            waited = roughly(now_s - job.started_s)
+            asked.answer = None
             return Measured({}, "unknown", f"no answer for {waited}; still waiting"), None
-        ms = (job.ended_s - job.started_s) * 1000
-        if job.result is None:
-            return Measured({}, "unknown", plain(f"{asked.kind}: {sentence(job.error)}")), ms
-        return job.result, ms
+        return asked.answer or (Measured({}, "unknown", "no answer yet"), None)
 
     def _tell(self, asked: Asked, found: Measured) -> None:
         """Log that a check does not answer, or not in full: once, until that changes."""
         job = asked.job
         if job is not None and job.started_s is not None and not job.ended:
+            if not asked.is_late(self._clock()):
+                return
             trouble = "it hangs; it is asked again when it has come back"
         elif found.state == "unknown" or LEFT_OUT in found.detail:
             trouble = found.detail

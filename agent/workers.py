@@ -7,6 +7,7 @@ its thread, and the next calls get another one.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -54,8 +55,9 @@ class Workers:
         self._idle = 0
         self._closed = False
 
-    def run(self, jobs: Sequence[Job[T]]) -> None:
-        """Make the calls; come back when each has ended or used up its limit, at the latest after the largest limit.
+    def run(self, jobs: Sequence[Job[T]], within_s: float = math.inf) -> None:
+        """Make the calls; come back when each has ended or used up its limit, at the latest after the largest limit, or
+        after `within_s`.
 
         A call that has not ended by then goes on in its thread and may end later. One that got no thread is given up
         and stays not started.
@@ -64,7 +66,7 @@ class Workers:
         with self._wanted:
             self._queue.extend(jobs)
             self._put_to_work(1)
-            while (left_s := self._left_s(jobs, began_s)) > 0:
+            while (left_s := self._left_s(jobs, began_s, within_s)) > 0:
                 self._ended.wait(min(left_s, GROW_AFTER_S) if self._queue else left_s)
                 if self._queue:
                     self._put_to_work(max(1, self._threads - self._idle))  # twice as many as are busy
@@ -76,9 +78,9 @@ class Workers:
             self._closed = True
             self._wanted.notify_all()
 
-    def _left_s(self, jobs: Sequence[Job[T]], began_s: float) -> float:
+    def _left_s(self, jobs: Sequence[Job[T]], began_s: float, within_s: float) -> float:
         """How long there is something to wait for; 0 or less when there is nothing."""
-        end_s = began_s + max((job.limit_s for job in jobs), default=0.0)
+        end_s = began_s + min(within_s, max((job.limit_s for job in jobs), default=0.0))
         ends = (
             end_s if job.started_s is None else min(end_s, job.started_s + job.limit_s)
             for job in jobs

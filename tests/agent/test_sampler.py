@@ -67,6 +67,13 @@ def hanging() -> Iterator[Hanging]:
     check.let_go.set()
 
 
+def wait_for(question: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not question():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def states(tick: Tick) -> dict[str, str]:
     return {check.id: check.state for check in tick.checks}
 
@@ -193,6 +200,48 @@ def test_a_check_that_came_back_is_asked_again_and_its_late_answer_forgotten(han
         assert time.monotonic() < deadline
     assert hanging.asked == 2
     assert states(tick) == {"nfs": "ok"}
+
+
+def test_a_slow_check_holds_up_no_tick_and_its_answer_comes_with_a_later_one(
+    hanging: Hanging, caplog: pytest.LogCaptureFixture
+) -> None:
+    sampler = Sampler([("web", "http", 20.0, hanging), ("ok", "ok", 5.0, fine(x=1.0))])
+    for _ in range(2):
+        began = time.monotonic()
+        tick = sampler.sample(within_s=0.1)
+        assert time.monotonic() - began < 1.0
+        assert tick.samples["x"] == 1
+        assert (tick.checks[0].state, tick.checks[0].detail) == ("unknown", "no answer yet")
+    assert caplog.records == []
+    hanging.let_go.set()
+    wait_for(lambda: "came_late" in sampler.sample(within_s=0.1).samples)
+    assert hanging.asked == 1
+
+
+def test_while_a_slow_check_is_asked_again_it_says_what_it_said_last(
+    hanging: Hanging, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers: list[Callable[[float], Measured]] = [
+        lambda at_s: Measured({"http_total_ms": 7_000.0}, "bad", "no answer within 7 s"),
+        hanging.measure,
+    ]
+    sampler = Sampler([("web", "http", 20.0, Answering(lambda at_s: answers.pop(0)(at_s)))])
+    first = sampler.sample()
+    again = sampler.sample(within_s=0.1)
+    assert again.samples == first.samples
+    assert again.checks == first.checks
+    assert caplog.records == []
+
+
+def test_what_a_check_said_last_is_not_said_for_ever(hanging: Hanging) -> None:
+    clock = Clock()
+    answers: list[Callable[[float], Measured]] = [lambda at_s: Measured({"x": 1.0}), hanging.measure]
+    sampler = Sampler([("nfs", "disk", 5.0, Answering(lambda at_s: answers.pop(0)(at_s)))], clock)
+    sampler.sample()
+    assert states(sampler.sample(within_s=0.1)) == {"nfs": "ok"}
+    clock.ahead_s = 6.0
+    tick = sampler.sample(within_s=0.1)
+    assert (states(tick), "x" in tick.samples) == ({"nfs": "unknown"}, False)
 
 
 def test_many_that_hang_take_the_time_of_one() -> None:

@@ -24,7 +24,7 @@ from tests.bench.table import quantile
 from tests.bench.trace import ticks
 from tests.system.harness import ROOT, environ
 
-WARM_UP_PUSHES = 3
+WARM_UP_PUSHES, WARM_UP_AT_ONCE = 3, 1_000
 PATIENCE_S = 60.0
 
 
@@ -191,10 +191,12 @@ class Client:
         for connection in connections:
             connection.answered = self._note_fault
         for _ in range(WARM_UP_PUSHES):
-            for connection in connections:
-                connection.send()
-            while any(connection.waiting for connection in connections):
-                await asyncio.sleep(0.005)
+            for first in range(0, len(connections), WARM_UP_AT_ONCE):
+                some = connections[first : first + WARM_UP_AT_ONCE]
+                for connection in some:
+                    connection.send()
+                while any(connection.waiting for connection in some):
+                    await asyncio.sleep(0.005)
 
     def _note_fault(self, connection: Connection) -> None:
         if connection.fault:

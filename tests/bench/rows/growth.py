@@ -1,0 +1,160 @@
+"""How cost grows with the fleet: 100, 1,000 and 10,000 hosts, all connected, at the same number of pushes a second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from msgspec import Struct
+
+from collector.auth import new_token
+from collector.stores.sqlite import open_store
+from collector.stores.sqlite.caretaker import SqliteCaretaker
+from tests.bench.client import Order, Pressed, press
+from tests.bench.fleet import DEFAULT_PACKS, Settings, stage
+from tests.bench.process import resident_mib, resident_peak_mib
+from tests.bench.table import Goal, Row, quantile
+from tests.system.harness import Collector
+
+SIZES, QUICK_SIZES = (100, 1_000, 10_000), (10, 20, 40)
+PACE_PER_S = 1_000
+"""What ten thousand hosts send that push every ten seconds. Fewer hosts push more often, so that only their number
+differs."""
+SECONDS = 8.0
+PAGES = 15
+ENROLLED_AT_ONCE = 500
+CONNECTIONS_BESIDE_HOSTS = 100
+LINEAR = Goal(1.2, 1.0)
+
+
+class Grown(Struct, frozen=True):
+    """What a fleet of `hosts` took. `disk_bytes` is of one batch as it came, in the store, not packed yet."""
+
+    hosts: int
+    pressed: Pressed
+    resident_mib: float
+    peak_mib: float
+    disk_bytes: float
+    pages_ms: list[float]
+
+    @property
+    def page_ms(self) -> float:
+        return quantile(self.pages_ms, 0.5)
+
+
+def run(settings: Settings) -> list[Row]:
+    sizes, seconds = (QUICK_SIZES, 0.3) if settings.quick else (SIZES, SECONDS)
+    few, some, many = (grown(hosts, seconds) for hosts in sizes)
+    return [*_growth(few, some, many), *_largest(many)]
+
+
+def grown(hosts: int, seconds: float) -> Grown:
+    with stage() as here:
+        settings = {"packs": list(DEFAULT_PACKS), "connections_max": hosts + CONNECTIONS_BESIDE_HOSTS}
+        collector: Collector = here.collector(settings=settings)
+        state = collector.database.parent
+        tokens = asyncio.run(enrolled_at_once(state, hosts))
+        collector.start()
+        pressed = press(Order(collector.port, collector.pid, tokens, seconds, PACE_PER_S))
+        pages_ms = [_page_ms(collector) for _ in range(PAGES)]
+        resident, peak = resident_mib(collector.pid), resident_peak_mib(collector.pid)
+        collector.stop()
+        return Grown(hosts, pressed, resident, peak, _bytes_of_a_batch(state), pages_ms)
+
+
+async def enrolled_at_once(state: Path, hosts: int) -> list[str]:
+    """The tokens of so many hosts. One after the other, as commands enrol them, would take minutes."""
+    store = await open_store(state, role="collector")
+    try:
+        tokens = [new_token() for _ in range(hosts)]
+        for first in range(0, hosts, ENROLLED_AT_ONCE):
+            some = enumerate(tokens[first : first + ENROLLED_AT_ONCE], first)
+            await asyncio.gather(
+                *(
+                    store.hosts.enrol(f"load-{number}", {}, token.id, sha256, 0)
+                    for number, (token, sha256) in some
+                )
+            )
+        return [str(token) for token, _ in tokens]
+    finally:
+        await store.close()
+
+
+def _page_ms(collector: Collector) -> float:
+    began_s = time.perf_counter()
+    status, said = collector.get("/")
+    assert status == 200, said
+    return (time.perf_counter() - began_s) * 1000
+
+
+def _bytes_of_a_batch(state: Path) -> float:
+    found = SqliteCaretaker(state).check(lambda _said, _share: None)
+    assert not found.damage, found.damage
+    assert found.contents is not None
+    fresh = next(tier for tier in found.contents.tiers if tier.name == "fresh")
+    return fresh.bytes / fresh.rows
+
+
+# --- the rows ---------------------------------------------------------------------------------------------------------
+
+
+def _growth(few: Grown, some: Grown, many: Grown) -> list[Row]:
+    sizes = f"{few.hosts:,}, {some.hosts:,} and {many.hosts:,} hosts"
+    most = f"{many.hosts:,} ÷ {few.hosts:,}"
+    cpu_us = [each.pressed.cpu_us_per_push for each in (few, some, many)]
+    p99_ms = ", ".join(f"{each.pressed.p99_ms:.0f}" for each in (few, some, many))
+    disk = [each.disk_bytes for each in (few, some, many)]
+    page_us = [each.page_ms / each.hosts * 1000 for each in (few, some, many)]
+    pages_ms = ", ".join(f"{each.page_ms:.0f}" for each in (few, some, many))
+    return [
+        _ratio(
+            f"CPU of a push with {sizes}, {PACE_PER_S:,} pushes/s of all; {most}",
+            cpu_us,
+            f"µs; p99 of the answers {p99_ms} ms",
+        ),
+        _memory(few, some, many),
+        _ratio(f"disk of a host and tick as it came; {most}", disk, "bytes"),
+        _ratio(f"overview page, time for each host; {most}", page_us, f"µs; whole: {pages_ms} ms"),
+    ]
+
+
+def _ratio(what: str, figures: list[float], unit: str) -> Row:
+    ratio = figures[-1] / figures[0]
+    return Row(
+        what, f"{ratio:.2f}: {', '.join(f'{figure:,.0f}' for figure in figures)} {unit}", ratio, LINEAR
+    )
+
+
+def _memory(few: Grown, some: Grown, many: Grown) -> Row:
+    """Of each further host, as what the collector takes without any would hide what they take."""
+    earlier, later = (
+        (large.resident_mib - small.resident_mib) * 1024 / (large.hosts - small.hosts)
+        for small, large in ((few, some), (some, many))
+    )
+    all_of_it = ", ".join(f"{each.resident_mib:.0f}" for each in (few, some, many))
+    ratio = later / earlier if earlier > 0 else None
+    return Row(
+        f"memory of each host from {some.hosts:,} to {many.hosts:,} ÷ from {few.hosts:,} to {some.hosts:,}",
+        f"{'-' if ratio is None else f'{ratio:.2f}'}: {later:.0f} ÷ {earlier:.0f} KiB; whole: {all_of_it} MiB",
+        ratio,
+        LINEAR,
+    )
+
+
+def _largest(many: Grown) -> list[Row]:
+    times = f"({min(many.pages_ms):.0f} to {max(many.pages_ms):.0f}, {PAGES} times)"
+    return [
+        Row(
+            f"overview page, {many.hosts:,} hosts",
+            f"{many.page_ms:.0f} ms {times}",
+            many.page_ms,
+            Goal(200, 100),
+        ),
+        Row(
+            f"collector's memory, {many.hosts:,} hosts, all connected, pages shown",
+            f"{many.resident_mib:.0f} MiB after {many.pressed.pushes:,} pushes (peak {many.peak_mib:.0f})",
+            many.resident_mib,
+            Goal(800, 400),
+        ),
+    ]

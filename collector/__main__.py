@@ -156,9 +156,8 @@ async def _up_together(collector: Collector, url: str, folder: up.Folder, log_fo
             token = new_token()
             await hosts.enrol(collector.store.hosts, socket.gethostname(), {}, token, now_ms())
             folder.keep_token(token[0])
-        folder.write_agent_config(url)
         print(f"Watchkeeper watches this host: {url}  (Ctrl-C ends it)", flush=True)
-        await up.keep_agent_running(folder.agent_config, log_format)
+        await up.keep_agent_running(folder.agent_config, url, log_format)
 
     return await _until_told_to_stop(collector, beside=agent)
 

@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import ipaddress
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -30,6 +31,18 @@ collector:
   #     url_file: slack-webhook.url
 """
 
+AGENT_STARTER = """\
+# Made by `watchkeeper up`, which says itself where the collector is. What you change here is kept; start it again.
+agent:
+  token_file: agent.token
+  state: agent
+  # Which services to look at. config.example.yaml shows every kind of check:
+  # checks:
+  #   - kind: http
+  #     id: shop
+  #     url: https://shop.example.org/
+"""
+
 
 class Folder:
     """Where `up` keeps its things: the config of each program, the agent's token, the state of both."""
@@ -41,6 +54,8 @@ class Folder:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.collector_config.exists():
             self.collector_config.write_text(STARTER)
+        if not self.agent_config.exists():
+            self.agent_config.write_text(AGENT_STARTER)
 
     @property
     def has_token(self) -> bool:
@@ -50,13 +65,6 @@ class Folder:
         self._token.touch(mode=0o600)
         self._token.write_text(f"{token}\n")
 
-    def write_agent_config(self, url: str) -> None:
-        """Written anew at each start: the collector's address may have changed."""
-        self.agent_config.write_text(
-            "# Made by `watchkeeper up` at each start.\n"
-            f"agent:\n  collector: {url}\n  token_file: {self._token.name}\n  state: agent\n"
-        )
-
 
 def is_loopback(host: str) -> bool:
     try:
@@ -65,11 +73,18 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def keep_agent_running(config: Path, log_format: str) -> None:
-    """Run the agent as a child until cancelled, then stop it kindly; one that dies is started again."""
+async def keep_agent_running(config: Path, url: str, log_format: str) -> None:
+    """Run the agent as a child until cancelled, then stop it kindly; one that dies is started again.
+
+    The environment tells it where the collector is: that may change from start to start, and what a person wrote into
+    the config is left alone.
+    """
+    environ = {**os.environ, "WATCHKEEPER_AGENT__COLLECTOR": url}
     while True:
         command = ["-m", "agent", "--log-format", log_format, "run", "--config", str(config)]
-        child = await asyncio.create_subprocess_exec(sys.executable, *command, preexec_fn=_end_with_parent)
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, *command, env=environ, preexec_fn=_end_with_parent
+        )
         try:
             code = await child.wait()
         except asyncio.CancelledError:

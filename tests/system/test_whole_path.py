@@ -229,6 +229,22 @@ def test_up_shows_this_host_within_10_s_a_second_time_as_well_and_ctrl_c_leaves_
         assert "ended by itself" not in program.said
 
 
+def test_up_leaves_its_agents_config_as_a_person_wrote_it_and_looks_at_the_services_it_names(
+    stage: Stage,
+) -> None:
+    folder, port = stage.folder / "up", free_port()
+    first = up(stage, folder, port, "first-start")
+    first.start()
+    wait_until("collector and agent", lambda: len(first.family) == 2)
+    first.stop()
+    config = folder / "agent.yaml"
+    written = f"{config.read_text()}  checks:\n    - {{kind: tcp, id: mine, host: 127.0.0.1, port: {port}}}\n"
+    config.write_text(written)
+    up(stage, folder, port, "second-start").start()
+    wait_until("the check", lambda: ">mine" in get(f"http://127.0.0.1:{port}/hosts/1")[1])
+    assert config.read_text() == written
+
+
 def test_up_takes_its_agent_along_when_it_is_told_to_stop(stage: Stage) -> None:
     folder, port = stage.folder / "up", free_port()
     program = up(stage, folder, port, "up")

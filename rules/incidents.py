@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from rules import notices
+from rules import notices, words
 from rules.model import RANK, REOPEN_MS, Alert, Incident, Notice, worst
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Draft:
             return incident.title
         name = self._watch.hosts[alerts[0].host].host.name
         summary = " ".join(alerts[0].summary.split())  # what a check said may have several lines
-        return summary if name in summary else f"{name}: {summary}"
+        return words.named(name, summary)
 
     def _story(self, incident: Incident, own: list[Alert], held: list[Alert]) -> notices.Story:
         hosts = self._watch.hosts

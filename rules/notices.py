@@ -121,7 +121,7 @@ def _about(alert: Alert, story: Story) -> list[str]:
     elif alert.fired_at - alert.since >= 1000:
         began += f" (for {words.duration(story.now - alert.since)} now)"
     return [
-        f"{story.names.get(alert.host, story.host)}: {alert.summary}",
+        words.named(story.names.get(alert.host, story.host), alert.summary),
         f"  {began}; {alert.severity}, rule {alert.rule}",
     ]
 
@@ -129,7 +129,7 @@ def _about(alert: Alert, story: Story) -> list[str]:
 def _held(alert: Alert, story: Story) -> str:
     name = story.names.get(alert.host, "?")
     over = ", over by now" if alert.resolved_at is not None else ""
-    return f"{name}: {alert.summary} ({alert.severity}, since {words.clock(alert.since, story.now)}{over})"
+    return f"{words.named(name, alert.summary)} ({alert.severity}, since {words.clock(alert.since, story.now)}{over})"
 
 
 def _more(count: int) -> list[str]:

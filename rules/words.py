@@ -120,5 +120,10 @@ def fill(template: str, host: Host, given: Mapping[str, str], series: Series | N
     return _PLACEHOLDER.sub(lambda match: known.get(match[1], match[0]), template)
 
 
+def named(host: str, said: str) -> str:
+    """What is said about a host, with its name in front unless it is in there as a word of its own."""
+    return said if re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", said) else f"{host}: {said}"
+
+
 def shout(severity: Severity) -> str:
     return severity.upper()

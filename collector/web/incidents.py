@@ -257,7 +257,7 @@ def _turned(
     if change.after == "firing":
         shape = change.severity or "warning"
         known = alert is not None and alert.severity == change.severity
-        text = f"{_name(change.subject, hosts)}: {alert.summary}" if alert and known else about
+        text = words.named(_name(change.subject, hosts), alert.summary) if alert and known else about
         text += f" ({change.severity or 'bad'})."
     elif change.after == "ok":
         shape, text = "ok", f"{about}: well again."

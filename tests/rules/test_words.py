@@ -91,3 +91,16 @@ def test_a_summary_is_filled_in() -> None:
         "{{host}} ({{ role }}): {{mount}} at {{value}} {{nonsense}}", host, {"value": "96"}, series
     )
     assert filled == "db-3 (db): /var at 96 {{nonsense}}"
+
+
+@pytest.mark.parametrize(
+    ("said", "titled"),
+    [
+        ("load1 9 > 5", "web: load1 9 > 5"), ("web runs 103 processes", "web runs 103 processes"),
+        ("CPU of web at 91 %", "CPU of web at 91 %"), ("web: full", "web: full"),
+        ("disk /srv/webs 88 %", "web: disk /srv/webs 88 %"),
+        ("check web-2 (http) is bad", "web: check web-2 (http) is bad"),
+    ],
+)  # fmt: skip
+def test_a_host_is_named_once(said: str, titled: str) -> None:
+    assert words.named("web", said) == titled

@@ -48,7 +48,11 @@ _KINDS = (
     _Kind("Way to the collector and back", {"collector_rtt_ms": ""}),
 )
 _DRAWN = {metric for kind in _KINDS for metric in kind.metrics}
-_ON_REQUEST = re.compile(r"(cpu|load|memory|swap|disk|net|pressure|agent|http|tcp|check|collector)\d*_.*")
+_ON_REQUEST = re.compile(
+    r"(cpu|load|memory|swap|disk|net|pressure|agent|http|tcp|check|collector"
+    r"|clock|conntrack|files|logins|oom|raid|systemd|updates|uptime|reboot)\d*_.*"
+    r"|(processes|threads)(_.*)?"
+)
 """The agent's own series beyond those above: known by number rather than by shape, so drawn when asked for."""
 
 

@@ -42,6 +42,29 @@ def test_a_series_nobody_foresaw_has_a_chart_and_an_agents_lesser_ones_wait_to_b
     assert (asked.title, asked.unit) == ("memory_total_bytes", "B")
 
 
+def test_what_every_host_tells_leaves_room_for_what_only_this_one_does() -> None:
+    usual = [
+        "clock_synced",
+        "conntrack_entries",
+        "files_open",
+        "logins_failed_per_s",
+        "oom_kills",
+        "processes",
+    ]
+    usual += [
+        "processes_zombie",
+        "threads",
+        "threads_used_pct",
+        "uptime_s",
+        "reboot_required",
+        "updates_pending",
+    ]
+    assert [plan.title for plan in plans([*usual, "shop_orders", "process_count"])] == [
+        "process_count",
+        "shop_orders",
+    ]
+
+
 def test_a_metric_the_host_does_not_have_is_no_chart() -> None:
     assert plans(["load1"], "load9") == []
 

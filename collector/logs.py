@@ -6,12 +6,21 @@ import json
 import logging
 import os
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
 Format = Literal["text", "json"]
 
 _PREFIX = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+class TextLines(logging.Formatter):
+    """A line that begins with its time, UTC, and its level: as the agent's do, which `up` mixes with ours."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self.converter = time.gmtime
 
 
 class JsonLines(logging.Formatter):
@@ -42,7 +51,7 @@ def set_up(form: Format) -> None:
     elif is_journal(sys.stderr):
         handler.setFormatter(JournalLines("%(message)s"))
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+        handler.setFormatter(TextLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("apprise").setLevel(logging.ERROR)
 

@@ -14,6 +14,7 @@ IN_CI = bool(os.environ.get("CI") or os.environ.get("WATCHKEEPER_CI"))
 DEBIAN_PACKAGES = {
     "ip": "iproute2",
     "dnsmasq": "dnsmasq-base",
+    "ps": "procps",
 }  # where the package is not called as its command
 
 # How long one example takes says more about what else the machine is doing than about our code.

@@ -165,8 +165,10 @@ class _Talk(SMTP):
         super().connection_lost(error)
 
     def abort(self) -> None:
-        if isinstance(self.transport, asyncio.Transport):
-            self.transport.abort()
+        # Python 3.11 forgets what is below TLS once it was closed twice; then there is nothing left to abort.
+        with contextlib.suppress(AttributeError):
+            if isinstance(self.transport, asyncio.Transport):
+                self.transport.abort()
 
     async def _handle_client(self) -> None:
         if self._receiver.behaviour == "hang":

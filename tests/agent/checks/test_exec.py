@@ -235,7 +235,8 @@ def test_one_that_cannot_be_killed_is_left_and_not_started_again(tmp_path: Path,
     dead_mount.where_mounts_are_ours(hang)
 
 
-def test_nothing_is_left_open_and_no_dead_process_is_left_unasked() -> None:
+def test_nothing_is_left_open_and_no_dead_process_is_left_unasked(needs: Needs) -> None:
+    needs("ps")
     check = Check(Options(id="mine", command=("/bin/sh", "-c", "sleep 60 & echo x"), timeout_s=0.5))
     killed = Check(Options(id="mine", command=("/bin/sleep", "60"), timeout_s=0.05))
     check.measure(0.0)

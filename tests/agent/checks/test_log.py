@@ -206,7 +206,7 @@ def test_a_log_that_may_not_be_read_says_so() -> None:
         folder = Path(name)
         folder.chmod(0o755)
         path = folder / "app.log"
-        path.touch(mode=0o600)
+        path.touch(mode=0)
         with pytest.raises(PermissionError) as refused:
             as_nobody(lambda: following(path).measure(0.0))
         assert refused.value.filename == str(path)

@@ -51,7 +51,10 @@ def ps(what: str, *pids: int) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_processes_are_counted_by_command_line_and_their_memory_is_as_ps_has_it(start: Start) -> None:
+def test_processes_are_counted_by_command_line_and_their_memory_is_as_ps_has_it(
+    start: Start, needs: Needs
+) -> None:
+    needs("ps")
     ours = [start("sleep", MARK) for _ in range(3)]
     start("sleep", f"{MARK}1")
     found = asked(command=f"sleep {MARK}")
@@ -67,7 +70,8 @@ def test_a_pattern_fits_the_whole_command_line(start: Start) -> None:
     assert asked(command=f"sleep {MARK}").samples[COUNT] == 0
 
 
-def test_the_program_is_named_as_top_shows_it(start: Start, tmp_path: Path) -> None:
+def test_the_program_is_named_as_top_shows_it(start: Start, tmp_path: Path, needs: Needs) -> None:
+    needs("ps")
     long = tmp_path / "a-program-(with) a long name"
     long.symlink_to("/usr/bin/sleep")
     process = start(str(long), MARK)
@@ -108,7 +112,8 @@ def test_too_few_and_too_many_are_bad(start: Start, count: int, options: dict[st
     assert found.samples[COUNT] == count
 
 
-def test_a_process_that_was_killed_is_missed_at_once(start: Start) -> None:
+def test_a_process_that_was_killed_is_missed_at_once(start: Start, needs: Needs) -> None:
+    needs("ps")
     process = start("sleep", MARK)
     check = asking(command=f"sleep {MARK}")
     assert check.measure(0.0).state == "ok"

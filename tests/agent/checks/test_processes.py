@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.checks.processes import FEW, Check, Options, told_by_stat, zombies_in
+from tests.conftest import Needs
 
 STAT = """\
 cpu  68707 0 17788 421621 2655 0 1918 15 0 0
@@ -35,7 +36,8 @@ def zombie() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def test_it_agrees_with_ps() -> None:
+def test_it_agrees_with_ps(needs: Needs) -> None:
+    needs("ps")
     samples = Check(Options()).measure(0.0).samples
     assert samples["processes"] == pytest.approx(len(ps("pid")) - 1, abs=8)
     assert samples["threads"] == pytest.approx(sum(int(count) for count in ps("nlwp")) - 1, abs=16)
@@ -58,7 +60,8 @@ def test_it_sees_what_is_started_and_what_runs() -> None:
     assert samples["processes_started_per_s"] >= 3
 
 
-def test_a_zombie_is_counted(zombie: subprocess.Popen[bytes]) -> None:
+def test_a_zombie_is_counted(zombie: subprocess.Popen[bytes], needs: Needs) -> None:
+    needs("ps")
     samples = Check(Options()).measure(0.0).samples
     assert samples["processes_zombie"] == pytest.approx(sum("Z" in state for state in ps("stat")), abs=2)
     assert zombies_in("/proc")[0] >= 1

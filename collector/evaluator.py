@@ -137,6 +137,8 @@ class Evaluator:
             if arrival.host in self.watch.unfilled:
                 await self._look_back(arrival)
         if len(self._queue) + len(arrivals) > QUEUE_MAX:
+            for host in {arrival.host for arrival in arrivals}:
+                self.watch.hosts[host].listen_from(self._now_ms())  # it is there, and told to come later
             raise StoreError("more batches wait to be stored than there is room for")
         results = [self._judge(arrival) for arrival in arrivals]
         await self._barrier()

@@ -160,6 +160,16 @@ async def test_a_queue_that_is_full_puts_a_push_off_before_it_is_judged(house: H
     assert await house.stored() == [1]
 
 
+async def test_a_host_that_was_put_off_is_not_missed_for_it(house: House) -> None:
+    await house.push(0)
+    pass_time(house, 20)
+    with pytest.raises(StoreError, match="than there is room for"):
+        await house.evaluator.take([arrival(house.host.id, NOW, seq=seq) for seq in range(QUEUE_MAX + 1)])
+    pass_time(house, 29)
+    await house.evaluator.stop()
+    assert await house.reasons() == []
+
+
 async def test_what_is_queued_when_we_stop_is_kept(house: House) -> None:
     pushes = asyncio.gather(*(house.push(seq) for seq in range(50)))
     await asyncio.sleep(0)

@@ -98,7 +98,7 @@ class Sampler:
 
     @property
     def slowest_s(self) -> float:
-        """How long one tick may take."""
+        """How long a tick may take that waits for every check."""
         return max((asked.timeout_s for asked in self._checks), default=0.0) + GRACE_S
 
     def sample(self, within_s: float = math.inf) -> Tick:
@@ -126,10 +126,8 @@ class Sampler:
         now_s = self._clock()
         for asked in self._checks:
             if asked.is_free(now_s):
-                asked.job, asked.heard = (
-                    Job(partial(self._measured, asked.check), asked.timeout_s + GRACE_S),
-                    False,
-                )
+                asked.job = Job(partial(self._measured, asked.check), asked.timeout_s + GRACE_S)
+                asked.heard = False
                 yield asked.job
 
     def _measured(self, check: Check) -> Measured:

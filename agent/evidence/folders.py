@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from heapq import nlargest
+from operator import itemgetter
 
 import psutil
 
@@ -17,10 +18,11 @@ from agent.wire import Folder
 SHOWN = 10
 DEPTH_MAX = 5
 """So far below the mount a directory is named; what lies deeper counts for the one above it."""
-NAMED_MAX = 5_000
+NAMED_MAX = 1_000
+"""So many are remembered; beyond that the smaller half is let go of, as it would not be shown."""
 BELOW_ONE_MAX = 5_000
 STACK_MAX = 10_000
-LINKS_MAX = 50_000
+LINKS_MAX = 10_000
 LOOK_AT_THE_CLOCK_AFTER = 500
 BLOCK_BYTES = 512
 MOST = 0.8
@@ -71,11 +73,13 @@ class Walk:
         for place, folder in enumerate(below):
             now_s = self._clock()
             share_s = now_s + (until_s - now_s) / (len(below) - place)
-            if depth < DEPTH_MAX and len(self.sizes) < NAMED_MAX:
+            if depth < DEPTH_MAX:
                 total += self._measure(folder, depth + 1, share_s)
             else:
                 total += self._all_below(folder, share_s)
         self.sizes[path] = total
+        if len(self.sizes) > NAMED_MAX:
+            self.sizes = dict(nlargest(NAMED_MAX // 2, self.sizes.items(), key=itemgetter(1)))
         return total
 
     def _all_below(self, path: str, until_s: float) -> int:

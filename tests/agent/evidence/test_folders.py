@@ -83,6 +83,18 @@ def test_what_lies_deep_counts_for_what_is_above_it(tree: Path) -> None:
     assert str(deep) not in walk.sizes
 
 
+def test_of_very_many_directories_the_large_ones_are_remembered(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.evidence.folders.NAMED_MAX", 20)
+    for number in range(40):
+        (tree / "etc" / f"d{number}").mkdir()
+    walk = Walk(str(tree), 10)
+    assert len(walk.sizes) <= 20
+    assert names(walk, tree)[:2] == ["log/shop/2026", "lib"]
+    assert walk.sizes[str(tree)] == pytest.approx(du(tree), abs=8 * KIB)
+
+
 def test_another_disk_is_not_looked_into() -> None:
     assert not any(path.startswith("/proc/") for path in Walk("/", 0.5).sizes)
 

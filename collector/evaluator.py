@@ -36,6 +36,8 @@ REPAIR_ROWS_MAX = 20_000
 REPAIR_TRIES_MAX = 5
 PAUSE_MS = 5_000
 """A tick this late means that we slept (or the clock was set): nobody is called silent for time we did not listen."""
+PUT_OFF_MS = 12_000
+"""An agent that is told to come again later may stay away for so long beyond its interval, and is not missed for it."""
 REREAD_S = (0.2, 5.0)
 """How soon a store that failed is asked again, and how seldom at most while it goes on failing."""
 
@@ -138,7 +140,7 @@ class Evaluator:
                 await self._look_back(arrival)
         if len(self._queue) + len(arrivals) > QUEUE_MAX:
             for host in {arrival.host for arrival in arrivals}:
-                self.watch.hosts[host].listen_from(self._now_ms())  # it is there, and told to come later
+                self.watch.hosts[host].listen_from(self._now_ms() + PUT_OFF_MS)
             raise StoreError("more batches wait to be stored than there is room for")
         results = [self._judge(arrival) for arrival in arrivals]
         await self._barrier()
@@ -289,7 +291,7 @@ class Evaluator:
             _settle(list(self._queue), trouble)
             self._queue.clear()
             try:
-                await self._read()
+                await self._read(PUT_OFF_MS)
             except Exception as again:  # noqa: BLE001 - whatever it is, the writer must go on
                 self._be_ill(again)
 
@@ -310,7 +312,7 @@ class Evaluator:
             self._said = ""
             log.warning("Batches are stored again; judging goes on.")
 
-    async def _read(self) -> None:
+    async def _read(self, patience_ms: int = 0) -> None:
         now = self._now_ms()
         kept = await self._store.remember(now)
         self._watch = Watch.from_remembered(
@@ -324,7 +326,7 @@ class Evaluator:
             incidents=kept.incidents,
             next_alert=kept.next_alert,
             next_incident=kept.next_incident,
-            started_at=now,
+            started_at=now + patience_ms,
         )
         self._ticked = (now, self._monotonic())
 

@@ -410,6 +410,21 @@ async def test_a_fault_in_reading_the_store_again_is_survived(
     assert await house.push(1) == "ok"
 
 
+async def test_nobody_is_missed_who_was_told_to_come_again_later(house: House) -> None:
+    await house.push(1)
+    house.evaluator.watch.add_host(Host(987, "ghost"))
+    with pytest.raises(StoreError):
+        await house.evaluator.take([arrival(987, NOW, seq=1)])
+    async with asyncio.timeout(10):
+        while house.evaluator.health().state == "bad":
+            await asyncio.sleep(0.05)
+    pass_time(house, 40)
+    assert house.evaluator.watch.alerts == {}
+    pass_time(house, 5)
+    await house.evaluator.stop()
+    assert await house.reasons() == ["first"]
+
+
 async def test_a_batch_that_contradicts_the_store_holds_up_none_before_it_and_is_put_off(
     house: House,
 ) -> None:

@@ -101,7 +101,8 @@ def _once(loaded: Loaded, *, as_json: bool) -> int:
 def _bye(loaded: Loaded) -> int:
     if not leave(loaded):
         print(
-            "the collector was not told: once it reports this host as silent, retire it there",
+            "the collector was not told, and will report this host as silent; "
+            "say it again once the collector can be reached",
             file=sys.stderr,
         )
         return 1

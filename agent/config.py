@@ -169,6 +169,8 @@ def need_token(loaded: Loaded) -> Secret:
     """The token, after a ConfigError if there is none: what only looks and sends nothing does without."""
     if loaded.config.token is None:
         where = "`watchkeeper host add NAME` on the collector's machine prints one"
+        if not Path(loaded.section.file).exists():
+            where += "; there is no such file, and --config names another"
         raise loaded.error("token", f"required for pushing, but missing; {where}")
     return loaded.config.token
 

@@ -54,8 +54,15 @@ def main(argv: list[str] | None = None) -> int:
         print(logs.complaint(f"watchkeeper: {mistake}"), file=sys.stderr)
         return 2
     except (StoreError, ServerError) as trouble:
-        print(logs.complaint(f"watchkeeper: {trouble}"), file=sys.stderr)
+        print(logs.complaint(f"watchkeeper: {trouble}{_without_config(arguments)}"), file=sys.stderr)
         return 2 if isinstance(trouble, StoreError) and not trouble.passing else 1
+
+
+def _without_config(arguments: argparse.Namespace) -> str:
+    """Whoever forgot --config looks at a folder that they never named."""
+    if getattr(arguments, "config", "") is None and not settings.DEFAULT_FILE.exists():
+        return f". There is no {settings.DEFAULT_FILE}; --config names another"
+    return ""
 
 
 def _parser() -> argparse.ArgumentParser:

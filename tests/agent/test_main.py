@@ -314,4 +314,4 @@ def test_an_agent_that_is_taken_off_its_host_says_so(config: Path, receiver: Rec
     receiver.answer = lambda push: problem(503)
     code, _, said = say("bye", "--config", str(config))
     assert code == 1
-    assert "the collector was not told: once it reports this host as silent, retire it there" in said
+    assert "the collector was not told, and will report this host as silent; say it again once" in said

@@ -88,7 +88,7 @@ def host_page(
         host.name,
         mark_of(host, alerts, acknowledged, times.now),
         is_silent(host, times.now),
-        _machine(host.facts, times),
+        ["a service that posts metrics"] if host.is_service else _machine(host.facts, times),
         _watching(host, times),
         _odd(host),
         sorted(host.labels.items()),

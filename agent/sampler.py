@@ -54,11 +54,11 @@ class Asked(Struct):
     said: str = ""
 
     def is_late(self, now_s: float) -> bool:
-        """Whether it has been waited for longer than its limit."""
+        """Whether it has used up its limit and half of its grace: a tick ends a moment before all of that is over."""
         job = self.job
         if job is None or job.started_s is None:
             return False
-        return (now_s if job.ended_s is None else job.ended_s) - job.started_s >= job.limit_s
+        return (now_s if job.ended_s is None else job.ended_s) - job.started_s >= job.limit_s - GRACE_S / 2
 
     def is_free(self, now_s: float) -> bool:
         """Whether it can be asked anew. An answer that came too late is forgotten, any other is heard before."""

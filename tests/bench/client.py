@@ -210,7 +210,8 @@ class Client:
             connection.answered = self._answered
         for number in range(order.breaches):
             at_s = (number + 0.5) / order.breaches * order.seconds
-            loop.call_later(at_s, setattr, connections[number], "breach", True)
+            chosen = connections[number * STRIDE % len(connections)]
+            loop.call_later(at_s, setattr, chosen, "breach", True)
         if order.per_s is None:
             for connection in connections:
                 connection.send()

@@ -93,8 +93,9 @@ def test_every_row_says_what_it_measures() -> None:
         assert callable(module.run)
 
 
-def test_a_quick_run_prints_a_table_and_says_that_its_figures_mean_nothing() -> None:
-    command = [sys.executable, "-m", "tests.bench", "--only", "push_cpu", "--quick"]
+@pytest.mark.parametrize("part", ["push_cpu", "growth"])
+def test_a_quick_run_prints_a_table_and_says_that_its_figures_mean_nothing(part: str) -> None:
+    command = [sys.executable, "-m", "tests.bench", "--only", part, "--quick"]
     done = subprocess.run(
         command, cwd=ROOT, env=environ(), capture_output=True, text=True, timeout=60, check=False
     )

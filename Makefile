@@ -13,6 +13,9 @@ ABLE   := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach python,python3 /usr/bin/python3,\
             $(shell $(python) -c '$(ABLE)' 2>/dev/null && echo $(python))))
 
+# $(call needs,COMMAND,PACKAGE) ends it at once, with a sentence, where a command is missing.
+needs = @command -v $(1) >/dev/null || { echo "This needs the command $(1). On Debian: apt-get install $(2)" >&2; exit 1; }
+
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -46,9 +49,13 @@ bench: $(VENV)/.dev  ## measure, and print the table
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
 night: $(VENV)/.dev  ## live through a scripted night and write docs/a-night.md
+	$(call needs,ip,iproute2)
+	$(call needs,chromium,chromium)
+	@test "$$(id -u)" = 0 || { echo "This makes network namespaces, and needs root for it." >&2; exit 1; }
 	@exec $(BIN)/python -m tests.system.night $(ARGS)
 
 picture: $(VENV)/.dev  ## take the README's picture from the real page (docs/overview.png)
+	$(call needs,chromium,chromium)
 	@exec $(BIN)/python -m tests.system.picture $(ARGS)
 
 deb: $(VENV)/.run  ## build the Debian packages, into dist/

@@ -15,6 +15,7 @@ DEBIAN_PACKAGES = {
     "ip": "iproute2",
     "dnsmasq": "dnsmasq-base",
     "ps": "procps",
+    "dpkg-shlibdeps": "dpkg-dev",
 }  # where the package is not called as its command
 
 # How long one example takes says more about what else the machine is doing than about our code.

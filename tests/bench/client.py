@@ -26,6 +26,8 @@ from tests.system.harness import ROOT, environ
 
 WARM_UP_PUSHES, WARM_UP_AT_ONCE = 3, 1_000
 PATIENCE_S = 60.0
+STRIDE = 7_919
+"""From one host that breaches to the next: a prime, so that none is chosen twice."""
 
 
 class Order(Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -33,12 +34,17 @@ def _add(house: House, arguments: argparse.Namespace) -> int:
     labels = parse_labels(arguments.label)
 
     async def add() -> int:
-        token = house.new_token()
+        token, now = house.new_token(), house.now_ms()
         store = await house.open_store(loaded, "tool")
         try:
-            await enrol(store.hosts, arguments.name, labels, token, house.now_ms())
+            host = await enrol(store.hosts, arguments.name, labels, token, now)
         finally:
             await store.close()
+        if host.enrolled_at != now:
+            print(
+                f"{host.name} is enrolled already: this is one more token, and those before it still hold",
+                file=sys.stderr,
+            )
         print(agent_config(loaded.config.link_base, token[0]), end="")
         return 0
 

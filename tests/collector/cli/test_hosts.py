@@ -13,6 +13,7 @@ from collector.cli.hosts import agent_config, enrol, parse_labels, parse_name, t
 from collector.store import Store, StoreError
 from collector.stores.sqlite import open_store
 from rules.model import Host
+from tests.collector.cli.conftest import Command
 
 NOW = 1_800_000_000_000
 FIRST = (Token("main", "a" * 12, "x" * 40), b"1" * 32)
@@ -57,6 +58,15 @@ async def test_a_host_enrolled_again_keeps_its_id_and_gets_one_more_token(store:
     assert after.id == before.id
     assert await store.hosts.token("a" * 12) is not None
     assert await store.hosts.token("b" * 12) is not None
+
+
+def test_enrolling_a_host_again_says_that_its_other_tokens_still_hold(watchkeeper: Command) -> None:
+    assert watchkeeper("host", "add", "db-3").err == ""
+    said = watchkeeper("host", "add", "db-3")
+    assert (said.code, said.err.strip()) == (
+        0, "db-3 is enrolled already: this is one more token, and those before it still hold"
+    )  # fmt: skip
+    assert said.out.startswith("agent:\n")
 
 
 async def test_labels_given_on_enrolling_again_are_refused_rather_than_ignored(store: Store) -> None:

@@ -346,8 +346,8 @@ class Store(Protocol):
         """Keep all that follows from `outcomes` whole, in their order, or nothing of it (StoreError).
 
         Of calls that overlap, the earlier one is kept first. The outcomes must not be altered before it returns. States
-        that are ok and have no alert are forgotten. A host's row moves only forward: a late batch, though stored, is
-        never its newest. Of a check the answer with the greatest `at` stays. A passing StoreError says that the disk is
+        that are ok and have no alert are forgotten. A batch that the judge calls late, though stored, is never its
+        host's newest. Of a check the answer with the greatest `at` stays. A passing StoreError says that the disk is
         nearly full, or the store as large as it may become.
         """
         ...

@@ -222,14 +222,17 @@ class Pusher:
             self.state = "new"
 
     def push_last(self, limit_s: float) -> None:
-        """One request, whatever the pace: with all that is left if that is little, else with the newest alone."""
+        """One request, whatever the pace: with all that is left if that is little, else with the newest alone.
+
+        The newest comes first here too: the collector judges in the order it reads, and what is older is the past.
+        """
         now, newest = self._clock(), self._spool.newest()
         if newest is None or self.state == "denied":
             return
         held = self._spool.oldest(now, LAST_BATCHES_MAX, BACKLOG_BYTES_MAX)
         if not held or held[-1].seq != newest.seq:
             held = [newest]
-        self._push(held, now, backlog=False, limit_s=limit_s)
+        self._push([held[-1], *held[:-1]], now, backlog=False, limit_s=limit_s)
 
     def _push(self, held: list[Held], now: Moment, *, backlog: bool, limit_s: float) -> None:
         began_s = self._monotonic()
@@ -283,7 +286,7 @@ class Pusher:
     def _sort(self, held: list[Held], verdict: Verdict) -> bool:
         """Do what the answer says of each batch, and what it asks; False if it says `again` to all of them."""
         now, results = self._clock(), verdict.results
-        self._answered = max(self._answered, held[-1].seq)
+        self._answered = max(self._answered, *(h.seq for h in held))
         self._spool.done([h.seq for h, result in zip(held, results, strict=True) if result == "ok"])
         for batch, result in zip(held, results, strict=True):
             if isinstance(result, wire.Refused):

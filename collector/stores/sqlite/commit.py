@@ -27,27 +27,25 @@ HOST = """
 """
 
 
-def _heard_rows(takes_over: str) -> Rows:
-    """Only forward: a late batch replaces nothing of the newest. `takes_over` is when a row says how the host is."""
+def _heard_rows(takes_over: str, arrived_at: str) -> Rows:
+    """`takes_over` is when a batch becomes the newest of its host."""
+    columns = ("last_at", "every_ms", "skew_ms", "flags", "batch")
     return Rows(
         "INSERT INTO heard (host, arrived_at, last_at, every_ms, skew_ms, flags, batch)",
         7,
-        f"""
-        ON CONFLICT (host) DO UPDATE SET
-            arrived_at = max(arrived_at, excluded.arrived_at),
-            last_at = max(last_at, excluded.last_at),
-            every_ms = iif({takes_over}, excluded.every_ms, every_ms),
-            skew_ms = iif({takes_over}, excluded.skew_ms, skew_ms),
-            flags = iif({takes_over}, excluded.flags, flags),
-            batch = iif(excluded.last_at >= last_at, excluded.batch, batch)
-        """,
+        f"ON CONFLICT (host) DO UPDATE SET arrived_at = {arrived_at}, "
+        + ", ".join(f"{column} = iif({takes_over}, excluded.{column}, {column})" for column in columns),
     )
 
 
-HEARD = {True: _heard_rows("TRUE"), False: _heard_rows("excluded.last_at >= last_at")}
-"""By whether the judge has said how the host is: that holds in any case."""
+HEARD = {
+    True: _heard_rows("TRUE", "excluded.arrived_at"),
+    False: _heard_rows("excluded.last_at >= last_at", "max(arrived_at, excluded.arrived_at)"),
+}
+"""By whether the judge calls the batch its host's newest: that holds even if times go back, once the collector's clock
+was set back. Others go only forward: a late batch replaces nothing of the newest."""
 HEARD_OF = """
-    UPDATE heard SET every_ms = ?2, skew_ms = ?3, flags = ?4, arrived_at = max(arrived_at, ?5) WHERE host = ?1
+    UPDATE heard SET every_ms = ?2, skew_ms = ?3, flags = ?4, arrived_at = ?5 WHERE host = ?1
 """
 SEEN = Rows(
     "INSERT INTO seen (host, spool, below, ranges, arrived_at)",
@@ -116,8 +114,9 @@ def _batch(number: int, arrival: Arrival, layout: int) -> Sequence[Any]:
 def _heard(number: int, arrival: Arrival, host: Host | None) -> Sequence[Any]:
     said: Host | Arrival = arrival if host is None else host
     flags = json_text(said.flags)
-    judged = host is not None
-    return arrival.host, arrival.arrived_at, arrival.at, said.every_ms, said.skew_ms, flags, number, judged
+    newest = host is not None and host.last_at == arrival.at
+    heard_at = said.arrived_at or arrival.arrived_at
+    return arrival.host, heard_at, arrival.at, said.every_ms, said.skew_ms, flags, number, newest
 
 
 def _keep_seen(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:

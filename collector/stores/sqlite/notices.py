@@ -19,14 +19,15 @@ NOTICE = f"""
 HEADS = """
     (SELECT min(n) FROM notices WHERE delivery IN ('waiting', 'sending') GROUP BY channel, incident)
 """
+# A try that lies in the future was made before our clock was set back: what waits since then waits no longer.
 DUE = f"""
-    {NOTICE} WHERE n IN {HEADS} AND delivery = 'waiting' AND next_try_at <= ?
-    ORDER BY row_number() OVER (PARTITION BY channel ORDER BY n), n LIMIT ?
+    {NOTICE} WHERE n IN {HEADS} AND delivery = 'waiting' AND (next_try_at <= ?1 OR tried_at > ?1)
+    ORDER BY row_number() OVER (PARTITION BY channel ORDER BY n), n LIMIT ?2
 """
 NEXT_DUE_AT = f"SELECT min(next_try_at) FROM notices WHERE n IN {HEADS} AND delivery = 'waiting'"
 SENDING = """
     UPDATE notices SET delivery = 'sending', tries = tries + 1, tried_at = ?1
-    WHERE id = ?2 AND delivery = 'waiting' AND next_try_at <= ?1 AND NOT EXISTS (
+    WHERE id = ?2 AND delivery = 'waiting' AND (next_try_at <= ?1 OR tried_at > ?1) AND NOT EXISTS (
         SELECT 1 FROM notices AS earlier WHERE earlier.channel = notices.channel
         AND earlier.incident = notices.incident AND earlier.n < notices.n
         AND earlier.delivery IN ('waiting', 'sending')

@@ -507,7 +507,7 @@ def test_the_thread_pushes_what_it_is_woken_for_and_ends_when_told(host: Host, r
     assert not any(thread.name == "pusher" for thread in threading.enumerate())
 
 
-def test_a_last_push_is_tried_on_the_way_out(host: Host, receiver: Receiver) -> None:
+def test_a_last_push_is_tried_on_the_way_out_the_newest_first(host: Host, receiver: Receiver) -> None:
     receiver.answer = lambda push: problem(503, Retry_After="3000")
     host.pusher.start()
     host.sample()
@@ -517,7 +517,7 @@ def test_a_last_push_is_tried_on_the_way_out(host: Host, receiver: Receiver) -> 
     receiver.answer = all_ok
     host.spool.flush(host.now())
     host.pusher.stop(3.0)
-    assert seqs(receiver) == [[0], [0, 1]]
+    assert seqs(receiver) == [[0], [1, 0]]
     assert host.spool.batches == 0
 
 

@@ -25,11 +25,9 @@ from tests.bench.trace import ticks
 from tests.system.harness import ROOT, environ
 
 WARM_UP_PUSHES, WARM_UP_AT_ONCE = 3, 1_000
-STRIDE = 377
-"""Neighbours push one after the other: hosts that break a rule are so far apart, lest all do it at once."""
 PATIENCE_S = 60.0
 STRIDE = 7_919
-"""From one host that breaches to the next: a prime, so that none is chosen twice."""
+"""From one host that breaches to the next: a prime, so that none is chosen twice. Neighbours would do it at once."""
 
 
 class Order(Struct, frozen=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import ClassVar
 
 from agent.checks import CheckOptions, Measured
@@ -50,10 +51,16 @@ class Timex(ctypes.Structure):
     )
 
 
+@cache
+def libc() -> ctypes.CDLL:
+    # Opened once: each time makes classes anew, which lie about until the garbage is collected.
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def adjtimex() -> Timex:
     """What the kernel knows of its clock; nothing is changed. OSError where asking is forbidden."""
     told = Timex(modes=0)
-    if ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(told)) < 0:
+    if libc().adjtimex(ctypes.byref(told)) < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
     return told

@@ -148,8 +148,7 @@ class Door:
     async def get(self, path: str, **headers: str) -> Answer:
         lines = [
             f"GET {path} HTTP/1.1",
-            "Host: door",
-            *(f"{n.replace('_', '-')}: {v}" for n, v in headers.items()),
+            *(f"{n.replace('_', '-')}: {v}" for n, v in {"Host": "localhost", **headers}.items()),
         ]
         return (await self.say("\r\n".join(lines).encode() + b"\r\n\r\n"))[0]
 

@@ -434,6 +434,21 @@ async def test_without_users_only_what_agents_and_balancers_need_is_open_to_othe
         assert (await door.get("/metrics", X_Forwarded_For="192.0.2.1")).status == 200
 
 
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST:1", "127.0.0.1:8420", "127.9.9.9", "[::1]:8420"])
+async def test_pages_are_asked_for_by_a_name_of_loopback(name: str) -> None:
+    async with open_door(loopback_only=True) as door:
+        assert (await door.get("/metrics", Host=name)).status == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8420", ""]
+)
+async def test_a_foreign_page_that_gives_its_own_name_our_address_reads_nothing(name: str) -> None:
+    async with open_door(loopback_only=True) as door:
+        assert (await door.get("/metrics", Host=name)).json["code"] == "not_loopback"
+        assert (await door.get("/health", Host=name)).status == 200
+
+
 async def test_a_peer_that_is_not_on_loopback_is_known_by_its_address() -> None:
     async with open_door(loopback_only=True) as door:
         server = door.server._runner.server

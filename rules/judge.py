@@ -107,9 +107,16 @@ def _host_after(memory: Memory, host: Host, arrival: Arrival) -> Host:
         arrival.at,
         arrival.every_ms,
         arrival.skew_ms,
-        arrival.flags,
+        _flags_after(host, arrival),
         own_labels,
     )
+
+
+def _flags_after(host: Host, arrival: Arrival) -> tuple[str, ...]:
+    """What is odd about the host then. A bye stands until there is a sample from after it was heard."""
+    if host.flags and host.bye is not None and arrival.at <= (host.arrived_at or 0):
+        return (*arrival.flags, host.bye)
+    return arrival.flags
 
 
 def _host_after_late(memory: Memory, host: Host, arrival: Arrival) -> Host:

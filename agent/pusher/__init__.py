@@ -224,7 +224,8 @@ class Pusher:
     def push_last(self, limit_s: float) -> None:
         """One request, whatever the pace: with all that is left if that is little, else with the newest alone.
 
-        The newest comes first here too: the collector judges in the order it reads, and what is older is the past.
+        The last is the bye, which goes behind the newest sample. What is older comes after these two: the collector
+        judges in the order it reads, and that is the past.
         """
         now, newest = self._clock(), self._spool.newest()
         if newest is None or self.state == "denied":
@@ -232,9 +233,13 @@ class Pusher:
         held = self._spool.oldest(now, LAST_BATCHES_MAX, BACKLOG_BYTES_MAX)
         if not held or held[-1].seq != newest.seq:
             held = [newest]
-        self._push([held[-1], *held[:-1]], now, backlog=False, limit_s=limit_s)
+        held = [*held[-2:], *held[:-2]]
+        until_s = self._monotonic() + limit_s
+        while limit_s > 0 and self._push(held, now, backlog=False, limit_s=limit_s):
+            limit_s = until_s - self._monotonic()
 
-    def _push(self, held: list[Held], now: Moment, *, backlog: bool, limit_s: float) -> None:
+    def _push(self, held: list[Held], now: Moment, *, backlog: bool, limit_s: float) -> bool:
+        """Send these and do what the answer says; True when the same is to be tried again at once, in another way."""
         began_s = self._monotonic()
         status, retry_after_s = 0, None
         evidence = self._evidence[0] if self._evidence and not backlog else None
@@ -252,13 +257,13 @@ class Pusher:
         if verdict.kind in ("taken", "too much") or status == TOO_MANY_REQUESTS:
             self._collectors.was_there()
         elif self._tries_another(verdict):
-            return
+            return True
         self._say(verdict, now_s)
         if evidence is not None and verdict.kind in ("taken", "too much"):
             self._evidence.popleft()
             if verdict.kind == "too much":
                 log.error("the evidence about %d is given up: %s", evidence.about, verdict.words)
-                return  # the batch may be blameless, so it is sent again without
+                return True  # the batch may be blameless, so it is sent again without
         if verdict.kind == "taken" and self._sort(held, verdict):
             self._pace.went_well(now_s, backlog=backlog, took_s=now_s - began_s)
         elif verdict.kind == "too much":
@@ -266,6 +271,7 @@ class Pusher:
         else:
             lasting = verdict.kind in ("denied", "misled")
             self._pace.failed(now_s, backlog=backlog, lasting=lasting, retry_after_s=retry_after_s)
+        return False
 
     def _tries_another(self, verdict: Verdict) -> bool:
         """Turn to the next collector; False when none is left that was not tried just now."""

@@ -246,6 +246,20 @@ def test_a_host_that_is_back_has_its_bye_behind_it() -> None:
     assert house.watch.hosts[1].host.bye is None
 
 
+def test_what_was_sampled_before_a_bye_and_came_after_it_does_not_undo_it() -> None:
+    house = House([silence()])
+    house.batch(0, {"load1": 1})
+    house.bye(30, "shutdown")
+    house.batch(10, {"load1": 1}, arrived_s=30)
+    house.batch(20, {"load1": 1}, arrived_s=31)
+    host = house.watch.hosts[1].host
+    assert (host.bye, host.last_at) == ("shutdown", T0 + 20_000)
+    house.tick(10_000)
+    assert house.told == []
+    house.batch(10_010, {"load1": 1})
+    assert house.watch.hosts[1].host.bye is None
+
+
 def test_a_bye_that_comes_after_the_host_is_back_is_over() -> None:
     house = House([])
     house.batch(20, {"load1": 1})

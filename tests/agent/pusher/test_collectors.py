@@ -142,6 +142,14 @@ def test_what_makes_it_turn_to_the_next(
     assert (taken_by(receivers)[1] > 0) is moves
 
 
+def test_on_the_way_out_the_others_are_tried_too(host: Host, receivers: list[Receiver]) -> None:
+    host.live(20)
+    goes_away(receivers[0])
+    host.spool.add(wire.Batch(0, 0, 0, TICK_MS, {"load1": 1.0}), host.now())
+    host.pusher.push_last(3.0)
+    assert (taken_by(receivers), host.spool.batches) == ([3, 1, 0], 0)
+
+
 def test_a_single_collector_is_the_only_one(tmp_path: Path, receivers: list[Receiver]) -> None:
     host = Host(tmp_path / "single", receivers[:1])
     goes_away(receivers[0])

@@ -15,6 +15,7 @@ import pytest
 
 from agent import wire
 from agent.clock import Moment
+from agent.parting import word
 from agent.pusher import Pusher, judge
 from agent.pusher.collectors import Collectors
 from agent.pusher.post import Answer, Post
@@ -515,9 +516,19 @@ def test_a_last_push_is_tried_on_the_way_out_the_newest_first(host: Host, receiv
     until(lambda: len(receiver.got) == 1)
     host.sample()
     receiver.answer = all_ok
+    host.spool.add(word("restart", TICK_MS), host.now())
     host.spool.flush(host.now())
     host.pusher.stop(3.0)
-    assert seqs(receiver) == [[0], [1, 0]]
+    assert seqs(receiver) == [[0], [1, 2, 0]]
+    assert host.spool.batches == 0
+
+
+def test_the_bye_goes_behind_the_newest_sample_and_before_the_past(host: Host, receiver: Receiver) -> None:
+    host.sample(4)
+    host.spool.add(word("restart", TICK_MS), host.now())
+    host.pusher.push_last(3.0)
+    assert seqs(receiver) == [[3, 4, 0, 1, 2]]
+    assert receiver.batches[1].bye == "restart"
     assert host.spool.batches == 0
 
 

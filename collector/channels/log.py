@@ -23,8 +23,7 @@ class Channel:
     async def send(self, message: Message) -> Sent:
         notice = message.notice
         level = logging.INFO if notice.reason == "resolved" else LEVELS[notice.severity]
-        line = f"[{notice.severity}, {notice.reason}] {message.title}: {message.text}"
-        self._log.log(level, "%s", shown(line, letters_max=LINE_LETTERS_MAX))
+        self._log.log(level, "%s", shown(f"{message.title}: {message.text}", letters_max=LINE_LETTERS_MAX))
         return Sent("written to the log")
 
     async def close(self) -> None:

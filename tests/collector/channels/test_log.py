@@ -31,9 +31,7 @@ async def test_a_notice_is_one_line_at_the_level_of_its_severity(
     assert await Channel(Options(name="ops")).send(message) == Sent("written to the log")
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("watchkeeper.notices.ops", level)
-    assert record.getMessage() == (
-        f"[{severity}, {reason}] web-1: disk / is at 97 %: two lines [31m http://wk/incidents/7"
-    )
+    assert record.getMessage() == "web-1: disk / is at 97 %: two lines [31m http://wk/incidents/7"
 
 
 async def test_a_long_notice_is_cut(caplog: pytest.LogCaptureFixture) -> None:

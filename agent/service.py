@@ -66,7 +66,7 @@ class Service:
     def run(self) -> None:
         """Sample and push until called to stop."""
         whom = ", else ".join(self._config.collectors)
-        log.info("watching over this host for %s; %d checks", whom, len(self._running))
+        log.info("watching over this host for %s; %s", whom, say_checks(len(self._running)))
         self._systemd.starting(self._sampler.slowest_s)
         self._pusher.start()
         while self._loop.run(self._wait, self._beat, self._systemd.beat_s) == "reload":
@@ -110,7 +110,9 @@ class Service:
                 known = self._running
                 self._sampler.replace(self._checks(self._loaded))
                 log.info(
-                    "the collector defines %d checks; %s", len(told.checks), changes(known, self._running)
+                    "the collector defines %s; %s",
+                    say_checks(len(told.checks)),
+                    changes(known, self._running),
                 )
         except Exception:
             log.exception("a fault in the agent; the checks are left as they were")
@@ -232,7 +234,11 @@ def standing(loop: Loop) -> str:
     others = [f"{answer.id} {answer.state}" for answer in answers if answer.state != "ok"]
     more = [f"{len(others) - NAMED_MAX} more"] if len(others) > NAMED_MAX else []
     words = ", ".join([*others[:NAMED_MAX], *more])
-    return f"{len(answers)} checks: {words}" if words else f"{len(answers)} checks, all ok"
+    return f"{say_checks(len(answers))}: {words}" if words else f"{say_checks(len(answers))}, all ok"
+
+
+def say_checks(count: int) -> str:
+    return "1 check" if count == 1 else f"{count} checks"
 
 
 def changes(before: Mapping[str, object], after: Mapping[str, object]) -> str:
@@ -242,4 +248,4 @@ def changes(before: Mapping[str, object], after: Mapping[str, object]) -> str:
     gone = [id for id in before if id not in after]
     parts = [("new", new), ("changed", changed), ("gone", gone)]
     said = "; ".join(f"{word}: {', '.join(ids)}" for word, ids in parts if ids)
-    return f"{len(after)} checks ({said})" if said else f"{len(after)} checks"
+    return f"{say_checks(len(after))} ({said})" if said else say_checks(len(after))

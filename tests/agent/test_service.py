@@ -125,7 +125,7 @@ def test_the_status_says_what_is_wrong_with_the_way_and_with_the_checks(
     config.write(checks=[{"kind": "tcp", "id": "shop", "host": "127.0.0.1", "port": 1}])
     start()
     manager.wait_for(lambda: "nothing reaches" in manager.status)
-    begin = "1 checks: shop bad; nothing reaches the collector (the collector says: starting), "
+    begin = "1 check: shop bad; nothing reaches the collector (the collector says: starting), "
     assert manager.status.startswith(begin)
     assert manager.status.endswith(" batches kept")
 

@@ -189,7 +189,7 @@ def test_under_systemd_it_starts_reloads_hangs_and_stops_as_a_unit_should(
         systemd.write("ours.service", UNIT.format(root=ROOT, python=sys.executable, config=config))
         systemd.ctl("start", "ours.service")
         assert show("ActiveState") == "active"
-        until(lambda: show("StatusText") == f"1 checks, all ok; connected to 127.0.0.1:{receiver.port}")
+        until(lambda: show("StatusText") == f"1 check, all ok; connected to 127.0.0.1:{receiver.port}")
         config.write_text(config.read_text().replace("agent:", "agent:\n  labels: {role: db}"))
         systemd.ctl("reload", "ours.service")
         receiver.wait_for(lambda: {"role": "db"} in [batch.labels for batch in receiver.batches])

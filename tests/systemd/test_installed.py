@@ -148,7 +148,7 @@ def test_a_reload_takes_a_good_config_and_says_what_is_wrong_with_a_bad_one(hous
     house.watch.shell("echo 'rules: [{no: rule}]' > /etc/watchkeeper/rules.d/bad.yaml; " + of_collector)
     wait_for_line(house.watch, COLLECTOR, "rules are left as they were", "--priority=err")
     house.watch.shell("rm /etc/watchkeeper/rules.d/bad.yaml; " + of_collector)
-    wait_for_line(house.watch, COLLECTOR, "rules from now on")
+    wait_for_line(house.watch, COLLECTOR, "for hosts to run, from now on")
     assert (house.web.main_pid(AGENT), house.watch.main_pid(COLLECTOR)) == pids
     assert "Active: active (running)" in house.web.shell(looks)
 

@@ -108,10 +108,12 @@ class Connection(asyncio.Protocol):
         breach, self.breach = self.breach, False
         self.waiting, self.fault = True, ""
         self.sent_s = time.perf_counter()
-        self._at = max(
-            self._at + 1, time.time_ns() // 1_000_000
-        )  # no two batches of one host are of one moment
-        self._transport.write(self._host.request(self._at, breach=breach))
+        # No two batches of one host are of one moment.
+        self._at = max(self._at + 1, time.time_ns() // 1_000_000)
+        if self._transport.is_closing():
+            self.connection_lost(None)
+        else:
+            self._transport.write(self._host.request(self._at, breach=breach))
 
     def data_received(self, data: bytes) -> None:
         self._got += data
@@ -123,7 +125,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.waiting:
-            self.fault = f"the connection was closed instead of an answer: {exc}"
+            self.fault = f"the connection was closed instead of an answer: {exc or 'no reason given'}"
             self._answered()
 
     def _answered(self) -> None:

@@ -171,7 +171,7 @@ class Sampler:
 def fit_to_send(found: Measured) -> Measured:
     """The same without what the wire does not take: infinities, half characters of odd file names, endless names."""
     samples = {
-        sendable(name): value if value is None or math.isfinite(value) else None
+        sendable(name): None if value is None or not math.isfinite(value) else fit_digits(value)
         for name, value in found.samples.items()
     }
     found = Measured(samples, found.state, plain(found.detail))
@@ -181,6 +181,11 @@ def fit_to_send(found: Measured) -> Measured:
         if endless
         else found
     )
+
+
+def fit_digits(value: float) -> float:
+    """A whole number as it is, any other to six digits: the rest is noise, and takes ten times its room for ever."""
+    return value if value == int(value) else float(f"{value:.6g}")
 
 
 def at_most(found: Measured, count: int) -> Measured:

@@ -15,7 +15,7 @@ from agent.checks.cpu import Check as CpuCheck
 from agent.checks.cpu import Options as CpuOptions
 from agent.checks.load import Check as LoadCheck
 from agent.checks.load import Options as LoadOptions
-from agent.sampler import GRACE_S, Sampler, Tick
+from agent.sampler import GRACE_S, Sampler, Tick, fit_digits
 from agent.wire import CheckState
 
 
@@ -126,7 +126,7 @@ def test_how_long_a_check_took_is_measured() -> None:
 
 def test_a_check_is_told_the_time_it_is_asked_at() -> None:
     clock = Clock()
-    clock.ahead_s = 1e6
+    clock.ahead_s = 1e4
     sampler = Sampler([("at", "at", 5.0, Answering(lambda at_s: Measured({"at_s": at_s})))], clock)
     at_s = sampler.sample().samples["at_s"]
     assert at_s is not None
@@ -256,6 +256,23 @@ def test_many_that_hang_take_the_time_of_one() -> None:
     assert list(states(tick).values()) == ["unknown"] * 30 + ["ok"]
     for check in stuck:
         check.let_go.set()
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        (97.46192893402272, 97.4619),
+        (0.000123456789, 0.000123457),
+        (284_712.336, 284_712.0),
+        (25_190_002_688, 25_190_002_688),
+        (-3.0, -3.0),
+        (1e300, 1e300),
+    ],
+)
+def test_whole_numbers_stay_whole_and_others_keep_the_digits_that_say_something(
+    value: float, sent: float
+) -> None:
+    assert fit_digits(value) == sent
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])

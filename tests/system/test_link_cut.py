@@ -62,6 +62,13 @@ class Wire:
     def sampled_at(self) -> list[int]:
         return [row["at"] for row in self.collector.ask("SELECT at FROM batches ORDER BY at")]
 
+    def has_every_number(self) -> bool:
+        """Whether the collector has taken every batch that the agent has numbered, up to the newest."""
+        (row,) = self.collector.ask(
+            "SELECT below, length(ranges) AS gaps, (SELECT count(*) FROM batches) AS batches FROM seen"
+        )
+        return row["below"] == row["batches"] and not row["gaps"]
+
     def newest_age_s(self) -> float:
         newest = self.collector.ask_one("SELECT max(last_at) FROM heard")
         return time.time() - (newest or 0) / 1000
@@ -101,7 +108,9 @@ def test_after_the_link_heals_nothing_is_missing_and_the_newest_is_there_at_once
     assert took_s < AT_ONCE_S, f"the newest sample was there after {took_s:.1f} s"
     ticks = CUT_S * 1000 // EVERY_MS
     wait_until("the backlog", lambda: len(wire.sampled_at()) >= before + ticks)
-    wait_until("no hole", lambda: largest_gap_ms(wire.sampled_at()) < 2 * EVERY_MS)
+    wait_until("every number", wire.has_every_number)
+    # The kernel stands still for a moment when a link goes down, and a tick may be left out for that.
+    assert largest_gap_ms(wire.sampled_at()) < 3 * EVERY_MS
     of_the_cut = [at for at in wire.sampled_at() if cut_at_ms <= at <= cut_at_ms + CUT_S * 1000]
     assert len(of_the_cut) >= ticks - 2
     assert len(set(wire.sampled_at())) == len(wire.sampled_at())

@@ -224,7 +224,7 @@ def test_up_shows_this_host_within_10_s_a_second_time_as_well_and_ctrl_c_leaves_
         assert url.rstrip("/") in program.said
         program.press_ctrl_c()
         assert program.wait() == 0
-        assert program.family == []
+        wait_until("nothing to be left", lambda program=program: program.family == [], timeout_s=3.0)
         assert "Traceback" not in program.said
         assert "ended by itself" not in program.said
 

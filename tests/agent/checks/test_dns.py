@@ -274,12 +274,20 @@ def test_an_answer_cut_short_whose_rest_cannot_be_had(name_server: NameServer) -
     assert asked(port).detail == f"connection refused by {HERE}:{port}"
 
 
+def by_udp_and_tcp(name_server: NameServer, answer: Answer) -> tuple[int, socket.socket]:
+    """A server of UDP, and a listener of TCP on the same port: one that nobody else has."""
+    while True:
+        port = name_server(answer)
+        with contextlib.suppress(OSError):
+            return port, socket.create_server((HERE, port))
+
+
 def test_a_rest_by_tcp_that_drips_ends_with_the_limit(name_server: NameServer) -> None:
-    port = name_server(lambda query: [answer_to(query, flags=0x8380)])
+    port, listener = by_udp_and_tcp(name_server, lambda query: [answer_to(query, flags=0x8380)])
     done = threading.Event()
 
     def drip() -> None:
-        with socket.create_server((HERE, port)) as listener:
+        with listener:
             sock, _ = listener.accept()
             with sock, contextlib.suppress(OSError):
                 sock.sendall(b"\xff\xff")

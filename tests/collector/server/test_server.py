@@ -83,7 +83,7 @@ async def until(door: Door, name: str, value: float, **labels: str) -> None:
 async def test_a_head_that_drips_is_cut_while_others_are_served(door: Door) -> None:
     async with door.connection() as (reader, writer):
         answer = asyncio.create_task(read_answer(reader))
-        for byte in b"GET /health HTTP/1.1\r\nHost: door\r\nX-Slow: " + b"z" * 1_000:
+        for byte in b"GET /health HTTP/1.1\r\nHost: door\r\nX-Slow: " + b"z" * 20_000:
             writer.write(bytes([byte]))
             await door.still_serves()
             if answer.done():

@@ -19,7 +19,7 @@ from tests.system import load
 from tests.system.harness import Collector, Stage, wait_until
 from tests.system.test_store_tools import tool
 
-DISK_MIB = 24
+DISK_MIB = 96
 HOSTS = 4
 NOBODY = 65_534
 
@@ -104,14 +104,14 @@ def test_a_full_disk_is_said_puts_agents_off_and_is_got_over_by_making_room(stag
     assert "no room is left on the disk" in components["ingest"]["detail"]
     assert loaded.collector.get("/")[0] == 200  # and people can still look
 
-    (disk / "filling").unlink()
+    (disk / "ballast").unlink()
     wait_until("it to be well again", lambda: is_well(loaded.collector))
     loaded.go_on()
     loaded.end()
 
 
 def fill(disk: Path) -> None:
-    with (disk / "filling").open("wb") as filling, contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), (disk / "filling").open("wb") as filling:
         while True:
             filling.write(bytes(64 * 1024))
             filling.flush()
@@ -127,7 +127,7 @@ def test_an_agent_keeps_what_a_full_disk_cannot_take_and_delivers_it_later(stage
     wait_until("the trouble to be said", lambda: in_trouble(collector, "no room is left on the disk"))
     before = count(collector)
     wait_until("the agent to be put off", lambda: "no room is left" in agent.said)
-    (disk / "filling").unlink()
+    (disk / "ballast").unlink()
     wait_until("all that it kept", lambda: count(collector) > before + 10 and has_no_gap(collector))
     assert agent.stop() == 0
     assert collector.ask_one("SELECT count(*) = count(DISTINCT at) FROM batches") == 1

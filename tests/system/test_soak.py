@@ -14,10 +14,10 @@ def test_over_a_thousand_ticks_neither_memory_nor_descriptors_grow(tmp_path: Pat
 
 
 def test_what_grows_is_noticed() -> None:
-    looks = [soak.Look(second, 30 + second / 20, 10 + second // 40, 5) for second in range(100)]
+    looks = [soak.Look(second, 30 + second / 20, 10 + second // 20, 5) for second in range(100)]
     assert soak.Soak(looks, 1_000, 1, 0).faults() == [
         "memory grew by 2.95 MiB",
-        "descriptors grew from 11 to 12",
+        "descriptors grew from 12 to 13",
         "1 batches are missing",
         "no evidence came",
     ]

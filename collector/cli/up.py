@@ -97,7 +97,9 @@ async def keep_agent_running(config: Path, url: str, log_format: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """Runs in the child: should we be killed, the kernel ends the agent kindly, and it does not hold its spool."""
+    """Runs in the child: should we be killed, the kernel ends the agent kindly, and it does not hold its spool. A
+    Ctrl-C while it still starts is not its own affair: we end it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

@@ -221,6 +221,7 @@ def test_up_shows_this_host_within_10_s_a_second_time_as_well_and_ctrl_c_leaves_
         program = up(stage, folder, port, name)
         program.start()
         wait_until("this host on the page", lambda: page_shows(url, host), timeout_s=10.0)
+        wait_until("its agent", lambda program=program: "connected to the collector" in program.said)
         assert url.rstrip("/") in program.said
         program.press_ctrl_c()
         assert program.wait() == 0

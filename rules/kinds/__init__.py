@@ -68,15 +68,8 @@ class BaseRule:
         return True
 
 
-class BatchRule(Protocol):
-    """A rule that looks at each sample of the series it binds to."""
-
-    cadence: ClassVar[Literal["batch"]]
-    metric: str
-    severities: tuple[Severity, ...]
-    """Those it knows, the mildest first: a reading that passes the limit of one has passed all before it."""
-    compares: str
-    """How a bad reading stands to its limit, as in "96 % > 95 %"."""
+class AnyRule(Protocol):
+    """What every rule is asked, whatever its cadence."""
 
     @property
     def name(self) -> str: ...
@@ -88,6 +81,17 @@ class BatchRule(Protocol):
     def options(self) -> RuleOptions: ...
 
     def concerns(self, labels: Mapping[str, str]) -> bool: ...
+
+
+class BatchRule(AnyRule, Protocol):
+    """A rule that looks at each sample of the series it binds to."""
+
+    cadence: ClassVar[Literal["batch"]]
+    metric: str
+    severities: tuple[Severity, ...]
+    """Those it knows, the mildest first: a reading that passes the limit of one has passed all before it."""
+    compares: str
+    """How a bad reading stands to its limit, as in "96 % > 95 %"."""
 
     def binds(self, series: Series) -> bool:
         """Whether it looks at this series of its metric."""
@@ -152,22 +156,11 @@ WINDOW_MS_MAX = 2 * 3_600_000
 """No rule looks back further sample by sample: so much is read again when the past is judged again."""
 
 
-class ArrivalRule(Protocol):
+class ArrivalRule(AnyRule, Protocol):
     """A rule about how long a host has not been heard."""
 
     cadence: ClassVar[Literal["arrival"]]
     severity: Severity
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def enabled(self) -> bool: ...
-
-    @property
-    def options(self) -> RuleOptions: ...
-
-    def concerns(self, labels: Mapping[str, str]) -> bool: ...
 
     def patience_ms(self, every_ms: int) -> int:
         """How long a host that reports every so often may be silent before it is bad."""

@@ -8,16 +8,14 @@ again what was not acknowledged) and the judge's memory is read anew from the st
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter
 
 from agent.wire import Result
+from collector.evaluator.committing import Committing
 from collector.health import Component
 from collector.store import Store, StoreError
 from rules.engine import Rule
@@ -29,20 +27,12 @@ from rules.windows import fill, rows_wanted
 log = logging.getLogger(__name__)
 
 QUEUE_MAX = 5_000
-GROUP_MAX = 500
-COMMITS_APART_S = 0.01
-"""What is queued sooner after the last commit began shares the next: agents do not mind, and the disk does."""
 REPAIR_ROWS_MAX = 20_000
 REPAIR_TRIES_MAX = 5
 PAUSE_MS = 5_000
 """A tick this late means that we slept (or the clock was set): nobody is called silent for time we did not listen."""
 PUT_OFF_MS = 12_000
 """An agent that is told to come again later may stay away for so long beyond its interval, and is not missed for it."""
-REREAD_S = (0.2, 5.0)
-"""How soon a store that failed is asked again, and how seldom at most while it goes on failing."""
-
-Queued = Outcome | asyncio.Future[None]
-"""What is to be committed, or somebody who waits for all that was queued before."""
 
 
 class Evaluator:
@@ -62,37 +52,26 @@ class Evaluator:
         self._store = store
         self._rules, self._channels = tuple(rules), tuple(channels)
         self._now_ms, self._monotonic = now_ms, monotonic
-        self._on_commit = on_commit
-        self._queue: deque[Queued] = deque()
-        self._queued = asyncio.Event()
         self._watch: Watch | None = None
         self._trouble = "the store is not read yet"
-        self._reread_s, self._said = REREAD_S[0], ""
-        self._writer: asyncio.Task[None] | None = None
         self._ticked = (now_ms(), monotonic())
-        self._metrics = _Metrics(registry)
-        registry_gauge = Gauge(
-            "watchkeeper_judge_queue", "Outcomes waiting to be committed", registry=registry
+        self._committing = Committing(store, self, on_commit=on_commit, registry=registry)
+        self._repairs = Counter(
+            "watchkeeper_repairs", "Hosts judged again after late batches", registry=registry
         )
-        registry_gauge.set_function(lambda: len(self._queue))
 
     # --- its life ---
 
     async def start(self) -> None:
         """Read what is remembered and begin to write. StoreError when the store cannot be read."""
         await self._read()
-        self._writer = asyncio.create_task(self._write_forever(), name="evaluator-writer")
+        self._committing.start()
 
     async def stop(self) -> None:
         """Commit what is queued, then end; what comes later is put off."""
-        writer, self._writer = self._writer, None
-        if writer is None:
-            return
-        with contextlib.suppress(StoreError):
-            await self._barrier()
-        self._watch, self._trouble = None, "the collector is stopping"
-        writer.cancel()
-        await asyncio.gather(writer, return_exceptions=True)
+        if await self._committing.drain():
+            self.distrust("the collector is stopping")
+            await self._committing.stop()
 
     def health(self) -> Component:
         if self._watch is None:
@@ -138,12 +117,12 @@ class Evaluator:
                 await self._meet(arrival.host)
             if arrival.host in self.watch.unfilled:
                 await self._look_back(arrival)
-        if len(self._queue) + len(arrivals) > QUEUE_MAX:
+        if len(self._committing) + len(arrivals) > QUEUE_MAX:
             for host in {arrival.host for arrival in arrivals}:
                 self.watch.hosts[host].listen_from(self._now_ms() + PUT_OFF_MS)
             raise StoreError("more batches wait to be stored than there is room for")
         results = [self._judge(arrival) for arrival in arrivals]
-        await self._barrier()
+        await self._committing.done()
         return results
 
     def _judge(self, arrival: Arrival) -> Result:
@@ -152,7 +131,7 @@ class Evaluator:
         except TooManyGaps:
             return "again"
         apply(self.watch, outcome)
-        self._put(outcome)
+        self._committing.put(outcome)
         return "ok"
 
     async def _meet(self, host_id: int) -> None:
@@ -172,7 +151,7 @@ class Evaluator:
         if start is None:
             self.watch.unfilled.discard(arrival.host)
             return
-        await self._barrier()
+        await self._committing.done()
         rows = await self._store.samples.rows(arrival.host, start, 2**62, REPAIR_ROWS_MAX)
         if arrival.host in self.watch.unfilled:
             fill(self.watch, arrival.host, rows)
@@ -193,7 +172,7 @@ class Evaluator:
         outcome = tick(self._watch, now)
         if not outcome.empty:
             apply(self._watch, outcome)
-            self._put(outcome)
+            self._committing.put(outcome)
 
     async def repair_late(self) -> None:
         """Once a second as well, for as long as it takes: hosts are judged again after late batches. StoreError."""
@@ -205,112 +184,25 @@ class Evaluator:
     async def _repair(self, host_id: int, start: int) -> None:
         """Judge a host again from stored rows. A batch judged while we read makes the rows stale: read them again."""
         for _ in range(REPAIR_TRIES_MAX):
-            await self._barrier()
+            await self._committing.done()
             before = self.watch.hosts[host_id].host
             rows = await self._store.samples.rows(host_id, start, 2**62, REPAIR_ROWS_MAX)
             if self.watch.hosts[host_id].host is before:
                 outcome = repair(self.watch, host_id, rows, self._now_ms())
                 apply(self.watch, outcome)
-                self._put(outcome)
-                self._metrics.repairs.inc()
+                self._committing.put(outcome)
+                self._repairs.inc()
                 return
         log.info("Host %d sends faster than its past can be read; its repair is tried again.", host_id)
 
     # --- what goes out ---
 
-    def _put(self, entry: Queued) -> None:
-        self._queue.append(entry)
-        self._queued.set()
+    def distrust(self, trouble: str) -> None:
+        """Something that was judged is not kept: what is remembered is not to be built upon."""
+        self._watch, self._trouble = None, trouble
 
-    async def _barrier(self) -> None:
-        """Return when all that is queued now is on disk."""
-        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._put(committed)
-        await committed
-
-    async def _write_forever(self) -> None:
-        loop = asyncio.get_running_loop()
-        not_before_s = 0.0
-        while True:
-            await self._queued.wait()
-            if (early_s := not_before_s - loop.time()) > 0:
-                await asyncio.sleep(early_s)
-            not_before_s = loop.time() + COMMITS_APART_S
-            group = [self._queue.popleft() for _ in range(min(len(self._queue), GROUP_MAX))]
-            if not self._queue:
-                self._queued.clear()
-            try:
-                await self._commit(group)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the writer must go on
-                await self._after_failure(group, error)
-
-    async def _commit(self, group: list[Queued]) -> None:
-        outcomes = [entry for entry in group if isinstance(entry, Outcome) and not entry.empty]
-        if outcomes:
-            with self._metrics.commit_seconds.time():
-                await self._store.commit(outcomes)
-            self._metrics.committed.inc(len(outcomes))
-            self._be_well()
-        _settle(group, None)
-        if outcomes:
-            self._tell(outcomes)
-
-    def _tell(self, outcomes: Sequence[Outcome]) -> None:
-        """They are on disk whatever a listener does, so a listener's fault stays its own."""
-        try:
-            self._on_commit(outcomes)
-        except Exception:
-            log.exception("Telling of a commit failed; the commit itself stands.")
-            self._metrics.errors.inc()
-
-    async def _after_failure(self, group: list[Queued], error: Exception) -> None:
-        """A group that contradicts what is stored is tried one by one: a bad batch shall hold up none before it."""
-        if not isinstance(error, StoreError) or error.passing:
-            await self._recover(group, error)
-            return
-        for place, entry in enumerate(group):
-            try:
-                await self._commit([entry])
-            except Exception as again:  # noqa: BLE001 - whatever it is, the writer must go on
-                await self._recover(group[place:], again)
-                return
-
-    async def _recover(self, group: Sequence[Queued], error: Exception) -> None:
-        """Put off all that was judged, and read the judge's memory anew.
-
-        That it can be read does not say that it can be written: until a commit succeeds, each failure makes the pause
-        before the next reading longer.
-        """
-        self._watch = None
-        self._be_ill(error)
-        trouble = StoreError(f"not stored: {error}")
-        _settle(group, trouble)
-        while self._watch is None:
-            await asyncio.sleep(self._reread_s)
-            self._reread_s = min(self._reread_s * 2, REREAD_S[1])
-            _settle(list(self._queue), trouble)
-            self._queue.clear()
-            try:
-                await self._read(PUT_OFF_MS)
-            except Exception as again:  # noqa: BLE001 - whatever it is, the writer must go on
-                self._be_ill(again)
-
-    def _be_ill(self, error: Exception) -> None:
-        """A failure is counted each time, and logged when its words are new."""
-        self._metrics.errors.inc()
-        self._trouble = str(error)
-        if self._said != self._trouble:
-            self._said = self._trouble
-            unforeseen = None if isinstance(error, StoreError) else error
-            log.error(
-                "Batches cannot be stored, agents are told to send again: %s", error, exc_info=unforeseen
-            )
-
-    def _be_well(self) -> None:
-        self._reread_s = REREAD_S[0]
-        if self._said:
-            self._said = ""
-            log.warning("Batches are stored again; judging goes on.")
+    async def read_again(self) -> None:
+        await self._read(PUT_OFF_MS)
 
     async def _read(self, patience_ms: int = 0) -> None:
         now = self._now_ms()
@@ -329,32 +221,3 @@ class Evaluator:
             started_at=now + patience_ms,
         )
         self._ticked = (now, self._monotonic())
-
-
-class _Metrics:
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.committed = Counter(
-            "watchkeeper_outcomes_committed", "Batches and ticks on disk", registry=registry
-        )
-        self.errors = Counter(
-            "watchkeeper_commit_errors", "Commits that failed or were not told", registry=registry
-        )
-        self.repairs = Counter(
-            "watchkeeper_repairs", "Hosts judged again after late batches", registry=registry
-        )
-        self.commit_seconds = Histogram(
-            "watchkeeper_commit_seconds",
-            "Time from handing a group to the store until it is on disk",
-            buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0),
-            registry=registry,
-        )
-
-
-def _settle(group: Sequence[Queued], error: StoreError | None) -> None:
-    for committed in group:
-        if isinstance(committed, Outcome) or committed.done():
-            continue
-        if error is None:
-            committed.set_result(None)
-        else:
-            committed.set_exception(error)

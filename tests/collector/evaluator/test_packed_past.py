@@ -6,10 +6,8 @@ import sqlite3
 
 import pytest
 
+from tests.collector.evaluator.house import CPU, OPS, House, database, late_transitions, settle
 from tests.collector.stores.builders import HOUR, NOW, TICK, sealed
-from tests.collector.test_evaluator import CPU, OPS, House, database, house, late_transitions, settle
-
-__all__ = ["house"]
 
 
 @pytest.mark.parametrize("packed_again", [False, True])

@@ -16,7 +16,7 @@ import agent.checks
 import agent.config
 import collector.channels
 import collector.config
-from agent.options import Node, OptionLine, describe, discover, read_yaml
+from agent.options import Node, OptionLine, describe, discover, parse_yaml, read_yaml
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 TOKEN = f"wk_agent_main_{'a' * 12}_{'b' * 40}"
@@ -106,7 +106,7 @@ def differing(written: dict[str, Node], wanted: list[OptionLine]) -> dict[str, t
     for line in wanted:
         if line.default is None or line.key not in written or line.type.startswith("secret"):
             continue
-        default = collector.config.parse_yaml(f"key: {line.default}", file="default").get("key").plain()
+        default = parse_yaml(f"key: {line.default}", file="default").get("key").plain()
         if written[line.key].plain() != default:
             found[line.key] = (written[line.key].plain(), default)
     return found

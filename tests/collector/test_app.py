@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from collector.app import in_pieces, needing_a_restart, what_to_keep
+from collector.app import needing_a_restart
+from collector.app.upkeep import in_pieces, what_to_keep
 from collector.config import CollectorConfig
 from collector.store import DAY_MS, Keep
 

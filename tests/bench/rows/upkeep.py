@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from collector.app import FORGET_SHARE, SEAL_SHARE, in_pieces
+from collector.app.upkeep import FORGET_SHARE, SEAL_SHARE, in_pieces
 from collector.store import DAY_MS, Keep, Store
 from collector.stores.sqlite import open_store
 from rules.model import Arrival, Host, Outcome

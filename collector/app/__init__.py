@@ -1,0 +1,123 @@
+"""A running collector: its start, its reloads and its end. What it is made of is joined in `parts`."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from agent.options import ConfigError
+from collector.app.folder import caretaker, open_state
+from collector.app.parts import TICK_S, Parts, now_ms, own_registry
+from collector.app.upkeep import what_to_keep
+from collector.config import CollectorConfig, Loaded, load_rules
+from collector.rounds import Rounds
+from collector.service import Service
+from collector.store import Store
+
+__all__ = ["Collector", "caretaker", "needing_a_restart", "now_ms", "open_state"]
+
+log = logging.getLogger(__name__)
+
+
+class Collector:
+    """A running collector. `start` says what keeps it from running; `stop` keeps and tells what was taken in."""
+
+    def __init__(self, load: Callable[[], Loaded], service: Service) -> None:
+        """`load` reads the config; it is asked again at every reload. ConfigError."""
+        self._load = load
+        self._loaded = load()
+        self._config = self._loaded.config
+        self._service = service
+        self._not_ready: str | None = "starting"
+        self._registry = own_registry()
+        self._rounds = Rounds(self._registry)
+
+    @property
+    def store(self) -> Store:
+        """Open between start and stop."""
+        return self._parts.store
+
+    async def start(self) -> None:
+        """Raises ConfigError, StoreError or ServerError, one sentence each; nothing is left open then."""
+        rules = load_rules(self._loaded)
+        store = await open_state(self._loaded, role="collector")
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(store.close)
+            self._parts = Parts(store, self._loaded, rules, self._registry, lambda: self._not_ready)
+            await self._parts.start()
+            undo.pop_all()
+        self._rounds.start("tick", TICK_S, self._tick)
+        self._parts.go_round(self._rounds)
+        self._not_ready = None
+        self._service.ready()
+        log.info(
+            "Serving on %s with %d rules and %d channels.",
+            self._config.listen,
+            len(rules),
+            len(self._config.channels),
+        )
+
+    async def stop(self) -> None:
+        """Pushes are put off, what was judged is kept, what is being sent is finished; then all is closed."""
+        self._not_ready = "stopping"
+        self._service.stopping()
+        await self._rounds.stop()
+        await self._parts.stop()
+        await self.store.close()
+
+    def reload(self) -> None:
+        """Read rules, checks for hosts, and how long things are kept, anew. A mistake anywhere is said, and then all
+        stays as it was. Nothing is done unless we serve."""
+        if self._not_ready is not None:
+            return
+        self._service.reloading()
+        try:
+            self._take_anew()
+        finally:
+            self._service.ready()
+
+    def _take_anew(self) -> None:
+        try:
+            loaded = self._load()
+            rules = load_rules(loaded)
+        except ConfigError as mistake:
+            log.error("The config and rules are left as they were: %s", mistake)  # noqa: TRY400 - theirs, no trace of ours
+            return
+        if waiting := needing_a_restart(self._config, loaded.config):
+            log.warning("A reload leaves these as they were, restart for them: %s.", ", ".join(waiting))
+        parts = self._parts
+        parts.evaluator.replace_rules(rules, self._config.channel_views)
+        parts.definitions.replace(loaded.definitions)
+        log.info(
+            "Judging by %d rules, with %d checks for hosts to run, from now on.",
+            len(rules),
+            len(parts.definitions),
+        )
+        if (keep := what_to_keep(loaded.config)) != parts.upkeep.keep:
+            parts.upkeep.keep = keep
+            self._rounds.soon("forget")
+            log.info("What is kept, how long and on how much disk is as the config says from now on.")
+
+    async def _tick(self) -> None:
+        """The watchdog hears of a tick that came to its end, for one that hangs is what it is there for."""
+        evaluator = self._parts.evaluator
+        evaluator.tick()
+        self._service.status(evaluator.health().detail)
+        self._service.alive()
+
+
+RELOADED = frozenset(
+    ("packs", "rules", "checks", "keep_s", "keep_rollups_s", "keep_history_s", "disk_budget_bytes")
+)
+
+
+def needing_a_restart(before: CollectorConfig, after: CollectorConfig) -> list[str]:
+    """The keys that were changed and that a reload does not reach, as people write them."""
+    return [
+        field.name.replace("_s_max", "_max")
+        for field in msgspec.structs.fields(CollectorConfig)
+        if field.name not in RELOADED and getattr(before, field.name) != getattr(after, field.name)
+    ]

@@ -1,0 +1,49 @@
+"""What the collector answers over HTTP, put together: agents, programs and people each have their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from collector.api.health import Health
+from collector.api.metrics import Metrics
+from collector.config import CollectorConfig
+
+if TYPE_CHECKING:
+    from collector.app.parts import Parts
+
+
+def application(
+    parts: Parts,
+    config: CollectorConfig,
+    registry: CollectorRegistry,
+    now_ms: Callable[[], int],
+    not_ready: Callable[[], str | None],
+) -> web.Application:
+    """Every path there is. `not_ready` gives the reason why no work should be sent here now, or None."""
+    health = Health(
+        [
+            parts.server_health,
+            parts.ingest.health,
+            parts.ticks.health,
+            parts.evaluator.health,
+            parts.store_health,
+            parts.notifier.health,
+        ],
+        registry,
+        not_ready=not_ready,
+        hosts_by_state=parts.evaluator.hosts_by_state,
+    )
+    metrics = Metrics(
+        parts.ticks,
+        parts.store.samples,
+        now_ms=now_ms,
+        registry=registry,
+        late_ms_max=round(config.late_s_max * 1000),
+    )
+    app = web.Application()
+    app.add_routes([*parts.ingest.routes(), *health.routes(), *metrics.routes(), *parts.pages.routes()])
+    return app

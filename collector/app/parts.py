@@ -1,0 +1,144 @@
+"""The parts of a collector, built and joined: no part knows another but through here.
+
+The way of the data: server -> ingest -> evaluator -> store; what is on disk then wakes the notifier and the pages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from collector.api.ticks import Ticks
+from collector.app.doors import application
+from collector.app.upkeep import Upkeep, what_to_keep
+from collector.auth import Tokens
+from collector.config import Loaded, build_channel
+from collector.definitions import Definitions
+from collector.evaluator import Evaluator
+from collector.health import Component
+from collector.ingest import Ingest
+from collector.inquiries import Inquiries
+from collector.leaps import Leaps
+from collector.notifier import Notifier
+from collector.rounds import Rounds
+from collector.server import Limits, Server
+from collector.store import Store, StoreError
+from collector.web.pages import Pages
+from rules.engine import Rule
+from rules.memory import binding_labels
+from rules.model import Outcome
+
+DRAIN_S = 5.0
+TICK_S = 1
+SEAL_S, FORGET_S = 5, 60
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Parts:
+    """All parts upon one open store. They are built here in the order in which they need each other."""
+
+    def __init__(
+        self,
+        store: Store,
+        loaded: Loaded,
+        rules: Sequence[Rule],
+        registry: CollectorRegistry,
+        not_ready: Callable[[], str | None],
+    ) -> None:
+        config = loaded.config
+        self.store = store
+        names = [options.name for options in config.channels]
+        self.pages = Pages(store, names, now_ms=now_ms, registry=registry)
+        self.notifier = Notifier(
+            store.notices,
+            {options.name: build_channel(options) for options in config.channels},
+            now_ms=now_ms,
+            registry=registry,
+            link=lambda incident: f"{config.link_base}/incidents/{incident}",
+        )
+        self.evaluator = Evaluator(
+            store, rules, config.channel_views, now_ms=now_ms, on_commit=self._committed, registry=registry
+        )
+        self.ticks = Ticks(store.hosts, self.evaluator.take, now_ms=now_ms)
+        self.inquiries = Inquiries(store.incidents, now_ms=now_ms, registry=registry)
+        self.definitions = Definitions(loaded.definitions, self._labels)
+        self.tokens = Tokens(store.hosts, now_ms)
+        self.ingest = Ingest(
+            self.tokens,
+            self.evaluator.take,
+            now_ms=now_ms,
+            registry=registry,
+            inquiries=self.inquiries,
+            defined=self.definitions.asks,
+            late_ms_max=round(config.late_s_max * 1000),
+        )
+        self.upkeep = Upkeep(store, what_to_keep(config), Leaps(now_ms), now_ms)
+        self.server = Server(
+            application(self, config, registry, now_ms, not_ready),
+            *config.address,
+            registry=registry,
+            limits=Limits(connections_max=config.connections_max),
+            loopback_only=True,
+            short_cuts=self.ingest.routes(),
+        )
+
+    async def start(self) -> None:
+        """StoreError or ServerError, one sentence each; what was started is stopped again then."""
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(self.notifier.stop, DRAIN_S)
+            undo.push_async_callback(self.evaluator.stop)
+            await self.evaluator.start()
+            await self.ticks.start()
+            await self.notifier.start()
+            await self.server.start()
+            undo.pop_all()
+
+    async def stop(self) -> None:
+        """Pushes are put off, what was judged is kept, what is being sent is finished."""
+        await self.pages.close()
+        await self.server.stop()
+        await self.tokens.close()
+        await self.ticks.close()
+        await self.evaluator.stop()
+        await self.notifier.stop(DRAIN_S)
+
+    def go_round(self, rounds: Rounds) -> None:
+        """Begin all that comes round again and again, but for the tick itself."""
+        rounds.start("posted", TICK_S, self.ticks.flush)
+        rounds.start("repair", TICK_S, self.evaluator.repair_late)
+        rounds.start("seal", SEAL_S, self.upkeep.seal)
+        rounds.start("forget", FORGET_S, self.upkeep.forget)
+
+    def server_health(self) -> Component:
+        return self.server.health()
+
+    async def store_health(self) -> Component:
+        health = await self.store.health()
+        return Component("store", health.state, health.detail)
+
+    def _labels(self, host: int) -> Mapping[str, str] | None:
+        try:
+            return binding_labels(self.evaluator.watch.hosts[host].host)
+        except (StoreError, KeyError):
+            return None
+
+    def _committed(self, outcomes: Sequence[Outcome]) -> None:
+        if any(outcome.notices for outcome in outcomes):
+            self.notifier.wake()
+        self.inquiries.committed(outcomes)
+        self.pages.publish(outcomes)
+
+
+def own_registry() -> CollectorRegistry:
+    """Metrics of this process: a registry of our own, so that two collectors in one process stay apart."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry

@@ -1,0 +1,105 @@
+"""The rules of packs and of files, with where each is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+import rules.kinds
+from agent.options import ConfigError, KindSet, Node, convert, discover, read_yaml
+from collector.config.kinds import kind_of, refuse_one_name_twice
+from rules.engine import Rule, is_combining
+from rules.kinds import RuleOptions
+
+PACKS = Path(rules.kinds.__file__).parent.parent / "packs"
+
+
+class RuleFile(Struct, frozen=True):
+    """A file of rules: a pack, or one of rules.d."""
+
+    rules: list[RuleOptions] = []
+
+
+class WrittenRule(Struct, frozen=True):
+    """A rule and where it is written; `instead_of` is the one of its name, in an earlier file, whose place it takes."""
+
+    rule: Rule
+    file: Path
+    line: int
+    instead_of: WrittenRule | None = None
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def find_rules(
+    packs: Sequence[str], patterns: Sequence[str], folder: Path, section: Node
+) -> list[WrittenRule]:
+    """The rules of some packs and files; `section` is what has the key `packs`. Raises ConfigError."""
+    named: dict[str, WrittenRule] = {}
+    for file in [*_pack_files(packs, section), *_rule_files(patterns, folder)]:
+        for written in rules_in(file):
+            named[written.rule.name] = replace(written, instead_of=named.get(written.rule.name))
+    for written in named.values():
+        if written.rule.enabled and is_combining(written.rule):
+            _refuse_missing_parts(written, written.rule.parts, named)
+    return list(named.values())
+
+
+def _refuse_missing_parts(
+    written: WrittenRule, parts: Sequence[str], named: Mapping[str, WrittenRule]
+) -> None:
+    """Rules that another looks at must hold, and be about series."""
+    for name in parts:
+        part = named[name].rule if name in named else None
+        if part is None or not part.enabled:
+            problem = f'"{name:.100}" is not there, or switched off, in the files that are named'
+        elif part.cadence != "batch" or is_combining(part):
+            problem = f'"{name:.100}" is not about a series; it cannot be looked at by another rule'
+        else:
+            continue
+        raise ConfigError(str(written.file), written.line, f"rule {written.rule.name:.100}", problem)
+
+
+def rules_in(file: Path) -> list[WrittenRule]:
+    """The rules of one file, in its order. Raises ConfigError."""
+    kinds, root = discover(rules.kinds), read_yaml(file)
+    root.only("rules")
+    content = convert(root, RuleFile, kinds={RuleOptions: KindSet(kinds, default="threshold")})
+    node = root.get("rules")
+    refuse_one_name_twice("rules", content.rules, node)
+    entries = node.items() if content.rules else []
+    return [
+        WrittenRule(kinds[kind_of(options)].module.Rule(options), file, entry.line or 1)
+        for options, entry in zip(content.rules, entries, strict=True)
+    ]
+
+
+def read_rules(file: Path) -> list[Rule]:
+    """The rules of one file, in its order, without where they stand. Raises ConfigError."""
+    return [written.rule for written in rules_in(file)]
+
+
+def _pack_files(packs: Sequence[str], section: Node) -> list[Path]:
+    there = {file.stem: file for file in sorted(PACKS.glob("*.yaml"))}
+    for pack in packs:
+        if pack not in there:
+            problem = f'there is no pack "{pack:.100}"; there are: {", ".join(there)}'
+            raise section.get("packs").error(problem)
+    return [there[pack] for pack in packs]
+
+
+def _rule_files(patterns: Sequence[str], folder: Path) -> list[Path]:
+    """In name order within each pattern. A plain path that is not there is a mistake; a pattern may match nothing."""
+    files: list[Path] = []
+    for pattern in patterns:
+        whole = Path(pattern) if pattern.startswith("/") else folder / pattern
+        if not any(sign in pattern for sign in "*?["):
+            files.append(whole)
+        else:
+            files.extend(sorted(Path(whole.anchor or ".").glob(str(whole.relative_to(whole.anchor)))))
+    return files

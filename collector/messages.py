@@ -12,6 +12,16 @@ from msgspec import Struct
 from rules.model import Notice
 
 
+PERHAPS_AGAIN = "You may have had this before: an earlier try was cut off and may have got through."
+
+
+class Action(Struct, frozen=True):
+    """What a person can do from within a message, without logging in: the address leads to a page that asks once."""
+
+    label: str
+    url: str
+
+
 class Message(Struct, frozen=True):
     """A notice on its way out. `link` leads to the incident's page; `perhaps_again` warns that an earlier try may
     have got through before we could write it down."""
@@ -19,6 +29,7 @@ class Message(Struct, frozen=True):
     notice: Notice
     link: str
     perhaps_again: bool = False
+    actions: tuple[Action, ...] = ()
 
     @property
     def title(self) -> str:
@@ -29,8 +40,9 @@ class Message(Struct, frozen=True):
     def text(self) -> str:
         """All that goes under the title: the notice's text, the link, and the warning where there is one."""
         parts = [self.notice.text.strip(), self.link]
+        parts.append("\n".join(f"{action.label}: {action.url}" for action in self.actions))
         if self.perhaps_again:
-            parts.append("You may have had this before: an earlier try was cut off and may have got through.")
+            parts.append(PERHAPS_AGAIN)
         return "\n\n".join(part for part in parts if part)
 
 

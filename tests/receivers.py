@@ -43,6 +43,7 @@ class Received(Struct):
     headers: dict[str, str]
     body: Any = None
     sender: str = ""
+    html: str = ""
 
 
 class Receiver:
@@ -78,9 +79,9 @@ def now_ms() -> int:
 
 
 class MailReceiver(Receiver):
-    """An SMTP server. `behaviour`: accept; refuse (550 for the recipient); busy (451 after the message); hang (says
-    nothing at all); hang-after-data (takes the message, never answers); slow (answers after `slow_s`, and has taken
-    it); drip (one byte of its greeting every `drip_s`).
+    """An SMTP server. `behaviour`: accept; refuse (550 for the recipient); refuse:ADDRESS (for this one); busy (451
+    after the message); hang (says nothing at all); hang-after-data (takes the message, never answers); slow (answers
+    after `slow_s`, and has taken it); drip (one byte of its greeting every `drip_s`).
 
     With `tls` it offers STARTTLS; with `login`, a (user, password), it takes no mail without it.
     """
@@ -128,7 +129,7 @@ class MailReceiver(Receiver):
     async def handle_RCPT(  # noqa: N802 - the name aiosmtpd calls
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        if self.behaviour == "refuse":
+        if self.behaviour in ("refuse", f"refuse:{address}"):
             return "550 5.1.1 There is no such user here"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -185,7 +186,7 @@ class _Talk(SMTP):
 def _as_received(envelope: Envelope, content: bytes) -> Received:
     mail = email.message_from_bytes(content, policy=email.policy.default)
     assert isinstance(mail, EmailMessage)
-    part = mail.get_body(("plain", "html"))
+    part, html = mail.get_body(("plain", "html")), mail.get_body(("html",))
     return Received(
         at_ms=now_ms(),
         kind="mail",
@@ -194,6 +195,7 @@ def _as_received(envelope: Envelope, content: bytes) -> Received:
         text=part.get_content() if part is not None else "",
         headers={name: str(value) for name, value in mail.items()},
         sender=envelope.mail_from or "",
+        html=html.get_content() if html is not None else "",
     )
 
 

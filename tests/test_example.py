@@ -23,7 +23,7 @@ TOKEN = f"wk_agent_main_{'a' * 12}_{'b' * 40}"
 SECRETS = {
     "agent.token": TOKEN,
     "slack-webhook.url": "https://hooks.slack.com/services/T0/B0/x",
-    "mail.url": "mailtos://user:password@example.org?to=you@example.org",
+    "phone.url": "ntfys://ntfy.example.org/topic",
 }
 
 

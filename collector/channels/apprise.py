@@ -1,4 +1,4 @@
-"""Any of the services that Apprise knows, more than a hundred, e-mail among them (mailto:// and mailtos://)."""
+"""Any of the services that Apprise knows: more than a hundred, from phones to chat rooms."""
 
 from __future__ import annotations
 

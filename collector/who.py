@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from typing import Literal, get_args
 
 from aiohttp import web
@@ -42,3 +44,15 @@ NOBODY = Who("nobody", "nobody", frozenset())
 
 ASKED_BY: web.RequestKey[Who] = web.RequestKey("asked_by", Who)
 """Where the gate puts it; every request has it by the time a handler sees it."""
+
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def request_id_of(request: web.BaseRequest) -> str:
+    """What answer and log call this request: the id a proxy gave it, if it is a decent one, else one of our own. It
+    stays the same however often it is asked for."""
+    if REQUEST_ID not in request:
+        given = request.headers.get("X-Request-Id", "")
+        request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    return request[REQUEST_ID]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-
 from aiohttp import web
 from msgspec import Struct
 
@@ -12,7 +9,6 @@ from agent import wire
 
 NAME = "watchkeeper"
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PATH_CHARS_MAX = 100
 
 
@@ -40,12 +36,6 @@ def fault(request_id: str) -> web.Response:
     )
     response.force_close()
     return response
-
-
-def request_id_of(request: web.BaseRequest) -> str:
-    """The id a proxy gave the request, if it is a decent one, else a new one."""
-    given = request.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def explain(request: web.BaseRequest, refusal: web.HTTPException) -> None:

@@ -16,6 +16,7 @@ from aiohttp.streams import StreamReader
 
 from collector.server import answers
 from collector.server.gate import LOOPBACK, Gate
+from collector.who import request_id_of
 
 READ_BUFFER_BYTES = 64 * 1024
 HEADERS_MAX = 64
@@ -273,7 +274,7 @@ class Connection(web.RequestHandler):
         self._is_no_http = True
 
     def _our_fault(self, request: web.BaseRequest, how: str) -> web.StreamResponse:
-        request_id = answers.request_id_of(request)
+        request_id = request_id_of(request)
         self._gate.metrics.errors.inc()
         why = sys.exc_info()[1]
         log.error("%s %.200r %s. request_id=%s", request.method, request.path, how, request_id, exc_info=why)

@@ -1,0 +1,45 @@
+"""The clock on the wall of a place, and what the rest of the program counts in: milliseconds UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+Zone = tzinfo
+_SAID_FOR_UTC = ("UTC", "Etc/UTC", "Z")
+
+
+def zone_named(name: str) -> Zone:
+    """A place by its IANA name, such as Europe/Berlin. ValueError when there is none of that name."""
+    if name in _SAID_FOR_UTC:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            f'"{name:.60}" is no time zone that is known here; write UTC or a name such as Europe/Berlin'
+        ) from None
+
+
+def wall(at: int, zone: Zone) -> datetime:
+    """What a clock there shows."""
+    return datetime.fromtimestamp(at // 1000, zone)
+
+
+def moment(day: date, minutes: int, zone: Zone, *, last: bool = False) -> int:
+    """When a clock there shows so many minutes after that day's midnight; of two such moments the first or the `last`.
+
+    A time that is skipped when clocks are set forward is taken as so much later: 02:30 is then 03:30.
+    """
+    shown = datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(minutes=minutes)
+    first = stamp(shown)
+    return max(first, stamp(shown.replace(fold=1))) if last else first
+
+
+def stamp(shown: datetime) -> int:
+    return round(shown.timestamp()) * 1000
+
+
+def is_plain(day: date, zone: Zone) -> bool:
+    """Whether that day's clock is set neither forward nor back, so that every minute of it is a minute."""
+    return moment(day, 1_440, zone) - moment(day, 0, zone) == 86_400_000

@@ -5,43 +5,33 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import logging
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-import jinja2
 import numpy as np
 from aiohttp import web
-from msgspec import Struct
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
 
 from collector.store import SERIES_AT_ONCE_MAX, Points, Steps, Store, StoreError
 from collector.web import public
 from collector.web.answers import Body, Missing, Shared, Unclear, answer
-from collector.web.assets import Assets
+from collector.web.asked import View, id_of, number_of, text_of
 from collector.web.catalog import SERIES_PER_CHART_MAX, plans
 from collector.web.charts import draw
 from collector.web.evidence import looks
 from collector.web.fleet import Question, overview
-from collector.web.hosts import RANGE, RANGES, csv_url, host_page, said_range
+from collector.web.frame import Frame
+from collector.web.hosts import RANGE, RANGES, host_page, said_range
 from collector.web.incidents import alert_rows, incident_row, notice_line, timeline
 from collector.web.live import Feed
 from collector.web.standing import acknowledged_of
 from collector.web.thinning import step_ms_for, too_close
-from collector.web.words import Times, iso, say_count, zone_named
+from collector.web.words import iso
 from rules.model import Host, Outcome
 
-log = logging.getLogger(__name__)
-
-TEXT_LETTERS_MAX = 200
 NAME_LETTERS_MAX = 512
 INCIDENTS_MAX = NOTICES_MAX = 200
 READS_AT_ONCE = 3
-ZONE_COOKIE = "zone"
-_NUMBER_DIGITS_MAX = 15
-
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Pages:
@@ -56,39 +46,24 @@ class Pages:
         registry: CollectorRegistry,
     ) -> None:
         self._store, self._channels, self._now_ms = store, list(channels), now_ms
-        self._assets = Assets()
+        self.frame = Frame(told=bool(channels), now_ms=now_ms, registry=registry)
         self._feed = Feed(registry)
         self._shared = Shared()
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("collector.web"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._templates.globals |= {"asset": self._assets.url, "csv_url": csv_url, "count": say_count}
-        self._seconds = Histogram(
-            "watchkeeper_page_seconds",
-            "Time from a page's request until its answer is made",
-            ["page"],
-            buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0),
-            registry=registry,
-        )
 
     def routes(self) -> list[web.RouteDef]:
         """To be added last: the final one answers for every address that nothing else does, but for the API's."""
+        page = self.frame.page
         return [
-            web.get("/", self._page("overview", self._overview)),
-            web.get("/hosts/{id}", self._page("host", self._host)),
-            web.get("/hosts/{id}/series.csv", self._page("csv", self._csv)),
-            web.get("/incidents", self._page("incidents", self._incidents)),
-            web.get("/incidents/{id}", self._page("incident", self._incident)),
-            web.get("/notices", self._page("notices", self._notices)),
-            web.get("/status", self._page("status", self._status)),
+            web.get("/", page("overview", self._overview)),
+            web.get("/hosts/{id}", page("host", self._host)),
+            web.get("/hosts/{id}/series.csv", page("csv", self._csv)),
+            web.get("/incidents", page("incidents", self._incidents)),
+            web.get("/incidents/{id}", page("incident", self._incident)),
+            web.get("/notices", page("notices", self._notices)),
+            web.get("/status", page("status", self._status)),
             web.get("/api/monitoring/events", self._feed.stream, allow_head=False),
-            web.get("/static/{name}", self._page("static", self._assets.serve)),
-            web.get("/{rest:(?!api/).*}", self._page("missing", _missing)),
+            web.get("/static/{name}", page("static", self.frame.assets.serve)),
+            web.get("/{rest:(?!api/).*}", page("missing", _missing)),
         ]
 
     def publish(self, outcomes: Sequence[Outcome]) -> None:
@@ -102,8 +77,8 @@ class Pages:
     # --- pages ---
 
     async def _overview(self, request: web.Request) -> web.Response:
-        question = Question(_text(request, "q"), _text(request, "group"), _number(request, "page", 1))
-        view = _View.of(request)
+        question = Question(text_of(request, "q"), text_of(request, "group"), number_of(request, "page", 1))
+        view = View.of(request)
 
         async def make() -> Body:
             times = view.times(self._now_ms())
@@ -113,7 +88,7 @@ class Pages:
                 self._store.incidents.open_alerts(),
             )
             return await asyncio.to_thread(
-                lambda: self._render(
+                lambda: self.frame.render(
                     "overview.html",
                     view,
                     times,
@@ -125,9 +100,9 @@ class Pages:
         return answer(request, await self._shared.get((question, view), make))
 
     async def _host(self, request: web.Request) -> web.Response:
-        number, span = _id(request), _range(request)
-        metric = _text(request, "metric", NAME_LETTERS_MAX)
-        view = _View.of(request)
+        number, span = id_of(request), _range(request)
+        metric = text_of(request, "metric", NAME_LETTERS_MAX)
+        view = View.of(request)
         times = view.times(self._now_ms())
         latest, checks, alerts, incidents = await asyncio.gather(
             self._store.samples.latest(number),
@@ -145,7 +120,7 @@ class Pages:
 
         def make() -> Body:
             charts = [draw(plan, values, limits, latest.host.every_ms, own, times) for plan in chosen]
-            return self._render(
+            return self.frame.render(
                 "host.html", view, times, it=page, charts=charts, span=span, said=said_range(span)
             )
 
@@ -177,7 +152,7 @@ class Pages:
         return dict(zip(names, await asyncio.gather(*map(read, names)), strict=True))
 
     async def _csv(self, request: web.Request) -> web.Response:
-        number, span = _id(request), _range(request)
+        number, span = id_of(request), _range(request)
         names = request.query.getall("name", [])
         if not names or len(names) > SERIES_PER_CHART_MAX or max(map(len, names)) > NAME_LETTERS_MAX:
             raise Unclear(f"Name the series: ?name=cpu_used_pct, at most {SERIES_PER_CHART_MAX} of them.")
@@ -189,17 +164,19 @@ class Pages:
         return answer(request, body, kind="text/csv", file_name=f"host-{number}-{span}.csv")
 
     async def _incidents(self, request: web.Request) -> web.Response:
-        view = _View.of(request)
+        view = View.of(request)
         times = view.times(self._now_ms())
         incidents, hosts = await asyncio.gather(
             self._store.incidents.recent(INCIDENTS_MAX), self._hosts_by_id()
         )
         rows = [incident_row(incident, hosts, times) for incident in incidents]
-        return answer(request, self._render("incidents.html", view, times, rows=rows, rows_max=INCIDENTS_MAX))
+        return answer(
+            request, self.frame.render("incidents.html", view, times, rows=rows, rows_max=INCIDENTS_MAX)
+        )
 
     async def _incident(self, request: web.Request) -> web.Response:
-        number = _id(request)
-        view = _View.of(request)
+        number = id_of(request)
+        view = View.of(request)
         times = view.times(self._now_ms())
         incident, alerts, transitions, notices, evidence, hosts = await asyncio.gather(
             self._store.incidents.get(number),
@@ -211,7 +188,7 @@ class Pages:
         )
         if incident is None:
             raise Missing(f"There is no incident with the number {number}.")
-        body = self._render(
+        body = self.frame.render(
             "incident.html",
             view,
             times,
@@ -225,12 +202,12 @@ class Pages:
         return answer(request, body)
 
     async def _notices(self, request: web.Request) -> web.Response:
-        view = _View.of(request)
+        view = View.of(request)
         times = view.times(self._now_ms())
         rows, counts = await asyncio.gather(
             self._store.notices.recent(NOTICES_MAX), self._store.notices.counts()
         )
-        body = self._render(
+        body = self.frame.render(
             "notices.html",
             view,
             times,
@@ -242,74 +219,16 @@ class Pages:
         return answer(request, body)
 
     async def _status(self, request: web.Request) -> web.Response:
-        view = _View.of(request)
+        view = View.of(request)
         times = view.times(self._now_ms())
         latests, incidents, alerts = await asyncio.gather(
             self._store.samples.overview(), self._store.incidents.open(), self._store.incidents.open_alerts()
         )
         it = public.status(latests, incidents, alerts, times.now)
-        return answer(request, self._render("status.html", view, times, it=it))
+        return answer(request, self.frame.render("status.html", view, times, it=it))
 
     async def _hosts_by_id(self) -> dict[int, Host]:
         return {host.id: host for host in await self._store.hosts.all()}
-
-    # --- rendering ---
-
-    def _render(self, template: str, view: _View, times: Times, **given: object) -> Body:
-        layout = "fragment.html" if view.fragment else "page.html"
-        text = self._templates.get_template(template).render(
-            layout=layout, path=view.path, times=times, iso=iso, told=bool(self._channels), **given
-        )
-        return Body(text)
-
-    def _page(self, name: str, handler: Handler) -> Handler:
-        """A handler whose troubles become pages, and whose time is taken."""
-        seconds = self._seconds.labels(name)
-
-        async def wrapped(request: web.Request) -> web.Response:
-            began = time.perf_counter()
-            try:
-                return await handler(request)
-            except Missing as missing:
-                return self._trouble(request, 404, "There is no such page", str(missing))
-            except Unclear as unclear:
-                return self._trouble(request, 400, "That question is not clear", str(unclear))
-            except StoreError as error:
-                log.warning("The page %s could not be shown: %s", name, error)
-                return self._trouble(request, 503, "The store cannot be read now", f"It says: {error}.")
-            except web.HTTPException:
-                raise
-            except Exception:
-                log.exception("The page %s failed in a way nobody foresaw.", name)
-                return self._trouble(
-                    request, 500, "This page failed", "That is a fault of Watchkeeper; its log says more."
-                )
-            finally:
-                seconds.observe(time.perf_counter() - began)
-
-        return wrapped
-
-    def _trouble(self, request: web.Request, status: int, title: str, sentence: str) -> web.Response:
-        view = _View.of(request)
-        body = self._render(
-            "trouble.html", view, view.times(self._now_ms()), title=title, sentence=sentence, status=status
-        )
-        return answer(request, body, status=status)
-
-
-class _View(Struct, frozen=True):
-    """How a reader wants a page: in which zone's time, and whole or only the part that changes."""
-
-    path: str
-    zone: str
-    fragment: bool
-
-    @classmethod
-    def of(cls, request: web.Request) -> _View:
-        return cls(request.path, _zone(request), request.query.get("fragment") == "1")
-
-    def times(self, now: int) -> Times:
-        return Times(zone_named(self.zone), now)
 
 
 # --- what an address asks for -----------------------------------------------------------------------------------------
@@ -317,32 +236,6 @@ class _View(Struct, frozen=True):
 
 async def _missing(request: web.Request) -> web.Response:
     raise Missing("The address may be old or mistyped.")
-
-
-def _zone(request: web.Request) -> str:
-    """The reader's time zone, as their browser told it; pages without JavaScript are in UTC."""
-    return request.cookies.get(ZONE_COOKIE, "UTC")
-
-
-def _text(request: web.Request, name: str, letters_max: int = TEXT_LETTERS_MAX) -> str:
-    text = request.query.get(name, "").strip()
-    if len(text) > letters_max:
-        raise Unclear(f"{name} may have {letters_max} letters at most.")
-    return text
-
-
-def _number(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) <= _NUMBER_DIGITS_MAX and int(text) > 0):
-        raise Unclear(f"{name} has to be a number from 1 on.")
-    return int(text)
-
-
-def _id(request: web.Request) -> int:
-    text = request.match_info["id"]
-    if not (text.isascii() and text.isdecimal() and len(text) <= _NUMBER_DIGITS_MAX):
-        raise Missing(f"{text[:80]!r} is not a number.")
-    return int(text)
 
 
 def _range(request: web.Request) -> str:

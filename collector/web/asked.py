@@ -1,0 +1,55 @@
+"""What an address asks for, read with care: a question that makes no sense is a sentence, never a fault of ours."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from msgspec import Struct
+
+from collector.web.answers import Missing, Unclear
+from collector.web.words import Times, zone_named
+
+TEXT_LETTERS_MAX = 200
+ZONE_COOKIE = "zone"
+_NUMBER_DIGITS_MAX = 15
+
+
+class View(Struct, frozen=True):
+    """How a reader wants a page: in which zone's time, and whole or only the part that changes."""
+
+    path: str
+    zone: str
+    fragment: bool
+
+    @classmethod
+    def of(cls, request: web.Request) -> View:
+        """Pages without JavaScript are in UTC: only a browser's script tells the reader's zone."""
+        zone = request.cookies.get(ZONE_COOKIE, "UTC")
+        return cls(request.path, zone, request.query.get("fragment") == "1")
+
+    def times(self, now: int) -> Times:
+        return Times(zone_named(self.zone), now)
+
+
+def text_of(request: web.Request, name: str, letters_max: int = TEXT_LETTERS_MAX) -> str:
+    text = request.query.get(name, "").strip()
+    if len(text) > letters_max:
+        raise Unclear(f"{name} may have {letters_max} letters at most.")
+    return text
+
+
+def number_of(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name, str(default))
+    if not (_is_number(text) and int(text) > 0):
+        raise Unclear(f"{name} has to be a number from 1 on.")
+    return int(text)
+
+
+def id_of(request: web.Request) -> int:
+    text = request.match_info["id"]
+    if not _is_number(text):
+        raise Missing(f"{text[:80]!r} is not a number.")
+    return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _NUMBER_DIGITS_MAX

@@ -70,6 +70,7 @@ def step(
     fired = max(held, max((RANK[severity] for severity in due), default=0))
     reached = [severity for severity in levels if not fired or RANK[severity] <= fired]
     gravest = max(reached or levels, key=lambda severity: RANK[severity])
+    hushed = before.hushed if before is not None and fired <= RANK[before.hushed] else None
     after = RuleState(
         rule=rule.name,
         subject=subject,
@@ -77,8 +78,9 @@ def step(
         since=min(levels.values()),
         severity=gravest,
         value=value,
-        alert=_alert(before, bool(fired)),
+        alert=_alert(before, bool(fired) and hushed is None),
         levels=levels,
+        hushed=hushed,
     )
     return before if before is not None and _same(before, after) else after
 
@@ -98,16 +100,19 @@ def _darkened(before: RuleState, at: int, gone_since: int | None) -> RuleState:
         subject=before.subject,
         state="unknown",
         since=at,
-        severity=before.severity if before.alert is not None else None,
+        severity=before.severity if _fired(before) else None,
         alert=before.alert,
         levels=before.levels,
         gone_since=gone_since,
+        hushed=before.hushed,
     )
 
 
 def _fired(state: RuleState | None) -> int:
-    """How grave the open alert is, 0 without one."""
-    return RANK[state.severity] if state is not None and state.alert is not None else 0
+    """How grave the alert is that is open or that a person resolved, 0 without one."""
+    if state is None or (state.alert is None and state.hushed is None):
+        return 0
+    return RANK[state.severity]
 
 
 def _alert(before: RuleState | None, fired: bool) -> int | None:
@@ -134,6 +139,7 @@ def _same(a: RuleState, b: RuleState) -> bool:
     return (
         a.state == b.state and a.severity == b.severity and a.levels == b.levels
         and a.gone_since == b.gone_since and a.alert == b.alert
+        and a.hushed == b.hushed
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from rules import notices, words
-from rules.model import RANK, REOPEN_MS, Alert, Incident, Notice, worst
+from rules.model import RANK, REOPEN_MS, Alert, Incident, Notice, Severity, worst
 
 if TYPE_CHECKING:
     from rules.memory import Memory
@@ -93,6 +93,29 @@ class Draft:
     def alert(self, number: int) -> Alert:
         return self.alerts.get(number) or self._watch.alerts[number]
 
+    # --- what people do ---
+
+    def report(self, title: str, severity: Severity, by: str, text: str, services: tuple[str, ...]) -> int:
+        """Take in an incident that a person opens: it has no alerts, and a key of its own. Returns its number."""
+        number = self._next_incident
+        self._next_incident += 1
+        self.incidents[number] = Incident(
+            number,
+            f"incident:{number}",
+            title,
+            severity,
+            self._now,
+            opened_by=by,
+            text=text,
+            services=services,
+        )
+        self.members[number] = []
+        return number
+
+    def take(self, incident: Incident) -> None:
+        """A new version of an incident, as a person wants it."""
+        self.incidents[incident.id] = incident
+
     # --- their incident ---
 
     def key(self, alert: Alert) -> str:
@@ -136,6 +159,9 @@ class Draft:
                 resolved_at=None,
                 acknowledged_at=None,
                 acknowledged_by="",
+                snoozed_until=None,
+                resolved_by="",
+                edited=(),
             )
             self.members[incident.id] = []
         self.incidents[incident.id] = incident
@@ -174,11 +200,15 @@ class Draft:
         since = min((alert.since for alert in alerts), default=incident.opened_at)
         incident = replace(
             incident,
-            title=self._title(incident, standing or own),
-            severity=worst(*(alert.severity for alert in standing)) or incident.severity,
+            title=incident.title if "title" in incident.edited else self._title(incident, standing or own),
+            severity=incident.severity
+            if "severity" in incident.edited
+            else worst(*(alert.severity for alert in standing)) or incident.severity,
             opened_at=min(incident.opened_at, since),
         )
         over = all(alert.resolved_at is not None for alert in alerts)
+        if incident.opened_by:
+            over = bool(incident.resolved_by)
         newly_over = over and incident.resolved_at is None
         if newly_over:
             last = max((alert.resolved_at or 0 for alert in alerts), default=self._now)
@@ -205,6 +235,7 @@ class Draft:
         hosts = self._watch.hosts
         about = own[0].host if own else held[0].host if held else None
         name = hosts[about].host.name if about in hosts else ""
+        by_hand = f"resolved by {incident.resolved_by}" if incident.resolved_by else ""
         return notices.Story(
             incident=incident,
             host=name,
@@ -213,7 +244,7 @@ class Draft:
             behind=self._children().get(name, []) if incident.key == f"host:{about}" else [],
             names={alert.host: hosts[alert.host].host.name for alert in [*own, *held] if alert.host in hosts},
             now=self._now,
-            why=", ".join(dict.fromkeys(filter(None, (self.whys.get(alert.id) for alert in own)))),
+            why=", ".join(dict.fromkeys(filter(None, (self.whys.get(alert.id) for alert in own)))) or by_hand,
         )
 
     def _children(self) -> dict[str, list[str]]:

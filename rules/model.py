@@ -191,7 +191,8 @@ class RuleState(Struct, frozen=True):
     `since` is when this state began, by sample time: for pending and firing the first bad sample. `alert` is the open
     alert, if any: it outlives a spell of `unknown`, because no answer is no proof that all is well. `levels` says since
     when each severity's limit is passed, since each is held for the rule's `for` on its own. `gone_since` is when the
-    series was last reported, once it is missing.
+    series was last reported, once it is missing. `hushed` is how grave it was when a person resolved its alert: until
+    it has been ok once or gets graver than that, it opens no other.
     """
 
     rule: str
@@ -203,6 +204,7 @@ class RuleState(Struct, frozen=True):
     alert: int | None = None
     levels: dict[Severity, int] = {}
     gone_since: int | None = None
+    hushed: Severity | None = None
 
 
 class Change(Struct, frozen=True):
@@ -269,6 +271,9 @@ class Incident(Struct, frozen=True):
     """What a person would call one problem. `round` counts how often it was opened (it can come back within minutes).
 
     `told` maps each channel that was told of this round to the gravest severity it was told; a resolve goes to those.
+    `opened_by` names who reported it, in `text`, and is empty for one that alerts opened; `resolved_by` who ended it
+    before it was over by itself. `edited` names what a person has set, of `title` and `severity`, and the judge leaves
+    alone until the incident is over. `services` are the names of those touched.
     """
 
     id: int
@@ -281,6 +286,32 @@ class Incident(Struct, frozen=True):
     resolved_at: int | None = None
     acknowledged_at: int | None = None
     acknowledged_by: str = ""
+    assignee: str = ""
+    snoozed_until: int | None = None
+    opened_by: str = ""
+    resolved_by: str = ""
+    text: str = ""
+    services: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    postmortem: str = ""
+
+
+RemarkKind = Literal[
+    "opened", "acknowledged", "unacknowledged", "resolved", "note", "assigned", "snoozed", "edited"
+]
+
+
+class Remark(Struct, frozen=True):
+    """What a person or a program did to an incident: a line of its timeline, never altered once written.
+
+    `by` is a person's or a token's name, or "watchkeeper".
+    """
+
+    incident: int
+    at: int
+    by: str
+    kind: RemarkKind
+    text: str = ""
 
 
 class Notice(Struct, frozen=True):
@@ -309,7 +340,7 @@ class Outcome(Struct):
 
     `arrival` is None for a tick, for a word without samples and for a batch that was taken before (`repeat`). States
     with state "ok" and no alert are to be forgotten by the store. Alerts and incidents are whole new versions of their
-    rows. What comes after `notices` is for the judge's own memory and is not stored: `repaired` is a host that was
+    rows. What comes after `remarks` is for the judge's own memory and is not stored: `repaired` is a host that was
     judged again, and `replayed` every step that led to where it stands now, None if that could not be done; `windows`
     are all that its rules keep of its latest samples, by rule and series, None for a host that has no such rule.
     """
@@ -326,6 +357,7 @@ class Outcome(Struct):
     alerts: list[Alert] = []
     incidents: list[Incident] = []
     notices: list[Notice] = []
+    remarks: list[Remark] = []
     judged_at: int = 0
     changes: list[Change] = []
     repaired: int | None = None
@@ -338,6 +370,7 @@ class Outcome(Struct):
             self.arrival is None
             and self.seen is None
             and not (self.states or self.transitions or self.alerts or self.incidents or self.notices)
+            and not self.remarks
         )
 
 

@@ -91,6 +91,8 @@ def _title(story: Story, reason: Reason, told: Severity) -> str:
 def _text(story: Story) -> str:
     incident = story.incident
     lines: list[str] = []
+    if incident.opened_by and incident.resolved_at is None:
+        lines += [incident.text or incident.title, f"  reported by {incident.opened_by}"]
     for alert in story.alerts[:NAMED_MAX]:
         lines += _about(alert, story)
     lines += _more(len(story.alerts))

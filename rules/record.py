@@ -9,7 +9,7 @@ from rules.engine import matters, series_of
 from rules.incidents import Draft
 from rules.kinds import ArrivalRule, BatchRule
 from rules.memory import Memory
-from rules.model import Alert, Change, Host, Outcome, RuleState, Transition
+from rules.model import Alert, Change, Host, Outcome, Remark, RuleState, Transition
 from rules.watch import Watch
 
 UNNUMBERED = 0
@@ -22,7 +22,8 @@ class Recorder:
         self._watch, self._outcome, self._late = watch, outcome, late
         self.draft = Draft(watch, outcome.judged_at)
 
-    def finish(self) -> Outcome:
+    def finish(self, *remarks: Remark) -> Outcome:
+        self._outcome.remarks = list(remarks)
         self._outcome.notices = self.draft.settle()
         self._outcome.alerts = list(self.draft.alerts.values())
         self._outcome.incidents = list(self.draft.incidents.values())
@@ -45,6 +46,14 @@ class Recorder:
         subject = Host(change.host, "").series_subject(change.series)
         self._outcome.states.append(after or RuleState(change.rule, subject, "ok", change.at))
         return change
+
+    def hush(self, change: Change) -> None:
+        """A person resolved its alert: what the rule says stands, and it opens no other for now."""
+        assert change.after is not None
+        if change.series:
+            self._outcome.changes.append(change)
+        self._outcome.states.append(change.after)
+        self.transition(replace(change, at=self._outcome.judged_at))
 
     def transition(self, change: Change) -> None:
         """The step as it is kept for ever."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from rules.engine import NEW_ALERT, Key, Sample, Track, matters
 from rules.memory import Memory, binding_labels
-from rules.model import HOLDS, Change, Outcome, RuleState
+from rules.model import HOLDS, RANK, Change, Outcome, RuleState
 from rules.record import Recorder
 from rules.watch import Watch
 from rules.windows import Row, upto_newest
@@ -112,14 +112,23 @@ def _settle(
     opened: dict[Key, tuple[int, int]] = {}
     for key in [*track.states, *(key for key in memory.track.states if key not in track.states)]:
         before, after = memory.track.states.get(key), track.states.get(key)
-        if before and after and after.alert is not None and before.alert is not None:
-            after = replace(after, alert=before.alert)
+        if before and after and after.alert is not None:
+            after = _known(before, after)
         if before != after:
             leap = _leap(memory, key, after, last.get(key))
             after = recorder.state(leap, fired_at.get(key, leap.at)).after
         if after and after.alert is not None and key in fired_at:
             opened[key] = fired_at[key], after.alert
     return opened
+
+
+def _known(before: RuleState, after: RuleState) -> RuleState:
+    """Where the replay ends, with the alert that stands, or with none where a person has resolved it."""
+    if before.alert is not None:
+        return replace(after, alert=before.alert)
+    if RANK[after.severity] <= RANK[before.hushed]:
+        return replace(after, alert=None, hushed=before.hushed)
+    return after
 
 
 def _fires(change: Change) -> bool:

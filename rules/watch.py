@@ -156,15 +156,23 @@ class Watch:
             self.hosts[outcome.arrival.host].write(outcome.changes)
         elif outcome.changes:
             for change in outcome.changes:
-                self.hosts[change.host].forget_rule((change.rule, change.series))
+                self._take_change(change)
         if outcome.states:
             self._take_silences(outcome.states)
         for incident in outcome.incidents:
-            self._take_incident(incident)
+            if incident.id in self.incidents or not _long_over(incident, outcome.judged_at):
+                self._take_incident(incident)
         for alert in outcome.alerts:
             self._take_alert(alert)
         if outcome.incidents:
             self._forget_resolved(outcome.judged_at)
+
+    def _take_change(self, change: Change) -> None:
+        """A step that no sample made: a rule is gone, or a person resolved its alert."""
+        if change.after is None:
+            self.hosts[change.host].forget_rule((change.rule, change.series))
+        else:
+            self.hosts[change.host].write([change])
 
     def _take_silences(self, states: Sequence[RuleState]) -> None:
         for state in states:
@@ -227,6 +235,11 @@ class Watch:
             del self.incidents[number], self.members[number]
             if self.by_key.get(incident.key) == number:
                 del self.by_key[incident.key]
+
+
+def _long_over(incident: Incident, now: int) -> bool:
+    """Whether it cannot come back any more: written about, it is the store's affair alone."""
+    return incident.resolved_at is not None and now - incident.resolved_at >= REOPEN_MS
 
 
 def apply(watch: Watch, outcome: Outcome) -> None:

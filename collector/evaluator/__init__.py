@@ -15,18 +15,19 @@ from collections.abc import Callable, Sequence
 from prometheus_client import CollectorRegistry, Counter
 
 from agent.wire import Result
-from collector.evaluator.committing import Committing
+from collector.evaluator.acts import Acts
+from collector.evaluator.committing import QUEUE_MAX, Committing
 from collector.health import Component
 from collector.store import Store, StoreError
+from rules.acts import Act
 from rules.engine import Rule
 from rules.judge import Watch, apply, judge, repair, repairs_due, replace_rules, tick
-from rules.model import Arrival, ChannelView, Outcome
+from rules.model import Arrival, ChannelView, Incident, Outcome
 from rules.seen import TooManyGaps
 from rules.windows import fill, rows_wanted
 
 log = logging.getLogger(__name__)
 
-QUEUE_MAX = 5_000
 REPAIR_ROWS_MAX = 20_000
 REPAIR_TRIES_MAX = 5
 PAUSE_MS = 5_000
@@ -56,6 +57,7 @@ class Evaluator:
         self._trouble = "the store is not read yet"
         self._ticked = (now_ms(), monotonic())
         self._committing = Committing(store, self, on_commit=on_commit, registry=registry)
+        self._acts = Acts(store, self._committing, lambda: self.watch, now_ms)
         self._repairs = Counter(
             "watchkeeper_repairs", "Hosts judged again after late batches", registry=registry
         )
@@ -155,6 +157,13 @@ class Evaluator:
         rows = await self._store.samples.rows(arrival.host, start, 2**62, REPAIR_ROWS_MAX)
         if arrival.host in self.watch.unfilled:
             fill(self.watch, arrival.host, rows)
+
+    async def act(self, what: Act) -> Incident:
+        """Do to an incident what a person or a program wants; returns it once that is on disk.
+
+        Refused says why it cannot be done, StoreError that it cannot be kept now.
+        """
+        return await self._acts.take(what)
 
     # --- what comes of itself ---
 

@@ -20,6 +20,8 @@ from rules.model import Outcome
 
 log = logging.getLogger(__name__)
 
+QUEUE_MAX = 5_000
+"""Nothing more is judged while so much waits here."""
 GROUP_MAX = 500
 COMMITS_APART_S = 0.01
 """What is queued sooner after the last commit began shares the next: agents do not mind, and the disk does."""

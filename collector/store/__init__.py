@@ -16,6 +16,8 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from agent.wire import Evidence
+from collector.store.people import People
+from collector.store.remarks import Remarks
 from rules.model import Alert, CheckAnswer, Host, Incident, Notice, Outcome, RuleState, Transition
 from rules.seen import Seen
 
@@ -262,7 +264,7 @@ class Samples(Protocol):
         ...
 
 
-class Incidents(Protocol):
+class Incidents(Remarks, Protocol):
     async def open(self) -> list[Incident]: ...
 
     async def recent(self, limit: int) -> list[Incident]:
@@ -339,6 +341,7 @@ class Store(Protocol):
     samples: Samples
     incidents: Incidents
     notices: Notices
+    people: People
 
     async def remember(self, now: int) -> Remembered: ...
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from collector.stores.sqlite.layouts import WrittenLayouts
 from collector.stores.sqlite.many import Rows
+from collector.stores.sqlite.remarks import REMARKS
 from collector.stores.sqlite.tables import ALERTS, CHECKS, INCIDENTS, NOTICES, STATES, TRANSITIONS, json_text
 from collector.stores.sqlite.written import Written
 from rules.model import Arrival, Host, Outcome
@@ -151,12 +152,14 @@ def _keep_judgement(connection: sqlite3.Connection, outcomes: Sequence[Outcome])
     plainly_ok = {key for key, state in states.items() if state.state == "ok" and state.alert is None}
     transitions = [transition for outcome in outcomes for transition in outcome.transitions]
     notices = [notice for outcome in outcomes for notice in outcome.notices]
+    remarks = [remark for outcome in outcomes for remark in outcome.remarks]
     INCIDENTS.write(connection, incidents.values())
     ALERTS.write(connection, alerts.values())
     FORGET_STATES.write(connection, list(plainly_ok))
     STATES.write(connection, [state for key, state in states.items() if key not in plainly_ok])
     TRANSITIONS.write(connection, transitions)
     NOTICES.write(connection, notices)
+    REMARKS.write(connection, remarks)
 
 
 # --- packing: little endian, eight bytes a number ---------------------------------------------------------------------

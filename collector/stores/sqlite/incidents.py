@@ -9,9 +9,11 @@ from typing import Any
 from collector.store import LIST_MAX, EvidenceRow
 from collector.stores.sqlite.evidence import EVIDENCE, KEEP, OF_INCIDENT
 from collector.stores.sqlite.readers import Readers
+from collector.stores.sqlite.remarks import OF_INCIDENT as REMARKS_OF
+from collector.stores.sqlite.remarks import REMARKS
 from collector.stores.sqlite.tables import ALERTS, INCIDENTS, TRANSITIONS, T, Table
 from collector.stores.sqlite.writer import Writer
-from rules.model import Alert, Incident, Transition
+from rules.model import Alert, Incident, Remark, Transition
 
 INCIDENT = f"SELECT {INCIDENTS.names} FROM incidents"
 OPEN = f"{INCIDENT} WHERE resolved_at IS NULL ORDER BY opened_at DESC, id DESC LIMIT ?"
@@ -49,6 +51,9 @@ class SqliteIncidents:
 
     async def transitions(self, incident: int) -> list[Transition]:
         return await self._all(TRANSITIONS, TRANSITIONS_OF, incident, LIST_MAX)
+
+    async def remarks(self, incident: int) -> list[Remark]:
+        return await self._all(REMARKS, REMARKS_OF, incident, LIST_MAX)
 
     async def evidence(self, incident: int) -> list[EvidenceRow]:
         return await self._all(EVIDENCE, OF_INCIDENT, incident, LIST_MAX)

@@ -17,6 +17,7 @@ from collector.stores.sqlite.connection import APPLICATION_ID
 from collector.stores.sqlite.evidence import evidence
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.precaution import keep_a_copy
+from collector.stores.sqlite.remarks import remarks
 
 SMALL_TABLES = ("hosts", "heard", "tokens", "seen", "checks", "rule_states", "incidents")
 """What must be sound before a collector starts: read in milliseconds, however many samples there are."""
@@ -251,7 +252,7 @@ def ground_floor(db: Database) -> None:
     db.conn.execute("INSERT INTO meta VALUES ('instance', ?)", [secrets.token_hex(8)])
 
 
-STEPS = (ground_floor, columnar, evidence)
+STEPS = (ground_floor, columnar, evidence, remarks)
 MIGRATIONS = Migrations("watchkeeper")
 for step in STEPS:
     MIGRATIONS()(step)

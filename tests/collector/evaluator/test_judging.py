@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from collector.evaluator import QUEUE_MAX
+from collector.evaluator.committing import QUEUE_MAX
 from collector.store import Row, StoreError
 from rules.kinds import flapping
 from tests.collector.evaluator.house import CPU, OPS, SILENT, House, late_transitions, pass_time, settle

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from agent.wire import Evidence
 from collector.store.people import People
+from collector.store.listing import Listing
 from collector.store.remarks import Remarks
 from rules.model import Alert, CheckAnswer, Host, Incident, Notice, Outcome, RuleState, Transition
 from rules.seen import Seen
@@ -340,6 +341,7 @@ class Store(Protocol):
     hosts: Hosts
     samples: Samples
     incidents: Incidents
+    listing: Listing
     notices: Notices
     people: People
 

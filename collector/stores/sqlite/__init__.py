@@ -19,11 +19,13 @@ from collector.store import (
     StoreError,
     StoreHealth,
 )
+from collector.store.listing import Listing
 from collector.stores.sqlite import commit, forgetting, upkeep
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.hosts import SqliteHosts
 from collector.stores.sqlite.incidents import SqliteIncidents
 from collector.stores.sqlite.layouts import ReadLayouts
+from collector.stores.sqlite.listing import SqliteListing
 from collector.stores.sqlite.notices import SqliteNotices
 from collector.stores.sqlite.readers import Readers
 from collector.stores.sqlite.room import Room, give_back_pages
@@ -64,6 +66,7 @@ class SqliteStore:
         self.hosts: Hosts = SqliteHosts(self._readers, self._writer)
         self.samples: Samples = SqliteSamples(self._readers, layouts)
         self.incidents: Incidents = SqliteIncidents(self._readers, self._writer)
+        self.listing: Listing = SqliteListing(self._readers)
         self.notices: Notices = SqliteNotices(self._readers, self._writer)
 
     async def open(self, role: Literal["collector", "tool"]) -> None:

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from agent.wire import Evidence
-from collector.store.people import People
 from collector.store.listing import Listing
+from collector.store.people import People
 from collector.store.remarks import Remarks
 from rules.model import Alert, CheckAnswer, Host, Incident, Notice, Outcome, RuleState, Transition
 from rules.seen import Seen

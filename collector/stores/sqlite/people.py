@@ -1,4 +1,4 @@
-"""Users, sessions, tokens and the audit trail: the step of the schema that brings them, and all that is asked of them."""
+"""Users, sessions, tokens and the audit trail: the step of the schema that brings them, and what is asked of them."""
 
 from __future__ import annotations
 

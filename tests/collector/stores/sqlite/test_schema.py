@@ -11,6 +11,7 @@ import pytest
 from msgspec import Struct
 
 from collector.store import EvidenceRow, TokenRow
+from collector.store.people import ApiToken, AuditRow, Grant, Session, User
 from collector.stores.sqlite import (
     evidence,
     forgetting,
@@ -18,6 +19,7 @@ from collector.stores.sqlite import (
     incidents,
     notices,
     open_store,
+    people,
     ranges,
     samples,
     sealing,
@@ -40,10 +42,17 @@ TABLES_OF = {
     Incident: ("incidents",),
     Notice: ("notices",),
     EvidenceRow: ("evidence",),
+    User: ("users",),
+    Session: ("sessions",),
+    Grant: ("grants",),
+    ApiToken: ("api_tokens",),
+    AuditRow: ("audit",),
 }
 # Those that may read a whole table, because all of it is wanted or because it is small.
 READS_ALL = {
     "hosts.ALL": "hosts",
+    "people.OTHER_OWNERS": "users",
+    "people.API_TOKENS_HELD": "api_tokens",
     "sealing.HOSTS": "heard",
     "samples.NEWEST": "heard",
     "forgetting.FORGET_LAYOUTS": "heard",
@@ -76,6 +85,19 @@ QUERIES = {
     "notices.NEXT_DUE_AT": notices.NEXT_DUE_AT,
     "notices.SENDING": notices.SENDING,
     "notices.COUNTS": notices.COUNTS,
+    "people.ALL_USERS": people.ALL_USERS,
+    "people.USER_BY_NAME": people.USER_BY_NAME,
+    "people.OTHER_OWNERS": people.OTHER_OWNERS,
+    "people.SESSION": people.SESSION,
+    "people.SESSIONS_OF": people.SESSIONS_OF,
+    "people.FORGET_SESSIONS": people.FORGET_SESSIONS,
+    "people.REFRESH": people.REFRESH,
+    "people.FORGET_GRANTS": people.FORGET_GRANTS,
+    "people.ALL_API_TOKENS": people.ALL_API_TOKENS,
+    "people.API_TOKENS_HELD": people.API_TOKENS_HELD,
+    "people.TRAIL": f"{people.TRAIL} {people.NEWEST_FIRST}",
+    "people.TRAIL_OF_SOMEBODY": f"{people.TRAIL_OF_SOMEBODY} {people.NEWEST_FIRST}",
+    "people.TRAIL_OF_A_KIND": f"{people.TRAIL_OF_A_KIND} {people.NEWEST_FIRST}",
     "upkeep.REMEMBERED": upkeep.REMEMBERED,
     "upkeep.RESOLVED_ALERTS": upkeep.RESOLVED_ALERTS,
     "forgetting.OLD_BLOCKS": forgetting.OLD_BLOCKS,

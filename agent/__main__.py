@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 
 import agent.checks
-from agent import clock, logs, once, wire
+from agent import clock, heap, logs, once, wire
 from agent.calls import Calls
 from agent.config import Loaded, need_token, read
 from agent.facts import VERSION
-from agent.options import ConfigError, describe, discover
+from agent.options import ConfigError, discover
 from agent.service import Service, leave
 from agent.systemd import Systemd
 
@@ -65,6 +65,8 @@ def _arguments() -> argparse.ArgumentParser:
 
 def _kinds() -> str:
     """Every kind of check with its help and its options."""
+    from agent.options.describe import describe  # only here: what runs for months need not hold it
+
     lines = []
     for kind in discover(agent.checks).values():
         by_default = " Runs by default." if getattr(kind.options, "by_default", False) else ""
@@ -111,6 +113,7 @@ def _bye(loaded: Loaded) -> int:
 
 
 def _run(config: Path | None, loaded: Loaded) -> int:
+    heap.share_one()
     calls = Calls()
     calls.listen()
     service = Service(loaded, lambda: read(config, os.environ), calls, Systemd(os.environ))

@@ -15,7 +15,8 @@ import agent.loop
 import agent.sampler
 import collector.channels
 import rules.kinds
-from agent.options import describe, discover
+from agent.options import discover
+from agent.options.describe import describe
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -16,7 +16,8 @@ import agent.checks
 import agent.config
 import collector.channels
 import collector.config
-from agent.options import Node, OptionLine, describe, discover, parse_yaml, read_yaml
+from agent.options import Node, discover, parse_yaml, read_yaml
+from agent.options.describe import OptionLine, describe
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 TOKEN = f"wk_agent_main_{'a' * 12}_{'b' * 40}"

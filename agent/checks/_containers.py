@@ -6,13 +6,13 @@ socket of any of them is needed, which would be as good as root.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, field
 
 from agent.checks._kernel import read
 
@@ -42,6 +42,12 @@ class Container(Struct, frozen=True):
 
     name: str
     group: str
+
+
+class Told(Struct, frozen=True):
+    """What we want of the many things that Docker keeps of a container."""
+
+    name: str = field(name="Name")
 
 
 def containers(tree: Path, docker: Path = DOCKER) -> list[Container]:
@@ -98,10 +104,10 @@ def name_of(group: str, docker: Path) -> str:
 def docker_name(folder: Path) -> str:
     """The name that Docker has for a container; only root may read it."""
     try:
-        told = json.loads(read(folder / "config.v2.json"))
-        return str(told["Name"]).lstrip("/")
-    except (OSError, ValueError, KeyError, TypeError):
+        told = msgspec.json.decode(read(folder / "config.v2.json"), type=Told)
+    except (OSError, msgspec.DecodeError):
         return ""
+    return told.name.lstrip("/")
 
 
 def unescaped(name: str) -> str:

@@ -6,7 +6,6 @@ scalar keeps its text as written; only `true`, `false`, `null` and plain decimal
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -327,6 +326,8 @@ def child_path(path: str, key: str) -> str:
 def nearest(written: str, allowed: Iterable[str]) -> str:
     """'did you mean "timeout"? allowed: id, timeout, url'."""
     names = sorted(allowed)
+    import difflib  # only after a mistake: it is a quarter of a megabyte
+
     close = difflib.get_close_matches(written.lower()[:60], names, n=1)
     hint = f'did you mean "{close[0]}"? ' if close else ""
     return f"{hint}allowed: {', '.join(names) or 'none'}"

@@ -13,7 +13,8 @@ import trustme
 import agent.checks
 from agent import config
 from agent.config import AgentConfig, load, need_token, read
-from agent.options import ConfigError, describe, discover
+from agent.options import ConfigError, discover
+from agent.options.describe import describe
 from tests.agent.receiver import TOKEN
 
 HOST_CHECKS = [

@@ -16,7 +16,8 @@ from agent import wire
 from agent.checks import Reaching
 from agent.config import AgentConfig, PlannedCheck, complete
 from agent.definitions import FILE, Kept, Unfit, plan
-from agent.options import describe, discover
+from agent.options import discover
+from agent.options.describe import describe
 
 KINDS = discover(agent.checks)
 ACCEPT = AgentConfig().accept

@@ -11,7 +11,8 @@ from agent import checks, loop, once, sampler
 from agent.checks import Measured, chosen
 from agent.clock import system_clock
 from agent.config import read
-from agent.options import Kind, KindSet, convert, describe, discover, parse_yaml
+from agent.options import Kind, KindSet, convert, discover, parse_yaml
+from agent.options.describe import describe
 from agent.wire import parse_series
 from tests.agent.checks.declared import undeclared
 

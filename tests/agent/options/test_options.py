@@ -20,10 +20,8 @@ from agent.options import (
     ConfigError,
     Kind,
     KindSet,
-    OptionLine,
     Secret,
     convert,
-    describe,
     discover,
     overlay_environment,
     parse_yaml,
@@ -31,6 +29,7 @@ from agent.options import (
     say_duration,
     say_size,
 )
+from agent.options.describe import OptionLine, describe
 
 # What the tests read: a check of two kinds, and settings with a field of every sort.
 

@@ -1,22 +1,38 @@
-"""The contract between the notifier and the channels: a message on its way out, and what became of it.
+"""The contract between the notifier and the channels: a message on its way out, what can be done from within it, and
+what became of it.
 
 A floor: it knows no channel and no notifier, so that neither needs to know the other.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from rules.model import Notice
 
-
 PERHAPS_AGAIN = "You may have had this before: an earlier try was cut off and may have got through."
 
 
+Deed = Literal["open", "acknowledge", "snooze"]
+
+
+class Grant(Struct, frozen=True):
+    """What the bearer of a link may do, to one incident and for a while, without logging in. `channel` is where they
+    got it."""
+
+    incident: int
+    deed: Deed
+    channel: str
+
+
+class NoGrant(Exception):
+    """A link is not, or no longer, worth anything; the sentence says which."""
+
+
 class Action(Struct, frozen=True):
-    """What a person can do from within a message, without logging in: the address leads to a page that asks once."""
+    """What a person can do from within a message: the address leads to a page that asks once."""
 
     label: str
     url: str

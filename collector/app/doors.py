@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from collector.api.health import Health
 from collector.api.metrics import Metrics
 from collector.config import CollectorConfig
+from collector.web.links import LinkPages
 
 if TYPE_CHECKING:
     from collector.app.parts import Parts
@@ -44,6 +45,16 @@ def application(
         registry=registry,
         late_ms_max=round(config.late_s_max * 1000),
     )
+    links = LinkPages(
+        parts.pages.frame,
+        parts.store,
+        read=parts.links.read,
+        act=parts.evaluator.act,
+        show=parts.pages.incident,
+        now_ms=now_ms,
+    )
     app = web.Application()
-    app.add_routes([*parts.ingest.routes(), *health.routes(), *metrics.routes(), *parts.pages.routes()])
+    app.add_routes(
+        [*parts.ingest.routes(), *health.routes(), *metrics.routes(), *links.routes(), *parts.pages.routes()]
+    )
     return app

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
+from pathlib import Path
 from typing import Literal
 
 from collector.caretaker import Caretaker
@@ -9,6 +13,8 @@ from collector.config import Loaded
 from collector.store import Store, StoreError
 from collector.stores.sqlite import open_store
 from collector.stores.sqlite.caretaker import SqliteCaretaker
+
+KEY_BYTES = 32
 
 
 async def open_state(loaded: Loaded, role: Literal["collector", "tool"]) -> Store:
@@ -25,3 +31,19 @@ async def open_state(loaded: Loaded, role: Literal["collector", "tool"]) -> Stor
 def caretaker(loaded: Loaded) -> Caretaker:
     """For what is done to that same store from outside the collector."""
     return SqliteCaretaker(loaded.state)
+
+
+def key_in(folder: Path, name: str) -> bytes:
+    """A key of this collector's own, in a file that only its user may read; made when it is missing. StoreError."""
+    file = folder / name
+    try:
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as opened:
+                opened.write(secrets.token_bytes(KEY_BYTES))
+        key = file.read_bytes()
+    except OSError as error:
+        raise StoreError(f"the key {file} cannot be kept: {error.strerror}") from None
+    if len(key) < KEY_BYTES:
+        raise StoreError(f"the key {file} is damaged; remove it, and a new one is made", passing=False)
+    return key

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from collector.api.ticks import Ticks
 from collector.app.doors import application
+from collector.app.folder import key_in
 from collector.app.upkeep import Upkeep, what_to_keep
 from collector.auth import Tokens
 from collector.config import Loaded, build_channel
@@ -22,6 +23,8 @@ from collector.health import Component
 from collector.ingest import Ingest
 from collector.inquiries import Inquiries
 from collector.leaps import Leaps
+from collector.links import Links
+from collector.messages import Message
 from collector.notifier import Notifier
 from collector.rounds import Rounds
 from collector.server import Limits, Server
@@ -55,12 +58,15 @@ class Parts:
         self.store = store
         names = [options.name for options in config.channels]
         self.pages = Pages(store, names, now_ms=now_ms, registry=registry)
+        self.links = Links(key_in(loaded.state, "links.key"), config.link_base, now_ms)
         self.notifier = Notifier(
             store.notices,
             {options.name: build_channel(options) for options in config.channels},
             now_ms=now_ms,
             registry=registry,
-            link=lambda incident: f"{config.link_base}/incidents/{incident}",
+            message=lambda notice, again: Message(
+                notice, self.links.to_incident(notice), again, self.links.actions(notice)
+            ),
         )
         self.evaluator = Evaluator(
             store, rules, config.channel_views, now_ms=now_ms, on_commit=self._committed, registry=registry

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from prometheus_client import CollectorRegistry
 
 from collector.health import Component
-from collector.messages import Channel, ChannelState
+from collector.messages import Channel, ChannelState, Message
 from collector.notifier.metrics import Metrics
 from collector.notifier.teller import HAND_MAX, PAUSE_S_MAX, PAUSE_S_MIN, Desk, Retry, Teller, rung
 from collector.store import Notices
@@ -33,7 +33,8 @@ COUNT_EVERY_S = 5.0
 
 
 class Notifier:
-    """`link` makes an incident's address; `chance` gives numbers from 0 to 1. `stop` closes the channels."""
+    """`message` dresses a notice for its way, told whether it may be a repeat.
+    `chance` gives numbers from 0 to 1. `stop` closes the channels."""
 
     def __init__(
         self,
@@ -42,14 +43,14 @@ class Notifier:
         *,
         now_ms: Callable[[], int],
         registry: CollectorRegistry,
-        link: Callable[[int], str],
+        message: Callable[[Notice, bool], Message],
         retry: Retry | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._notices, self._now_ms = notices, now_ms
         self._metrics = Metrics(registry)
         self._metrics.oldest.set_function(self._oldest_s)
-        desk = Desk(notices, now_ms, link, retry or Retry(), chance, self._metrics, self._done)
+        desk = Desk(notices, now_ms, message, retry or Retry(), chance, self._metrics, self._done)
         self._tellers = {name: Teller(name, channel, desk) for name, channel in channels.items()}
         self._news, self._changed = asyncio.Event(), asyncio.Event()
         self._trouble: dict[str, str] = {}

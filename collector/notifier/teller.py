@@ -61,7 +61,7 @@ class Desk(Struct):
 
     notices: Notices
     now_ms: Callable[[], int]
-    link: Callable[[int], str]
+    message: Callable[[Notice, bool], Message]
     retry: Retry
     chance: Callable[[], float]
     metrics: Metrics
@@ -165,7 +165,7 @@ class Teller:
     async def _try(self, row: NoticeRow) -> Sent | Failed:
         limit_s = self._channel.timeout_s + GRACE_S
         try:
-            message = Message(row.notice, self._desk.link(row.notice.incident), row.perhaps_again)
+            message = self._desk.message(row.notice, row.perhaps_again)
             async with asyncio.timeout(limit_s):
                 return await self._channel.send(message)
         except TimeoutError:

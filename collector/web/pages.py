@@ -175,7 +175,10 @@ class Pages:
         )
 
     async def _incident(self, request: web.Request) -> web.Response:
-        number = id_of(request)
+        return await self.incident(request, id_of(request))
+
+    async def incident(self, request: web.Request, number: int) -> web.Response:
+        """All that is known of one incident, whatever the address says. Missing."""
         view = View.of(request)
         times = view.times(self._now_ms())
         incident, alerts, transitions, notices, evidence, hosts = await asyncio.gather(

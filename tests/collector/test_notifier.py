@@ -82,7 +82,9 @@ class House:
             channels,
             now_ms=self.clock,
             registry=self.registry,
-            link=lambda incident: f"https://wk.example.org/incidents/{incident}",
+            message=lambda notice, again: Message(
+                notice, f"https://wk.example.org/incidents/{notice.incident}", again
+            ),
             retry=retry,
             chance=lambda: 0.0,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -39,10 +39,16 @@ class Site:
     """`async with Site(folder) as site`; the clock stands where `now` says."""
 
     def __init__(
-        self, folder: Path, *, rules: Sequence[Rule] | None = None, channels: Sequence[str] = ("mail",)
+        self,
+        folder: Path,
+        *,
+        rules: Sequence[Rule] | None = None,
+        channels: Sequence[str] = ("mail",),
+        more: Callable[[Site], Sequence[web.RouteDef]] = lambda site: (),
     ) -> None:
+        """`more` brings the routes of other groups of pages, once all that they need is there."""
         self.now = NOW
-        self._folder, self._channels = folder, list(channels)
+        self._folder, self._channels, self._more = folder, list(channels), more
         self._rules = rules_of_the_packs() if rules is None else rules
         self._seqs: dict[int, int] = {}
         self.registry = CollectorRegistry()
@@ -62,7 +68,7 @@ class Site:
         )
         await self.evaluator.start()
         app = web.Application()
-        app.add_routes(self.pages.routes())
+        app.add_routes([*self._more(self), *self.pages.routes()])
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)

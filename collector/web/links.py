@@ -1,0 +1,99 @@
+"""Where the links in messages lead: what is wrong, and a button that asks once. Looking changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from collector.messages import Grant, NoGrant
+from collector.store import Store
+from collector.web.answers import Missing, answer
+from collector.web.asked import View
+from collector.web.frame import Frame
+from collector.web.words import HOUR_MS
+from rules.acts import Acknowledge, Act, Refused, Snooze
+from rules.model import Incident
+
+SNOOZE_MS = HOUR_MS
+QUESTIONS = {
+    "acknowledge": ("You have it?", "Acknowledge", "Nobody is reminded of it again, unless it gets worse."),
+    "snooze": ("Not again for an hour?", "Not for an hour", "Then it is said again, if it is still so."),
+}
+
+
+class LinkPages:
+    """`read` says what a link allows (NoGrant), `act` does it (Refused), `show` is the page of an incident."""
+
+    def __init__(
+        self,
+        frame: Frame,
+        store: Store,
+        *,
+        read: Callable[[str], Grant],
+        act: Callable[[Act], Awaitable[Incident]],
+        show: Callable[[web.Request, int], Awaitable[web.Response]],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._frame, self._store, self._now_ms = frame, store, now_ms
+        self._read, self._act, self._show = read, act, show
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/links/{signed}", self._frame.page("link", self._look), allow_head=False),
+            web.post("/links/{signed}", self._frame.page("link", self._do)),
+        ]
+
+    async def _look(self, request: web.Request) -> web.Response:
+        grant = self._granted(request)
+        if grant.deed == "open":
+            return await self._show(request, grant.incident)
+        incident = await self._incident(grant)
+        question, button, then = QUESTIONS[grant.deed]
+        return self._page(request, incident, question, then, button=button)
+
+    async def _do(self, request: web.Request) -> web.Response:
+        grant = self._granted(request)
+        by = f"a link in {grant.channel}"
+        match grant.deed:
+            case "acknowledge":
+                return await self._done(request, Acknowledge(grant.incident, by), "Acknowledged.")
+            case "snooze":
+                until = self._now_ms() + SNOOZE_MS
+                return await self._done(request, Snooze(grant.incident, by, until), "Quiet for an hour.")
+            case "open":
+                return await self._show(request, grant.incident)
+
+    async def _done(self, request: web.Request, act: Acknowledge | Snooze, said: str) -> web.Response:
+        try:
+            incident = await self._act(act)
+        except Refused as refused:
+            return self._frame.trouble(request, 409, "Nothing was changed", refused.sentence)
+        return self._page(request, incident, said, "It stands in the incident's timeline.")
+
+    def _granted(self, request: web.Request) -> Grant:
+        try:
+            return self._read(request.match_info["signed"])
+        except NoGrant as no:
+            raise Missing(str(no)) from None
+
+    async def _incident(self, grant: Grant) -> Incident:
+        incident = await self._store.incidents.get(grant.incident)
+        if incident is None:
+            raise Missing(f"Incident {grant.incident} is not kept any more.")
+        return incident
+
+    def _page(
+        self, request: web.Request, incident: Incident, headline: str, sentence: str, *, button: str = ""
+    ) -> web.Response:
+        view = View.of(request)
+        body = self._frame.render(
+            "link.html",
+            view,
+            self._frame.times(view),
+            incident=incident,
+            headline=headline,
+            sentence=sentence,
+            button=button if incident.resolved_at is None else "",
+        )
+        return answer(request, body)

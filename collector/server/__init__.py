@@ -19,8 +19,9 @@ from prometheus_client import CollectorRegistry
 from collector.health import Component
 from collector.server.answers import FULL
 from collector.server.connection import Connection, ShortCuts
-from collector.server.gate import Gate, Limits, network_of
+from collector.server.gate import Gate, Limits
 from collector.server.listening import ServerError, listeners, room_for
+from collector.who import network_of
 
 __all__ = ["Limits", "Server", "ServerError"]
 

@@ -15,8 +15,8 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import StreamReader
 
 from collector.server import answers
-from collector.server.gate import LOOPBACK, Gate
-from collector.who import request_id_of
+from collector.server.gate import Gate
+from collector.who import LOOPBACK, request_id_of
 
 READ_BUFFER_BYTES = 64 * 1024
 HEADERS_MAX = 64

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter as Tally
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-LOOPBACK = "loopback"
+from collector.who import LOOPBACK
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -82,15 +81,3 @@ class Gate:
     def _count(self, change: int) -> None:
         self.open += change
         self.metrics.open.set(self.open)
-
-
-def network_of(address: str) -> str:
-    """What counts as one peer: an IPv4 address, an IPv6 /64 (one machine has all of it), or loopback."""
-    if not address:
-        return LOOPBACK
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is None:
-            return LOOPBACK if ip.is_loopback else str(ipaddress.ip_network((ip, 64), strict=False))
-        ip = ip.ipv4_mapped
-    return LOOPBACK if ip.is_loopback else str(ip)

@@ -16,7 +16,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from collector.server import Limits, Server, ServerError, listening
-from collector.server.gate import LOOPBACK, Gate, network_of
+from collector.server.gate import Gate
+from collector.who import LOOPBACK, network_of
 from tests.collector.door import Door, closed, open_door, read_answer
 
 LARGE = 50_000_000

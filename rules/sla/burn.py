@@ -1,0 +1,54 @@
+"""How fast an error budget is being used: at a rate of 1 it lasts for exactly its period, at 14.4 for two days of 30.
+
+An alert needs two windows. The long one says that it matters, by how much of the budget is gone; the short one that it
+goes on, so that the alert ends soon after the trouble does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from rules.sla.budget import counted_ms, down_ms
+from rules.sla.model import ServiceOptions, Tally
+
+MINUTE_MS = 60_000
+WINDOWS: dict[str, int] = {
+    "5m": 5 * MINUTE_MS,
+    "30m": 30 * MINUTE_MS,
+    "1h": 60 * MINUTE_MS,
+    "6h": 360 * MINUTE_MS,
+    "3d": 4_320 * MINUTE_MS,
+}
+PAIRS = (("1h", "5m"), ("6h", "30m"), ("3d", "6h"))
+"""Long and short: at 14.4, 6 and 1 they tell of 2, 5 and 10 % of thirty days' budget gone."""
+
+
+class Rates(Struct, frozen=True):
+    """Burn rates by window; None where nothing that counts is known of it."""
+
+    by_window: dict[str, float | None]
+
+    def both(self, long: str, short: str) -> float | None:
+        """The rate that both windows reach; an alert on it is one on both."""
+        rates = self.by_window[long], self.by_window[short]
+        return None if rates[0] is None or rates[1] is None else min(rates[0], rates[1])
+
+
+def burn_rate(service: ServiceOptions, tally: Tally) -> float | None:
+    """The share that is down, by the share that may be; None where there is no promise, or nothing to measure by."""
+    counted = counted_ms(tally, service)
+    if service.objective_pct is None or not counted:
+        return None
+    return down_ms(tally, service) / counted / ((100 - service.objective_pct) / 100)
+
+
+def rates(service: ServiceOptions, now: int, tally: Callable[[int, int], Tally]) -> Rates:
+    """`tally` is asked for what was from a time until before another."""
+    return Rates({name: burn_rate(service, tally(now - ms, now)) for name, ms in WINDOWS.items()})
+
+
+def rate_at(budget_share: float, window_ms: int, period_ms: int) -> float:
+    """The rate at which that share of a period's budget is used within a window: 2 % of 30 days in an hour is 14.4."""
+    return budget_share * period_ms / window_ms

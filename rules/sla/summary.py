@@ -1,0 +1,136 @@
+"""How a service stands over a period: what pages, programs and commands are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from rules.sla.budget import (
+    Budget,
+    availability_pct,
+    budget,
+    down_ms,
+    sentence,
+    within_limit_pct,
+)
+from rules.sla.model import Class, Interval, ServiceOptions, Tally
+from rules.sla.periods import Period
+from rules.sla.timeline import in_words
+
+
+class Outage(Struct, frozen=True):
+    """A stretch without a break in which a service was down. `incident` is the one that was about it, if there was."""
+
+    start: int
+    end: int
+    cause: str
+    repaired: bool = False
+    incident: int | None = None
+    incident_title: str = ""
+
+    @property
+    def ms(self) -> int:
+        return self.end - self.start
+
+
+class LatencyStanding(Struct, frozen=True):
+    """A promise about speed: how much of the time in which it answered it was to be, and was, fast enough."""
+
+    limit_ms: float
+    promised_pct: float
+    reached_pct: float | None
+
+
+class Summary(Struct, frozen=True):
+    """A service over a period. `known_until` is how far it was looked at; `state` is what it is then, `since` when.
+
+    `burn_rates` are by window: at 1, what may go wrong lasts for exactly the period.
+    """
+
+    service: str
+    title: str
+    period: str
+    start: int
+    end: int
+    known_until: int
+    state: Class
+    since: int
+    cause: str
+    tally: Tally
+    availability_pct: float | None
+    objective_pct: float | None
+    downtime_ms: int
+    outages: int
+    longest: Outage | None
+    budget: Budget | None
+    latency: LatencyStanding | None
+    burn_rates: dict[str, float | None]
+    repaired_ms: int
+    sentence: str
+
+
+def summary_of(
+    service: ServiceOptions,
+    period: Period,
+    now: int,
+    known: Sequence[Interval],
+    tally: Tally,
+    burn_rates: dict[str, float | None],
+) -> Summary:
+    """`known` are the times within the period in which it was not simply up, oldest first, and at least the latest one
+    whatever it was; `tally` is of all that is known of the period."""
+    downs = [one for one in known if counts_as_down(one, service)]
+    breaks, latest = outages(downs), known[-1]
+    standing = budget(service, tally, period, now, downs)
+    return Summary(
+        service=service.name,
+        title=service.called,
+        period=period.called,
+        start=period.start,
+        end=period.end,
+        known_until=latest.end,
+        state=latest.state,
+        since=latest.start,
+        cause=latest.cause,
+        tally=tally,
+        availability_pct=availability_pct(tally, service),
+        objective_pct=service.objective_pct,
+        downtime_ms=down_ms(tally, service),
+        outages=len(breaks),
+        longest=max(breaks, key=lambda one: one.ms, default=None),
+        budget=standing,
+        latency=latency_standing(service, tally),
+        burn_rates=burn_rates,
+        repaired_ms=sum(one.ms for one in known if one.repaired),
+        sentence=sentence(service, tally, period, now, standing),
+    )
+
+
+def latency_standing(service: ServiceOptions, tally: Tally) -> LatencyStanding | None:
+    if service.latency is None:
+        return None
+    return LatencyStanding(service.latency.limit_ms, service.latency.share_pct, within_limit_pct(tally))
+
+
+def counts_as_down(one: Interval, service: ServiceOptions) -> bool:
+    return one.state == "down" or (one.state == "unknown" and service.unknown == "down")
+
+
+def outages(downs: Sequence[Interval]) -> list[Outage]:
+    """What touches is one outage, with all of its causes; oldest first as they are given."""
+    runs: list[list[Interval]] = []
+    for one in downs:
+        if runs and runs[-1][-1].end == one.start:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return [
+        Outage(
+            run[0].start,
+            run[-1].end,
+            in_words([one.cause for one in run]),
+            any(one.repaired for one in run),
+        )
+        for run in runs
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import structs
 
-from agent import clock, definitions, parting, wire
+from agent import clock, definitions, heap, parting, wire
 from agent.calls import Call, Calls
 from agent.checks import Check
 from agent.config import AgentConfig, Loaded, PlannedCheck, need_token
@@ -129,6 +129,7 @@ class Service:
         if self._loop.answers is not None and not self._is_ready:
             self._is_ready = True
             self._systemd.ready()
+            heap.give_back()
         if self._loop.failed < FAILED_MAX and self._pusher.alive:
             self._systemd.alive()
         self._systemd.status(f"{standing(self._loop)}; {self._pusher.standing}")
@@ -144,6 +145,7 @@ class Service:
             log.error("the config is left as it was: %s", mistake)  # noqa: TRY400 - theirs, so no trace of ours
         except Exception:
             log.exception("a fault in the agent; the config is left as it was")
+        heap.give_back()
         self._systemd.reloaded(self._sampler.slowest_s)
 
     def _change(self, loaded: Loaded) -> None:

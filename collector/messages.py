@@ -53,12 +53,16 @@ class Message(Struct, frozen=True):
         return " ".join(self.notice.title.split())
 
     @property
+    def body(self) -> str:
+        """What there is to say under the title, for a channel that shows the links in its own way."""
+        parts = [self.notice.text.strip(), PERHAPS_AGAIN if self.perhaps_again else ""]
+        return "\n\n".join(part for part in parts if part)
+
+    @property
     def text(self) -> str:
-        """All that goes under the title: the notice's text, the link, and the warning where there is one."""
-        parts = [self.notice.text.strip(), self.link]
-        parts.append("\n".join(f"{action.label}: {action.url}" for action in self.actions))
-        if self.perhaps_again:
-            parts.append(PERHAPS_AGAIN)
+        """All that goes under the title, links included, for a channel that knows nothing but text."""
+        links = "\n".join([self.link, *(f"{action.label}: {action.url}" for action in self.actions)])
+        parts = [self.notice.text.strip(), links, PERHAPS_AGAIN if self.perhaps_again else ""]
         return "\n\n".join(part for part in parts if part)
 
 

@@ -170,6 +170,7 @@ def compose(message: Message, options: Options) -> EmailMessage:
     mail["Date"] = formatdate(notice.created_at / 1000, usegmt=True)
     mail["Message-ID"] = f"<{re.sub(r'[^A-Za-z0-9._-]', '-', notice.id)}@{domain}>"
     mail["In-Reply-To"] = mail["References"] = thread
+    mail["X-Watchkeeper-Notice"] = notice.id
     mail["Auto-Submitted"] = "auto-generated"
     if notice.severity == "critical" and notice.reason != "resolved":
         mail["Importance"] = "high"

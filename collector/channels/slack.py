@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -13,6 +14,9 @@ from collector.channels._http import Answer, Poster, check_url, judged
 TITLE_LETTERS_MAX = 150
 SECTION_LETTERS_MAX = 3_000
 """Slack refuses a longer one. Both count the letters after escaping."""
+
+URL_LETTERS = ":/?#[]@!$'()*+,;=%~"
+"""What an address may hold as it is: of the letters that Slack reads as its own, none."""
 
 MEANS = {
     "action_prohibited": "the workspace's administrators forbid it",
@@ -52,8 +56,10 @@ class Channel:
 def payload(message: Message) -> dict[str, Any]:
     """`text` is what the phone's lock screen shows, `blocks` what the channel shows."""
     title = escaped(message.title, TITLE_LETTERS_MAX)
-    text = escaped(message.text, SECTION_LETTERS_MAX)
-    sections = [f"*{title}*", text] if title else [text]
+    text = escaped(message.body, SECTION_LETTERS_MAX)
+    ways = [("Open the incident", message.link), *((way.label, way.url) for way in message.actions)]
+    links = " · ".join(f"<{quote(url, safe=URL_LETTERS)}|{label}>" for label, url in ways if url)
+    sections = [f"*{title}*" if title else "", text, links]
     return {
         "text": title or text,
         "blocks": [

@@ -15,6 +15,7 @@ from collector.web.words import HOUR_MS
 from rules.acts import Acknowledge, Act, Refused, Snooze
 from rules.model import Incident
 
+PATH = "/links/{deed}/{incident}/{until_s}/{channel}/{seal}"
 SNOOZE_MS = HOUR_MS
 QUESTIONS = {
     "acknowledge": ("You have it?", "Acknowledge", "Nobody is reminded of it again, unless it gets worse."),
@@ -23,14 +24,15 @@ QUESTIONS = {
 
 
 class LinkPages:
-    """`read` says what a link allows (NoGrant), `act` does it (Refused), `show` is the page of an incident."""
+    """`read` says what a link allows, given the parts of PATH (NoGrant); `act` does it (Refused); `show` is the page
+    of an incident."""
 
     def __init__(
         self,
         frame: Frame,
         store: Store,
         *,
-        read: Callable[[str], Grant],
+        read: Callable[..., Grant],
         act: Callable[[Act], Awaitable[Incident]],
         show: Callable[[web.Request, int], Awaitable[web.Response]],
         now_ms: Callable[[], int],
@@ -40,8 +42,8 @@ class LinkPages:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/links/{signed}", self._frame.page("link", self._look), allow_head=False),
-            web.post("/links/{signed}", self._frame.page("link", self._do)),
+            web.get(PATH, self._frame.page("link", self._look), allow_head=False),
+            web.post(PATH, self._frame.page("link", self._do)),
         ]
 
     async def _look(self, request: web.Request) -> web.Response:
@@ -73,7 +75,7 @@ class LinkPages:
 
     def _granted(self, request: web.Request) -> Grant:
         try:
-            return self._read(request.match_info["signed"])
+            return self._read(*request.match_info.values())
         except NoGrant as no:
             raise Missing(str(no)) from None
 

@@ -288,13 +288,14 @@ class Agent(Program):
         every: str = "200ms",
         settings: Mapping[str, Any] | None = None,
         prefix: Sequence[str] = (),
+        python: str = sys.executable,
     ) -> None:
         folder.mkdir()
         section = {**config["agent"], "every": every, "state": str(folder / "state"), "checks": list(checks)}
         self.config = folder / "agent.yaml"
         self.config.write_text(yaml.safe_dump({"agent": {**section, **(settings or {})}}))
         self.config.chmod(0o600)
-        command = [sys.executable, "-m", "agent", "run", "--config", str(self.config)]
+        command = [python, "-m", "agent", "run", "--config", str(self.config)]
         super().__init__(folder.name, command, folder / "agent.log", prefix=prefix)
 
 
@@ -387,8 +388,15 @@ class FarSide(Program):
 
     @property
     def mail_channel(self) -> dict[str, Any]:
-        to = f"mailto://{self.host}:{self.smtp_port}?from=watch@example.org&to=ops@example.org"
-        return {"kind": "apprise", "name": "mail", "url": to, "timeout": "10s"}
+        return {
+            "kind": "mail",
+            "name": "mail",
+            "to": ["ops@example.org"],
+            "from": "watch@example.org",
+            "server": f"{self.host}:{self.smtp_port}",
+            "encryption": "none",
+            "timeout": "10s",
+        }
 
     @property
     def slack_channel(self) -> dict[str, Any]:

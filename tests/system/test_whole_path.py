@@ -84,7 +84,7 @@ def test_a_breach_becomes_one_mail_and_one_slack_message_and_recovery_one_resolv
         assert "the shop does not answer" in first.title + first.text
         assert "web-1" in resolved.title
         assert "resolved" in (resolved.title + resolved.text).lower()
-        assert f"http://127.0.0.1:{collector.port}/incidents/1" in first.text
+        assert f"http://127.0.0.1:{collector.port}/links/open/1/" in first.text
     ids = [mail.headers["X-Watchkeeper-Notice"] for mail in far_side.of_kind("mail")]
     assert ids == [row["id"] for row in collector.notices("mail")]
 
@@ -97,7 +97,7 @@ def test_a_link_in_a_message_leads_to_a_page_about_that_incident(stage: Stage) -
     stage.agent("web-1", collector.add_host("web-1"), checks=checks).start()
     service.stop()
     wait_until("a message", lambda: far_side.of_kind("slack"))
-    link = re.search(r"http://\S+/incidents/\d+", far_side.of_kind("slack")[0].text)
+    link = re.search(r"http://[^\s|>]+/links/open/[^\s|>]+", far_side.of_kind("slack")[0].text)
     assert link
     status, page = get(link[0])
     assert status == 200

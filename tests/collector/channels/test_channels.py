@@ -22,7 +22,7 @@ def read(text: str) -> ChannelOptions:
 
 def test_every_kind_says_where_it_tells() -> None:
     kinds = discover(collector.channels)
-    assert set(kinds) == {"apprise", "log", "slack", "webhook"}
+    assert set(kinds) == {"apprise", "log", "mail", "slack", "webhook"}
     assert all(len(kind.help) > 20 and hasattr(kind.module, "Channel") for kind in kinds.values())
 
 

@@ -28,7 +28,7 @@ async def test_slack_takes_a_notice_and_says_ok(http: HttpReceiver) -> None:
     assert await send(http) == Sent("200 OK ok")
     (taken,) = http.taken
     assert taken.title == "web-1: disk / is at 97 %"
-    assert taken.text == f"*web-1: disk / is at 97 %*\n97.2 % used, limit 95 %, since 02:13\n\n{LINK}"
+    assert taken.text == f"*web-1: disk / is at 97 %*\n97.2 % used, limit 95 %, since 02:13\n<{LINK}|Open the incident>"
 
 
 async def test_what_slack_would_read_as_markup_is_shown_as_it_is(http: HttpReceiver) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from collector.links import GOOD_FOR_MS, KEY_BYTES, Links
+from collector.links import GOOD_FOR_S, KEY_BYTES, Links
 from collector.messages import Deed
 from collector.web.links import SNOOZE_MS, LinkPages
 from rules.model import Host, Incident, Notice
@@ -105,7 +105,7 @@ async def test_a_link_to_acknowledge_does_nothing_else(site: Site) -> None:
 
 @pytest.mark.parametrize("method", ["get", "post"])
 async def test_a_forged_link_is_a_page_that_is_not_there(site: Site, method: str) -> None:
-    async with site.client.request(method, "/links/a.b.c") as answer:
+    async with site.client.request(method, "/links/acknowledge/1/99999999999/mail/x") as answer:
         assert answer.status == 404
         assert "not one of ours" in await answer.text()
     assert (await incident(site)).acknowledged_at is None
@@ -113,7 +113,7 @@ async def test_a_forged_link_is_a_page_that_is_not_there(site: Site, method: str
 
 async def test_a_link_that_is_too_old_says_so_and_does_nothing(site: Site) -> None:
     url = await link(site, "acknowledge")
-    site.now += GOOD_FOR_MS + 60_000
+    site.now += GOOD_FOR_S * 1000 + 60_000
     async with site.client.post(url) as answer:
         assert answer.status == 404
         assert "no longer good" in await answer.text()

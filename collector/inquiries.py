@@ -1,19 +1,21 @@
 """What agents are to be asked in the answers to their pushes, and what they answered.
 
 When an alert about something on a host begins, its agent is asked once to look closer. The asking goes into every
-answer until the evidence comes or nobody would want it any more, for an answer may be lost.
+answer until the evidence comes or nobody would want it any more, for an answer may be lost. So it is when a person
+wants to see how things are right now: agents are asked to sample at once.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter
 
-from agent.wire import Ask, AskEvidence, Evidence
+from agent.wire import Ask, AskEvidence, AskSample, Evidence
 from collector.store import EvidenceRow
 from rules.model import Alert, Outcome
 
@@ -23,6 +25,7 @@ FRESH_MS = 60_000
 """An alert that fired longer ago is told of late: what the host looks like now says little about it."""
 ASK_FOR_MS = 180_000
 PER_HOST_MAX = 3
+SAMPLINGS_MAX = 20
 HOSTS_PER_INCIDENT_MAX = 20
 
 
@@ -38,6 +41,40 @@ class Asked(Struct, frozen=True):
     until: int
 
 
+class Sampling:
+    """Hosts that were asked to sample at once. `waiting` are those whose sample is not on disk yet."""
+
+    def __init__(self, hosts: Iterable[int], until: int) -> None:
+        self.asked = frozenset(hosts)
+        self.waiting = set(self.asked)
+        self.until = until
+        self._told: set[int] = set()
+        self._all_came = asyncio.Event()
+        if not self.asked:
+            self._all_came.set()
+
+    def wants(self, host: int) -> bool:
+        """Whether the answer to a push of this host is to ask for it; what comes after that answer, counts."""
+        if host in self.waiting:
+            self._told.add(host)
+        return host in self.waiting
+
+    def came(self, host: int) -> None:
+        """A batch of the host is on disk."""
+        if host in self._told:
+            self.waiting.discard(host)
+        if not self.waiting:
+            self._all_came.set()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Until all came, or so long."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._all_came.wait()
+        except TimeoutError:
+            pass
+
+
 class Inquiries:
     """Remembers in memory who is still to be asked; a restart asks nobody again."""
 
@@ -46,6 +83,7 @@ class Inquiries:
         self._now_ms = now_ms
         self._asked: dict[int, list[Asked]] = {}
         self._hosts: dict[int, set[int]] = {}
+        self._samplings: list[Sampling] = []
         self._kept = Counter("watchkeeper_evidence", "Evidence kept with incidents", registry=registry)
         self._unasked = Counter(
             "watchkeeper_evidence_unasked",
@@ -62,15 +100,30 @@ class Inquiries:
             for incident in outcome.incidents:
                 if incident.resolved_at is not None:
                     self._hosts.pop(incident.id, None)
+            if self._samplings and outcome.arrival is not None and not outcome.late:
+                for sampling in self._samplings:
+                    sampling.came(outcome.arrival.host)
+
+    def sample_now(self, hosts: Iterable[int]) -> Sampling:
+        """Have the agents of these hosts asked, in the answers to their next pushes, to sample at once. Of more than
+        SAMPLINGS_MAX at a time the oldest is let go of."""
+        sampling = Sampling(hosts, self._now_ms() + ASK_FOR_MS)
+        self._samplings = [*self._unfinished(), sampling][-SAMPLINGS_MAX:]
+        return sampling
 
     def asks(self, host: int) -> Sequence[Ask]:
         """What the answer to a push of this host should ask."""
-        if host not in self._asked:
+        if host not in self._asked and not self._samplings:
             return ()
         now = self._now_ms()
-        left = [asked for asked in self._asked[host] if now < asked.until]
+        left = [asked for asked in self._asked.get(host, []) if now < asked.until]
         self._set(host, left)
-        return [AskEvidence(asked.alert) for asked in left]
+        asks: list[Ask] = [AskEvidence(asked.alert) for asked in left]
+        self._samplings = self._unfinished()
+        wanting = [sampling for sampling in self._samplings if sampling.wants(host)]
+        if wanting:
+            asks.append(AskSample())
+        return asks
 
     async def answered(self, host: int, found: Evidence, arrived_at: int) -> None:
         """Keep what an agent found, if it was asked for it. StoreError when it cannot be kept now."""
@@ -81,6 +134,10 @@ class Inquiries:
         await self._keeper.add_evidence(EvidenceRow(asked.alert, asked.incident, host, arrived_at, found))
         self._set(host, [one for one in self._asked.get(host, []) if one is not asked])
         self._kept.inc()
+
+    def _unfinished(self) -> list[Sampling]:
+        now = self._now_ms()
+        return [sampling for sampling in self._samplings if sampling.waiting and now < sampling.until]
 
     def _ask(self, alert: Alert, now: int) -> None:
         hosts = self._hosts.setdefault(alert.incident, set())

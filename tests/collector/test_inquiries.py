@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 from msgspec import structs
 from prometheus_client import CollectorRegistry
 
-from agent.wire import AskEvidence, Evidence
-from collector.inquiries import ASK_FOR_MS, FRESH_MS, HOSTS_PER_INCIDENT_MAX, Inquiries
+from agent.wire import AskEvidence, AskSample, Evidence
+from collector.inquiries import ASK_FOR_MS, FRESH_MS, HOSTS_PER_INCIDENT_MAX, SAMPLINGS_MAX, Inquiries
 from collector.store import EvidenceRow, StoreError
 from rules.model import Alert, Outcome
-from tests.collector.stores.builders import NOW, alert, incident
+from tests.collector.stores.builders import NOW, alert, arrival, incident
 
 
 class Desk:
@@ -115,3 +116,49 @@ async def test_what_the_store_cannot_keep_now_is_asked_for_again(desk: Desk) -> 
     desk.trouble = None
     await desk.answers(5)
     assert len(desk.kept) == 1
+
+
+# --- sample now -------------------------------------------------------------------------------------------------------
+
+
+def came(desk: Desk, host: int, *, late: bool = False) -> None:
+    desk.inquiries.committed([Outcome(arrival=arrival(host, desk.now), late=late, judged_at=desk.now)])
+
+
+async def test_hosts_are_asked_to_sample_until_a_batch_came_after_they_were_told(desk: Desk) -> None:
+    sampling = desk.inquiries.sample_now([1, 2])
+    came(desk, 1)  # on its way before anybody told its agent
+    assert sampling.waiting == {1, 2}
+    assert [desk.inquiries.asks(1), desk.inquiries.asks(3)] == [[AskSample()], []]
+    came(desk, 1, late=True)
+    assert sampling.waiting == {1, 2}
+    came(desk, 1)
+    assert sampling.waiting == {2}
+    assert desk.inquiries.asks(1) == []
+    assert desk.inquiries.asks(2) == [AskSample()]
+    came(desk, 2)
+    async with asyncio.timeout(1):
+        await sampling.wait(60)
+
+
+async def test_two_who_want_samples_at_once_are_served_by_one_ask(desk: Desk) -> None:
+    first, second = desk.inquiries.sample_now([1]), desk.inquiries.sample_now([1])
+    assert desk.inquiries.asks(1) == [AskSample()]
+    came(desk, 1)
+    assert (first.waiting, second.waiting) == (set(), set())
+
+
+async def test_a_host_that_stays_away_is_not_asked_for_ever(desk: Desk) -> None:
+    sampling = desk.inquiries.sample_now([1])
+    await sampling.wait(0.01)
+    assert sampling.waiting == {1}
+    desk.now += ASK_FOR_MS
+    assert desk.inquiries.asks(1) == []
+
+
+async def test_of_many_askings_the_oldest_is_let_go_of(desk: Desk) -> None:
+    first = desk.inquiries.sample_now([1])
+    for _ in range(SAMPLINGS_MAX):
+        desk.inquiries.sample_now([2])
+    assert desk.inquiries.asks(1) == []
+    assert first.waiting == {1}

@@ -203,6 +203,9 @@ def _resolve(watch: Watch, what: Resolve, incident: Incident, recorder: Recorder
     why = f"resolved by {what.by}"
     for number in watch.members[incident.id]:
         recorder.draft.close(number, now, why)
+    for state in watch.together.values():
+        if state.alert in watch.members[incident.id]:
+            recorder.heard(state, now, why)
     hushed = [change for number in watch.members[incident.id] for change in _hushed(watch, number, why)]
     for change in hushed:
         recorder.hush(change)

@@ -8,34 +8,19 @@ back: it is listed there and has no notice of its own. Should it outlive its cau
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from rules import notices, words
 from rules.model import RANK, REOPEN_MS, Alert, Incident, Notice, Severity, worst
+from rules.presence import ancestors, groups_of, is_group, named_above
 
 if TYPE_CHECKING:
-    from rules.memory import Memory
     from rules.watch import Watch
 
 RELEASE_MS = 60_000
 """How long a held alert may outlive its cause: those behind a host that is back report one after the other."""
-PARENTS_MAX = 16
-
-
-def ancestors(watch: Watch, host: int) -> Iterator[int]:
-    """The hosts that `host` is reached through, the nearest first. A circle of parents ends where it closes."""
-    met = {host}
-    memory: Memory | None = watch.hosts.get(host)
-    while memory is not None and len(met) <= PARENTS_MAX:
-        parent = watch.by_name.get(memory.host.labels.get("parent", ""))
-        if parent is None or parent in met:
-            return
-        met.add(parent)
-        yield parent
-        memory = watch.hosts.get(parent)
 
 
 class Draft:
@@ -53,6 +38,7 @@ class Draft:
         self.members: dict[int, list[int]] = {}
         self._keys: dict[str, int] = {}
         self._down: dict[int, int] = {}
+        self._together: dict[str, bool] = {}
         self._behind: dict[str, list[str]] | None = None
         self._next_alert, self._next_incident = watch.next_alert, watch.next_incident
 
@@ -121,10 +107,20 @@ class Draft:
     def key(self, alert: Alert) -> str:
         """What a person would name as the trouble: see above."""
         chain = list(ancestors(self._watch, alert.host))
-        if alert.subject != f"host:{alert.host}":
-            chain.insert(0, alert.host)
-        down = [host for host in chain if self.is_down(host)]
-        return f"host:{down[-1]}" if down else alert.subject
+        about_host = alert.subject == f"host:{alert.host}"
+        down = [host for host in (chain if about_host else [alert.host, *chain]) if self.is_down(host)]
+        if not down and not about_host:
+            return alert.subject
+        top = down[-1] if down else alert.host
+        return self._silent_with(top) or f"host:{top}"
+
+    def _silent_with(self, host: int) -> str | None:
+        """The group of hosts that fell silent at once and that the silence of this one is a part of."""
+        memory = self._watch.hosts.get(host)
+        for subject in groups_of(memory.host) if memory is not None else ():
+            if self._together.get(subject, subject in self._watch.together):
+                return subject
+        return None
 
     def is_down(self, host: int) -> bool:
         """Whether there is an open alert about the host itself."""
@@ -175,6 +171,8 @@ class Draft:
         return self.incidents.get(number) or self._watch.incidents[number]
 
     def _count_down(self, alert: Alert, by: int) -> None:
+        if is_group(alert.subject):
+            self._together[alert.subject] = by > 0
         if alert.subject == f"host:{alert.host}":
             self._down[alert.host] = self._down.get(alert.host, 0) + by
 
@@ -227,9 +225,9 @@ class Draft:
     def _title(self, incident: Incident, alerts: list[Alert]) -> str:
         if not alerts:
             return incident.title
-        name = self._watch.hosts[alerts[0].host].host.name
         summary = " ".join(alerts[0].summary.split())  # what a check said may have several lines
-        return words.named(name, summary)
+        memory = self._watch.hosts.get(alerts[0].host)
+        return words.named(memory.host.name, summary) if memory is not None else summary
 
     def _story(self, incident: Incident, own: list[Alert], held: list[Alert]) -> notices.Story:
         hosts = self._watch.hosts
@@ -248,10 +246,10 @@ class Draft:
         )
 
     def _children(self) -> dict[str, list[str]]:
-        """The names of the hosts that name each host as their parent; looked up once."""
+        """The names of the hosts that are reached through each host; looked up once."""
         if self._behind is None:
             self._behind = {}
             for memory in self._watch.hosts.values():
-                if parent := memory.host.labels.get("parent"):
-                    self._behind.setdefault(parent, []).append(memory.host.name)
+                for above in named_above(memory.host):
+                    self._behind.setdefault(above, []).append(memory.host.name)
         return self._behind

@@ -22,7 +22,7 @@ __all__ = ["Watch", "apply", "judge", "repair", "repairs_due", "replace_rules", 
 AHEAD_MS_MAX = 60_000
 """Nothing is known of a host that lies so far ahead of a batch of it, however long that was on its way, but what was
 dated before our own clock was set back."""
-NOT_THE_AGENTS = ("parent", "tenant")
+NOT_THE_AGENTS = ("parent", "depends_on", "tenant")
 """Labels that say what a host belongs to: its own word is not enough for that."""
 
 

@@ -10,6 +10,7 @@ from rules.incidents import Draft
 from rules.kinds import ArrivalRule, BatchRule
 from rules.memory import Memory
 from rules.model import Alert, Change, Host, Outcome, Remark, RuleState, Transition
+from rules.presence import Group
 from rules.watch import Watch
 
 UNNUMBERED = 0
@@ -175,6 +176,16 @@ class Recorder:
         if state.alert is not None:
             self.draft.close(state.alert, at, why)
         self._silence(state, None, at, why or "heard again")
+
+    def silent_together(self, group: Group) -> None:
+        """Many hosts fell silent at once."""
+        alert = group.alert(self._outcome.judged_at)
+        number = self.draft.add(alert)
+        after = RuleState(
+            alert.rule, alert.subject, "firing", alert.since, alert.severity, alert.value, number,
+            {alert.severity: alert.since},
+        )  # fmt: skip
+        self._silence(None, after, alert.fired_at, "")
 
     def _silence(self, before: RuleState | None, after: RuleState | None, at: int, why: str) -> None:
         stands = after or before

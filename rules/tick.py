@@ -6,9 +6,10 @@ not heard.
 
 from __future__ import annotations
 
-from rules.incidents import RELEASE_MS, ancestors
+from rules.incidents import RELEASE_MS
 from rules.memory import NEVER, Memory
 from rules.model import Change, Outcome
+from rules.presence import ancestors, at_once, is_over
 from rules.record import Recorder
 from rules.watch import Watch
 
@@ -26,6 +27,9 @@ def tick(watch: Watch, now: int) -> Outcome:
             _clear_unbound(watch, memory, recorder, now)
     if silent:
         _call_silent(watch, silent, recorder, now)
+    for state in watch.together.values():
+        if is_over(watch, state, now):
+            recorder.heard(state, now, "most of them are heard again")
     _release(watch, recorder, now)
     return recorder.finish()
 
@@ -35,8 +39,13 @@ def tick(watch: Watch, now: int) -> Outcome:
 
 def _call_silent(watch: Watch, silent: list[Memory], recorder: Recorder, now: int) -> None:
     """Those that others are reached through come first, so that the others find their cause."""
+    groups, waited_for = at_once(watch, now)
+    for group in groups:
+        recorder.silent_together(group)
     chains = {memory.host.id: list(ancestors(watch, memory.host.id)) for memory in silent}
     for memory in sorted(silent, key=lambda memory: len(chains[memory.host.id])):
+        if memory.host.id in waited_for:
+            continue
         if _may_be_behind(watch, memory, chains[memory.host.id], recorder, now):
             continue
         since = memory.quiet_since

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from rules.engine import Plans, Rule, has_window
 from rules.memory import NEVER, Memory, split_subject
 from rules.model import REOPEN_MS, Alert, Change, ChannelView, Host, Incident, Outcome, RuleState
+from rules.presence import is_group
 from rules.seen import Seen
 
 MEMBERS_MAX = 500
@@ -19,7 +20,8 @@ MEMBERS_MAX = 500
 class Watch:
     """All hosts, alerts and incidents as they stand, with the rules and channels that hold.
 
-    Alerts and incidents are the open ones and those resolved within the time in which they can come back. `unfilled`
+    Alerts and incidents are the open ones and those resolved within the time in which they can come back. `together`
+    are the groups of hosts that fell silent at once. `unfilled`
     are hosts whose rules may look back further than is remembered: see `rules.windows`.
     """
 
@@ -32,6 +34,7 @@ class Watch:
         self.incidents: dict[int, Incident] = {}
         self.by_key: dict[str, int] = {}
         self.down: dict[int, set[int]] = {}
+        self.together: dict[str, RuleState] = {}
         self.next_alert = self.next_incident = 1
         self.late: set[int] = set()
         self.unfilled: set[int] = set()
@@ -92,6 +95,10 @@ class Watch:
 
     def _take_states(self, states: Iterable[RuleState]) -> None:
         for state in states:
+            if is_group(state.subject):
+                if state.alert in self.alerts:
+                    self._take_together(state)
+                continue
             host, series = split_subject(state.subject)
             memory = self.hosts.get(host)
             if memory is None:
@@ -176,6 +183,9 @@ class Watch:
 
     def _take_silences(self, states: Sequence[RuleState]) -> None:
         for state in states:
+            if is_group(state.subject):
+                self._take_together(state)
+                continue
             host, series = split_subject(state.subject)
             if series is not None:
                 continue
@@ -183,6 +193,12 @@ class Watch:
                 self.hosts[host].absence.pop(state.rule, None)
             else:
                 self.hosts[host].absence[state.rule] = state
+
+    def _take_together(self, state: RuleState) -> None:
+        if state.state == "ok":
+            self.together.pop(state.subject, None)
+        else:
+            self.together[state.subject] = state
 
     def _take_incident(self, incident: Incident) -> None:
         before = self.incidents.get(incident.id)

@@ -122,7 +122,9 @@ def fill(template: str, host: Host, given: Mapping[str, str], series: Series | N
 
 def named(host: str, said: str) -> str:
     """What is said about a host, with its name in front unless it is in there as a word of its own."""
-    return said if re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", said) else f"{host}: {said}"
+    return (
+        said if not host or re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", said) else f"{host}: {said}"
+    )
 
 
 def shout(severity: Severity) -> str:

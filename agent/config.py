@@ -33,6 +33,7 @@ from agent.options import (
     parse_yaml,
     read_yaml,
 )
+from agent.sampler import Question
 from agent.wire import CHECKS_PER_BATCH_MAX, EVERY_MS_MAX, EVERY_MS_MIN, Text, parse_token
 
 DEFAULT_FILE = Path("/etc/watchkeeper/agent.yaml")
@@ -98,19 +99,16 @@ class PlannedCheck(Struct, frozen=True):
     options: CheckOptions
     reach: Reach = anywhere
 
-    @property
-    def kind_name(self) -> str:
-        return self.kind.name
-
-    @property
-    def timeout_s(self) -> float:
-        return self.options.timeout_s
-
     def build(self) -> Check:
         check: Check = self.kind.module.Check(self.options)
         if isinstance(check, Reaching):
             check.reach = self.reach
         return check
+
+    def question(self, check: Check) -> Question:
+        """How the check that was built is asked."""
+        series = frozenset(self.kind.module.SERIES)
+        return Question(self.id, self.kind.name, self.options.timeout_s, check, self.options.every_s, series)
 
 
 class Loaded(Struct, frozen=True):

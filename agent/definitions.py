@@ -13,24 +13,24 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from agent import wire
-from agent.checks import CheckOptions, Measured
+from agent.checks import Check, CheckOptions, Measured
 from agent.config import PlannedCheck, complete
 from agent.net.reach import beyond_host, beyond_link
 from agent.options import ConfigError, Kind, KindSet, Node, convert, parse_yaml, say_size
+from agent.sampler import Question
 
 log = logging.getLogger(__name__)
 
 FILE = "definitions.json"
 NONE = wire.AskDefinitions("", [])
 FILE_BYTES_MAX = 2 * wire.DEFINITIONS_BYTES_MAX
-TIMEOUT_S_MAX = 30
+TIMEOUT_S, TIMEOUT_S_MAX = 1.0, 30
 BODY_BYTES_MAX = 1024 * 1024
 WHENCE = "a check of the collector's"
 
@@ -43,10 +43,12 @@ class Unfit(Struct, frozen=True):
     id: str
     kind_name: str
     why: str
-    timeout_s: ClassVar[float] = 1.0
 
     def build(self) -> Unfit:
         return self
+
+    def question(self, check: Check) -> Question:
+        return Question(self.id, self.kind_name, TIMEOUT_S, check)
 
     def measure(self, at_s: float) -> Measured:
         return Measured({}, "unknown", self.why)

@@ -42,7 +42,7 @@ class Witness:
 def look(plan: Sequence[PlannedCheck], labels: dict[str, str], every_ms: int, clock: Clock) -> Seen:
     """Ask every check twice, a moment apart, and keep the second answers."""
     witnesses = {check.id: Witness(check.build()) for check in plan}
-    sampler = Sampler([(c.id, c.kind.name, c.options.timeout_s, witnesses[c.id]) for c in plan])
+    sampler = Sampler([check.question(witnesses[check.id]) for check in plan])
     sampler.sample()
     time.sleep(BETWEEN_S)
     tick = sampler.sample()

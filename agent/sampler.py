@@ -1,8 +1,8 @@
 """One tick: every check asked at once, each under its time limit, and none of them able to spoil the others.
 
 A check that fails becomes an answer that says so. One that takes longer than the tick can wait goes on, and its answer
-comes with a later tick; until then it says what it said last. One that hangs beyond its own limit is left in its thread
-and not asked again until it has come back.
+comes with a later tick; until then it says what it said last, as does one that is to be asked less often than there are
+ticks. One that hangs beyond its own limit is left in its thread and not asked again until it has come back.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -25,9 +25,13 @@ log = logging.getLogger(__name__)
 THREADS_MAX = 128
 GRACE_S = 0.5
 """What a check gets beyond its limit: one that keeps to the limit itself can say better what it was waiting for."""
+EARLY_S, EARLY_SHARE = 0.5, 0.1
+"""No tick comes to the millisecond: a check is due so much before its time, and at most this share of its `every`."""
 DETAIL_CHARS_MAX = 1_000
 """As much as the wire takes."""
 LEFT_OUT = "not sent:"
+ANY = "*"
+"""Among the names of a check's series: others may come from elsewhere."""
 STATE_VALUES = {"ok": 0.0, "warn": 1.0, "bad": 2.0, "unknown": None}
 SERIES = {"check_state": "How a check stands: 0 ok, 1 warning, 2 bad; no value: it gave no answer."}
 
@@ -39,19 +43,33 @@ class Tick(Struct):
     checks: list[CheckState]
 
 
-class Asked(Struct):
-    """A check and how it fared when it was last asked: `answer` is the last it gave, with the milliseconds it took, and
-    `heard` whether that is the job's. `said` is what the log was told."""
+class Question(Struct, frozen=True):
+    """A check to be asked, at most every `every_s`; 0 is with every tick. `series` are the names, without labels, that
+    its kind brings."""
 
     id: str
     kind: str
     timeout_s: float
     check: Check
+    every_s: float = 0.0
+    series: frozenset[str] = frozenset()
+
+
+class Asked(Struct):
+    """A check and how it fared when it was last asked: `answer` is the last it gave, with the milliseconds it took, and
+    `heard` whether that is the job's. `said` is what the log was told."""
+
+    question: Question
     state_series: str
     job: Job[Measured] | None = None
     answer: tuple[Measured, float | None] | None = None
     heard: bool = False
     said: str = ""
+
+    @classmethod
+    def of(cls, question: Question) -> Asked:
+        labels = {"check": question.id, "kind": question.kind}
+        return cls(question, series_name("check_state", labels))
 
     def is_late(self, now_s: float) -> bool:
         """Whether it has used up its limit and half of its grace: a tick ends a moment before all of that is over."""
@@ -67,54 +85,82 @@ class Asked(Struct):
             return True
         return job.ended and (self.heard or self.is_late(now_s))
 
+    def is_due(self, now_s: float) -> bool:
+        """Whether it is time to ask it anew."""
+        job, every_s = self.job, self.question.every_s
+        if job is None or job.started_s is None:
+            return True
+        return now_s - job.started_s >= every_s - min(EARLY_S, EARLY_SHARE * every_s)
+
+    def hear(self) -> None:
+        """Take the answer of the job, which has ended."""
+        job = self.job
+        assert job is not None
+        assert job.started_s is not None
+        assert job.ended_s is not None
+        broken = Measured({}, "unknown", plain(f"{self.question.kind}: {sentence(job.error)}"))
+        self.answer = job.result or broken, (job.ended_s - job.started_s) * 1000
+        self.heard = True
+
+    def forget(self) -> None:
+        """Do without the answer of the job, which came too late."""
+        why = f"no answer within {self.question.timeout_s:g} s; it came too late"
+        self.answer = Measured({}, "unknown", why), None
+        self.heard = True
+
 
 class Sampler:
-    """Asks the checks given as (id, kind, timeout_s, check). `clock` is monotonic, in seconds.
+    """Asks the checks. `clock` is monotonic, in seconds; `reserved` are names of series that no check may bring.
 
     The samples of a tick are those of the checks and, for each check, `check_state`: 0 ok, 1 warn, 2 bad, None unknown.
     """
 
     def __init__(
         self,
-        checks: Sequence[tuple[str, str, float, Check]],
+        questions: Sequence[Question],
         clock: Callable[[], float] = time.monotonic,
+        reserved: Iterable[str] = (),
     ) -> None:
+        self._reserved = frozenset(SERIES).union(reserved)
         self._checks: list[Asked] = []
-        self.replace(checks)
+        self.replace(questions)
         self._clock = clock
         self._workers = Workers("check", THREADS_MAX, clock)
 
-    def replace(self, checks: Sequence[tuple[str, str, float, Check]]) -> None:
+    def replace(self, questions: Sequence[Question]) -> None:
         """From the next tick on ask these; what is the very same check as before goes on as if nothing had happened."""
-        if len(checks) > wire.CHECKS_PER_BATCH_MAX:
-            raise ValueError(f"{len(checks)} checks; a host may have {wire.CHECKS_PER_BATCH_MAX}")
-        before = {asked.id: asked for asked in self._checks}
+        if len(questions) > wire.CHECKS_PER_BATCH_MAX:
+            raise ValueError(f"{len(questions)} checks; a host may have {wire.CHECKS_PER_BATCH_MAX}")
+        before = {asked.question.id: asked for asked in self._checks}
         self._checks = [
-            before[id]
-            if id in before and before[id].check is check
-            else Asked(id, kind, timeout_s, check, series_name("check_state", {"check": id, "kind": kind}))
-            for id, kind, timeout_s, check in checks
+            before[question.id]
+            if question.id in before and before[question.id].question.check is question.check
+            else Asked.of(question)
+            for question in questions
         ]
+        self._taken = self._reserved.union(*(q.series for q in questions if ANY not in q.series))
 
     @property
     def slowest_s(self) -> float:
         """How long a tick may take that waits for every check."""
-        return max((asked.timeout_s for asked in self._checks), default=0.0) + GRACE_S
+        return max((asked.question.timeout_s for asked in self._checks), default=0.0) + GRACE_S
 
     def sample(self, within_s: float = math.inf) -> Tick:
-        """Ask every check that can be asked; come back with the slowest, or after the largest limit and its grace, and
-        in any case after `within_s`."""
+        """Ask every check that can be asked and is due; come back with the slowest, or after the largest limit and its
+        grace, and in any case after `within_s`."""
         self._workers.run(list(self._new_jobs()), within_s)
         # How the checks stand has its place first, so that what is over the limit of series can only be values.
         tick = Tick({asked.state_series: None for asked in self._checks}, [])
         for asked in self._checks:
             found, ms = self._answer(asked)
-            found = at_most(found, wire.SERIES_PER_HOST_MAX - len(tick.samples))
+            found = at_most(self._own(asked.question, found), wire.SERIES_PER_HOST_MAX - len(tick.samples))
             self._tell(asked, found)
             tick.samples |= found.samples
             tick.samples[asked.state_series] = STATE_VALUES[found.state]
             tick.checks.append(
-                CheckState(asked.id, asked.kind, found.state, ms, found.detail[:DETAIL_CHARS_MAX])
+                CheckState(
+                    asked.question.id, asked.question.kind, found.state, ms, found.detail[:DETAIL_CHARS_MAX]
+                )
             )
         return tick
 
@@ -125,10 +171,15 @@ class Sampler:
     def _new_jobs(self) -> Iterator[Job[Measured]]:
         now_s = self._clock()
         for asked in self._checks:
-            if asked.is_free(now_s):
-                asked.job = Job(partial(self._measured, asked.check), asked.timeout_s + GRACE_S)
+            if not asked.is_free(now_s):
+                continue
+            if asked.is_due(now_s):
+                question = asked.question
+                asked.job = Job(partial(self._measured, question.check), question.timeout_s + GRACE_S)
                 asked.heard = False
                 yield asked.job
+            elif not asked.heard:
+                asked.forget()
 
     def _measured(self, check: Check) -> Measured:
         return fit_to_send(check.measure(self._clock()))
@@ -139,15 +190,25 @@ class Sampler:
         assert job is not None
         if job.started_s is None:
             return Measured({}, "unknown", f"not asked, since {THREADS_MAX} other checks hang"), None
-        if job.ended_s is not None:
-            ms = (job.ended_s - job.started_s) * 1000
-            broken = Measured({}, "unknown", plain(f"{asked.kind}: {sentence(job.error)}"))
-            asked.answer, asked.heard = (job.result or broken, ms), True
+        if job.ended:
+            if not asked.heard:
+                asked.hear()
         elif asked.is_late(now_s):
             waited = roughly(now_s - job.started_s)
             asked.answer = None
             return Measured({}, "unknown", f"no answer for {waited}; still waiting"), None
         return asked.answer or (Measured({}, "unknown", "no answer yet"), None)
+
+    def _own(self, question: Question, found: Measured) -> Measured:
+        """The same without what other checks bring, where the names come from elsewhere."""
+        if ANY not in question.series:
+            return found
+        theirs = [
+            name
+            for name in found.samples
+            if (metric := name.partition("{")[0]) in self._taken and metric not in question.series
+        ]
+        return without(found, theirs, f"{theirs[0]}, as another check brings that") if theirs else found
 
     def _tell(self, asked: Asked, found: Measured) -> None:
         """Log that a check does not answer, or not in full: once, until that changes."""
@@ -162,9 +223,9 @@ class Sampler:
             trouble = ""
         if trouble and trouble != asked.said:
             bug = None if job is None or isinstance(job.error, OSError) else job.error
-            log.warning("check %s: %s", asked.id, trouble, exc_info=bug)
+            log.warning("check %s: %s", asked.question.id, trouble, exc_info=bug)
         elif asked.said and not trouble:
-            log.info("check %s answers again", asked.id)
+            log.info("check %s answers again", asked.question.id)
         asked.said = trouble
 
 

@@ -14,7 +14,7 @@ from agent.config import AgentConfig, Loaded, PlannedCheck, need_token
 from agent.definitions import Unfit
 from agent.evidence import Lookout
 from agent.facts import VERSION
-from agent.loop import Loop
+from agent.loop import SERIES, Loop
 from agent.net import tls
 from agent.net.proxy import Proxy
 from agent.net.tls import Trust
@@ -22,7 +22,7 @@ from agent.options import ConfigError
 from agent.pusher import Pusher
 from agent.pusher.collectors import Collectors
 from agent.pusher.post import Post
-from agent.sampler import Sampler
+from agent.sampler import Question, Sampler
 from agent.spool import Limits, Spool, SpoolError
 from agent.systemd import Systemd
 
@@ -54,7 +54,7 @@ class Service:
         self._defined = definitions.Kept(config.state)
         self._told: wire.AskDefinitions | None = None
         self._loaded = loaded
-        self._sampler = Sampler(self._checks(loaded))
+        self._sampler = Sampler(self._checks(loaded), reserved=SERIES)
         self._lookout = Lookout(self._found, self._clock)
         self._pusher = Pusher(self._spool, collectors, config.every_ms, self._clock, do=self._do)
         self._pusher.definitions = self._defined.now.hash
@@ -166,7 +166,7 @@ class Service:
         self._config = structs.replace(config, state=before.state)
         log.info("the config is read again; %s", changes(known, self._running))
 
-    def _checks(self, loaded: Loaded) -> list[tuple[str, str, float, Check]]:
+    def _checks(self, loaded: Loaded) -> list[Question]:
         """The checks to be asked, those of the host and those that the collector defines; what has not changed stays
         the check that it was, with all that it remembers."""
         own, config = loaded.checks, loaded.config
@@ -182,7 +182,7 @@ class Service:
             kept = self._running.get(planned.id)
             running[planned.id] = kept if kept and kept[0] == planned else (planned, planned.build())
         self._running = running
-        return [(id, plan.kind_name, plan.timeout_s, check) for id, (plan, check) in running.items()]
+        return [plan.question(check) for plan, check in running.values()]
 
 
 def leave(loaded: Loaded) -> bool:

@@ -25,11 +25,13 @@ class CheckOptions(Struct, kw_only=True, frozen=True):
     id: its name in series and messages; the kind's name when left out
     enabled: false takes it out without deleting its settings
     timeout: how long it may take; after that there is no answer
+    every: how often to ask it at most, such as 5m for a slow one; its last answer is repeated in between; 0s: each tick
     """
 
     id: Annotated[str, Meta(max_length=200)] = ""
     enabled: bool = True
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = 5.0
+    every_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
 
     by_default: ClassVar[bool] = False
     """True for a check of the host itself: it runs without being named in the config."""

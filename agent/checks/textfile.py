@@ -1,8 +1,8 @@
 """Numbers that programs of your own leave in a folder, as *.prom files in Prometheus' text format.
 
-It is what node_exporter reads too. Each number becomes a series under the name it has there. A file with a mistake, or
-that nobody has written to for long, is left out as a whole, and said. Write to another name and rename, so that no half
-of a file is ever read.
+It is what node_exporter reads too. Each number becomes a series under the name it has there, unless a check that runs
+on this host brings such a name: then it is left out, and said. A file with a mistake, or that nobody has written to for
+long, is left out as a whole. Write to another name and rename, so that no half of a file is ever read.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from agent.wire import SERIES_PER_HOST_MAX, series_name
 
 FILES_MAX = 100
 FILE_BYTES_MAX = 1024 * 1024
-RESERVED = "check_state"
-"""By this the agent itself says how its checks stand."""
 SERIES = {
     "textfile_age_s": "How long ago a file in the folder was last written to.",
     "*": "Whatever the files in the folder say.",
@@ -145,8 +143,6 @@ def sample_of(line: str) -> tuple[str, float | None]:
     metric = METRIC.match(line)
     if metric is None:
         raise Mistake("does not begin with a name")
-    if metric[0] == RESERVED:
-        raise Mistake(f"{RESERVED} is the agent's own")
     labels, rest = labels_of(line[metric.end() :].lstrip())
     words = rest.split()
     if len(words) == 2:

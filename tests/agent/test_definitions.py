@@ -52,9 +52,10 @@ def told(*definitions: dict[str, Any], hash: str = "ab") -> wire.AskDefinitions:
 
 
 def test_a_definition_is_a_check_as_the_agents_own_config_has_it() -> None:
-    (check,) = planned(HTTP | {"timeout": "2s", "slow": "500ms", "body_contains": "x"})
+    (check,) = planned(HTTP | {"timeout": "2s", "every": "5m", "slow": "500ms", "body_contains": "x"})
     assert isinstance(check, PlannedCheck)
-    assert (check.id, check.kind_name, check.timeout_s) == ("shop", "http", 2.0)
+    question = check.question(check.build())
+    assert (question.id, question.kind, question.timeout_s, question.every_s) == ("shop", "http", 2.0, 300.0)
     assert check.options.slow_ms == 500  # type: ignore[attr-defined]
 
 
@@ -143,9 +144,9 @@ OPTIONS = sorted({line.key for kind in KINDS.values() for line in describe(kind.
 @given(st.dictionaries(st.sampled_from(OPTIONS), VALUES, max_size=5), st.sampled_from(sorted(KINDS)) | VALUES)
 def test_no_definition_keeps_an_agent_from_starting(options: dict[str, Any], kind: Any) -> None:
     (check,) = planned({**options, "enabled": True, "kind": kind}, accept=tuple(KINDS))
-    assert len(wire.encode(wire.CheckState(check.id, check.kind_name, "ok"))) < 2_000
+    question = check.question(check.build())
+    assert len(wire.encode(wire.CheckState(question.id, question.kind, "ok"))) < 2_000
     assert "fault in the agent" not in getattr(check, "why", "")
-    check.build()
 
 
 @given(st.binary(max_size=200))

@@ -17,7 +17,7 @@ from agent.loop import FACTS_EVERY_MS, Loop, new_batch, next_tick
 from agent.pusher import Pusher
 from agent.pusher.collectors import Collectors
 from agent.pusher.post import Post
-from agent.sampler import Sampler, Tick
+from agent.sampler import Question, Sampler, Tick
 from agent.spool import Limits, Spool
 from tests.agent.receiver import TOKEN, Receiver
 
@@ -42,7 +42,7 @@ class Agent:
         self.check = Check()
         self.spool = Spool(folder, Limits(), self.now())
         self.post = Collectors([Post(receiver.url, TOKEN, "watchkeeper-agent/test")])
-        self.sampler = Sampler([("mine", "test", 1.0, self.check)])
+        self.sampler = Sampler([Question("mine", "test", 1.0, self.check)])
         self.pusher = Pusher(self.spool, self.post, 10_000, self.now)
         self.loop = Loop(self.sampler, self.spool, self.pusher, self.now, 10_000, {"role": "db"})
 

@@ -15,7 +15,7 @@ from agent.checks.cpu import Check as CpuCheck
 from agent.checks.cpu import Options as CpuOptions
 from agent.checks.load import Check as LoadCheck
 from agent.checks.load import Options as LoadOptions
-from agent.sampler import GRACE_S, Sampler, Tick, fit_digits
+from agent.sampler import GRACE_S, Question, Sampler, Tick, fit_digits
 from agent.wire import CheckState
 
 
@@ -88,7 +88,10 @@ def sendable(tick: Tick) -> bool:
 
 def test_a_tick_holds_what_all_checks_found() -> None:
     sampler = Sampler(
-        [("load", "load", 5.0, LoadCheck(LoadOptions())), ("cpu", "cpu", 5.0, CpuCheck(CpuOptions()))]
+        [
+            Question("load", "load", 5.0, LoadCheck(LoadOptions())),
+            Question("cpu", "cpu", 5.0, CpuCheck(CpuOptions())),
+        ]
     )
     tick = sampler.sample()
     assert {"load1", "cpu_used_pct", 'check_state{check="cpu",kind="cpu"}'} <= tick.samples.keys()
@@ -104,7 +107,7 @@ def test_how_a_check_stands_is_a_series_too() -> None:
         return Answering(lambda at_s: Measured({}, state, "why"))
 
     named: list[wire.Answer] = ["ok", "warn", "bad", "unknown"]
-    tick = Sampler([(state, "http", 1.0, stands(state)) for state in named]).sample()
+    tick = Sampler([Question(state, "http", 1.0, stands(state)) for state in named]).sample()
     assert tick.samples == {
         'check_state{check="ok",kind="http"}': 0,
         'check_state{check="warn",kind="http"}': 1,
@@ -119,7 +122,7 @@ def test_how_long_a_check_took_is_measured() -> None:
         time.sleep(0.1)
         return Measured({})
 
-    (check,) = Sampler([("slow", "slow", 5.0, Answering(slow))]).sample().checks
+    (check,) = Sampler([Question("slow", "slow", 5.0, Answering(slow))]).sample().checks
     assert check.ms is not None
     assert 100 <= check.ms < 1_000
 
@@ -127,7 +130,7 @@ def test_how_long_a_check_took_is_measured() -> None:
 def test_a_check_is_told_the_time_it_is_asked_at() -> None:
     clock = Clock()
     clock.ahead_s = 1e4
-    sampler = Sampler([("at", "at", 5.0, Answering(lambda at_s: Measured({"at_s": at_s})))], clock)
+    sampler = Sampler([Question("at", "at", 5.0, Answering(lambda at_s: Measured({"at_s": at_s})))], clock)
     at_s = sampler.sample().samples["at_s"]
     assert at_s is not None
     assert at_s == pytest.approx(clock(), abs=1)
@@ -150,7 +153,9 @@ def test_a_check_is_told_the_time_it_is_asked_at() -> None:
     ],
 )
 def test_a_check_that_fails_is_unknown_and_says_why(error: BaseException, detail: str) -> None:
-    tick = Sampler([("d", "disk", 5.0, failing(error)), ("ok", "ok", 5.0, fine(x=1.0))]).sample()
+    tick = Sampler(
+        [Question("d", "disk", 5.0, failing(error)), Question("ok", "ok", 5.0, fine(x=1.0))]
+    ).sample()
     broken = tick.checks[0]
     assert broken.ms is not None
     assert broken == CheckState("d", "disk", "unknown", broken.ms, detail)
@@ -162,14 +167,20 @@ def test_a_check_that_fails_is_unknown_and_says_why(error: BaseException, detail
 def test_a_check_that_answers_nonsense_fails_alone() -> None:
     nonsense = Answering(lambda at_s: None)  # type: ignore[arg-type, return-value]
     words = Answering(lambda at_s: Measured({"x": "much"}))  # type: ignore[dict-item]
-    tick = Sampler([("a", "a", 5.0, nonsense), ("b", "b", 5.0, words), ("c", "c", 5.0, fine(y=2.0))]).sample()
+    tick = Sampler(
+        [
+            Question("a", "a", 5.0, nonsense),
+            Question("b", "b", 5.0, words),
+            Question("c", "c", 5.0, fine(y=2.0)),
+        ]
+    ).sample()
     assert states(tick) == {"a": "unknown", "b": "unknown", "c": "ok"}
     assert tick.samples["y"] == 2
 
 
 def test_a_check_that_hangs_is_waited_for_once_and_hides_no_other(hanging: Hanging) -> None:
     clock = Clock()
-    sampler = Sampler([("nfs", "disk", 0.2, hanging), ("ok", "ok", 5.0, fine(x=1.0))], clock)
+    sampler = Sampler([Question("nfs", "disk", 0.2, hanging), Question("ok", "ok", 5.0, fine(x=1.0))], clock)
 
     began = time.monotonic()
     tick = sampler.sample()
@@ -191,7 +202,7 @@ def test_a_check_that_hangs_is_waited_for_once_and_hides_no_other(hanging: Hangi
 
 
 def test_a_check_that_came_back_is_asked_again_and_its_late_answer_forgotten(hanging: Hanging) -> None:
-    sampler = Sampler([("nfs", "disk", 0.1, hanging)])
+    sampler = Sampler([Question("nfs", "disk", 0.1, hanging)])
     sampler.sample()
     hanging.let_go.set()
     deadline = time.monotonic() + 5
@@ -205,7 +216,7 @@ def test_a_check_that_came_back_is_asked_again_and_its_late_answer_forgotten(han
 def test_a_slow_check_holds_up_no_tick_and_its_answer_comes_with_a_later_one(
     hanging: Hanging, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sampler = Sampler([("web", "http", 20.0, hanging), ("ok", "ok", 5.0, fine(x=1.0))])
+    sampler = Sampler([Question("web", "http", 20.0, hanging), Question("ok", "ok", 5.0, fine(x=1.0))])
     for _ in range(2):
         began = time.monotonic()
         tick = sampler.sample(within_s=0.1)
@@ -225,7 +236,7 @@ def test_while_a_slow_check_is_asked_again_it_says_what_it_said_last(
         lambda at_s: Measured({"http_total_ms": 7_000.0}, "bad", "no answer within 7 s"),
         hanging.measure,
     ]
-    sampler = Sampler([("web", "http", 20.0, Answering(lambda at_s: answers.pop(0)(at_s)))])
+    sampler = Sampler([Question("web", "http", 20.0, Answering(lambda at_s: answers.pop(0)(at_s)))])
     first = sampler.sample()
     again = sampler.sample(within_s=0.1)
     assert again.samples == first.samples
@@ -236,7 +247,7 @@ def test_while_a_slow_check_is_asked_again_it_says_what_it_said_last(
 def test_what_a_check_said_last_is_not_said_for_ever(hanging: Hanging) -> None:
     clock = Clock()
     answers: list[Callable[[float], Measured]] = [lambda at_s: Measured({"x": 1.0}), hanging.measure]
-    sampler = Sampler([("nfs", "disk", 5.0, Answering(lambda at_s: answers.pop(0)(at_s)))], clock)
+    sampler = Sampler([Question("nfs", "disk", 5.0, Answering(lambda at_s: answers.pop(0)(at_s)))], clock)
     sampler.sample()
     assert states(sampler.sample(within_s=0.1)) == {"nfs": "ok"}
     clock.ahead_s = 6.0
@@ -247,7 +258,10 @@ def test_what_a_check_said_last_is_not_said_for_ever(hanging: Hanging) -> None:
 def test_many_that_hang_take_the_time_of_one() -> None:
     stuck = [Hanging() for _ in range(30)]
     sampler = Sampler(
-        [*((f"h{n}", "http", 0.2, check) for n, check in enumerate(stuck)), ("ok", "ok", 0.2, fine(x=1))]
+        [
+            *(Question(f"h{n}", "http", 0.2, check) for n, check in enumerate(stuck)),
+            Question("ok", "ok", 0.2, fine(x=1)),
+        ]
     )
     began = time.monotonic()
     tick = sampler.sample()
@@ -277,7 +291,7 @@ def test_whole_numbers_stay_whole_and_others_keep_the_digits_that_say_something(
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
 def test_what_is_no_number_is_no_answer(value: float | None) -> None:
-    tick = Sampler([("x", "x", 5.0, fine(x=value))]).sample()
+    tick = Sampler([Question("x", "x", 5.0, fine(x=value))]).sample()
     assert tick.samples["x"] is None
     assert sendable(tick)
 
@@ -286,7 +300,7 @@ def test_a_name_that_is_no_text_can_still_be_sent() -> None:
     mount = os.fsdecode(b"/mnt/caf\xe9")
     name = wire.series_name("disk_used_pct", {"mount": mount})
     tick = Sampler(
-        [("disk", "disk", 5.0, Answering(lambda at_s: Measured({name: 5.0}, "bad", mount)))]
+        [Question("disk", "disk", 5.0, Answering(lambda at_s: Measured({name: 5.0}, "bad", mount)))]
     ).sample()
     assert tick.samples['disk_used_pct{mount="/mnt/caf?"}'] == 5
     assert tick.checks[0].detail == "/mnt/caf�"
@@ -296,7 +310,7 @@ def test_a_name_that_is_no_text_can_still_be_sent() -> None:
 def test_a_name_too_long_to_be_sent_is_left_out_and_said() -> None:
     name = wire.series_name("disk_used_pct", {"mount": "/" + "x" * 600})
     tick = Sampler(
-        [("disk", "disk", 5.0, Answering(lambda at_s: Measured({name: 5.0, "other": 1.0})))]
+        [Question("disk", "disk", 5.0, Answering(lambda at_s: Measured({name: 5.0, "other": 1.0})))]
     ).sample()
     assert tick.samples == {'check_state{check="disk",kind="disk"}': 1, "other": 1}
     assert (tick.checks[0].state, tick.checks[0].detail) == (
@@ -310,9 +324,9 @@ def test_series_beyond_the_limit_of_a_host_are_left_out_and_said(caplog: pytest.
         return Answering(lambda at_s: Measured({f"{prefix}{n}": float(n) for n in range(count)}))
 
     checks = [
-        ("a", "a", 5.0, many("a", 1_500)),
-        ("b", "b", 5.0, many("b", 1_500)),
-        ("c", "c", 5.0, fine(c=1.0)),
+        Question("a", "a", 5.0, many("a", 1_500)),
+        Question("b", "b", 5.0, many("b", 1_500)),
+        Question("c", "c", 5.0, fine(c=1.0)),
     ]
     sampler = Sampler(checks)
     tick = sampler.sample()
@@ -334,7 +348,7 @@ def test_series_beyond_the_limit_of_a_host_are_left_out_and_said(caplog: pytest.
 
 def test_more_checks_than_a_batch_takes_are_refused() -> None:
     with pytest.raises(ValueError, match="501 checks; a host may have 500"):
-        Sampler([(f"c{n}", "x", 1.0, fine()) for n in range(501)])
+        Sampler([Question(f"c{n}", "x", 1.0, fine()) for n in range(501)])
 
 
 def test_trouble_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
@@ -347,7 +361,7 @@ def test_trouble_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixtu
             raise error
         return Measured({})
 
-    sampler = Sampler([("disk", "disk", 5.0, Answering(answer))])
+    sampler = Sampler([Question("disk", "disk", 5.0, Answering(answer))])
     for _ in range(5):
         sampler.sample()
     assert [(record.levelname, record.message) for record in caplog.records] == [
@@ -360,7 +374,7 @@ def test_trouble_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixtu
 
 
 def test_a_check_that_hangs_is_logged_once(hanging: Hanging, caplog: pytest.LogCaptureFixture) -> None:
-    sampler = Sampler([("nfs", "disk", 0.1, hanging)])
+    sampler = Sampler([Question("nfs", "disk", 0.1, hanging)])
     for _ in range(3):
         sampler.sample()
     assert [record.message for record in caplog.records] == [
@@ -370,7 +384,7 @@ def test_a_check_that_hangs_is_logged_once(hanging: Hanging, caplog: pytest.LogC
 
 def test_closing_leaves_no_idle_thread_and_waits_for_none(hanging: Hanging) -> None:
     before = set(threading.enumerate())
-    sampler = Sampler([("nfs", "disk", 0.1, hanging), ("ok", "ok", 5.0, fine())])
+    sampler = Sampler([Question("nfs", "disk", 0.1, hanging), Question("ok", "ok", 5.0, fine())])
     sampler.sample()
     began = time.monotonic()
     sampler.close()

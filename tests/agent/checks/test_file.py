@@ -12,7 +12,7 @@ import pytest
 
 from agent.checks import Measured, load
 from agent.checks.file import Check, Options
-from agent.sampler import Sampler, Tick
+from agent.sampler import Question, Sampler, Tick
 from tests.agent.checks import dead_mount
 from tests.agent.checks.apart import as_nobody
 from tests.conftest import Needs
@@ -157,7 +157,10 @@ def test_a_disk_that_never_answers_hides_no_other_check(tmp_path: Path, needs: N
     def hang() -> tuple[Tick, Tick, float]:
         with dead_mount.dead_mount(tmp_path):
             sampler = Sampler(
-                [("backup", "file", 0.1, check), ("load", "load", 5.0, load.Check(load.Options()))]
+                [
+                    Question("backup", "file", 0.1, check),
+                    Question("load", "load", 5.0, load.Check(load.Options())),
+                ]
             )
             began = time.monotonic()
             first, second = sampler.sample(), sampler.sample()

@@ -11,7 +11,7 @@ from agent.checks import temperature
 from agent.checks.load import Check as LoadCheck
 from agent.checks.load import Options as LoadOptions
 from agent.checks.temperature import Check, Options
-from agent.sampler import Sampler
+from agent.sampler import Question, Sampler
 
 RECORDED = Path(__file__).parents[2] / "data" / "sensors.txt"
 
@@ -86,8 +86,8 @@ def test_a_sensor_that_hangs_leaves_the_other_checks_their_tick(sys_class: Path)
     os.mkfifo(hanging)
     sampler = Sampler(
         [
-            ("temperature", "temperature", 0.3, Check(Options(), sys_class)),
-            ("load", "load", 5.0, LoadCheck(LoadOptions())),
+            Question("temperature", "temperature", 0.3, Check(Options(), sys_class)),
+            Question("load", "load", 5.0, LoadCheck(LoadOptions())),
         ]
     )
     tick = sampler.sample()

@@ -94,7 +94,6 @@ def test_a_line_becomes_a_series(line: str, name: str, value: float | None) -> N
         ('a{b="c"d="e"} 1', 'has labels that are not written as {name="value"}'),
         ('a{b="\\x"} 1', 'has labels that are not written as {name="value"}'),
         ('a{b="1",b="2"} 1', "has the label b twice"),
-        ('check_state{check="cpu"} 0', "check_state is the agent's own"),
         ("fine 2", "fine is there twice"),
     ],
 )

@@ -73,11 +73,13 @@ class Sent(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True):
-    """It was not taken, or nobody knows. `permanent`: trying again is of no use. `retry_after_s`: what the far side
-    asked for. `unsure`: it may have been taken all the same, so that another try may be a repeat."""
+    """It was not taken, or nobody knows. `permanent`: trying this notice again is of no use. `closed`: no notice gets
+    through this channel until somebody puts it right, here or there. `retry_after_s`: what the far side asked for.
+    `unsure`: it may have been taken all the same, so that another try may be a repeat."""
 
     answer: str
     permanent: bool = False
+    closed: bool = False
     retry_after_s: float | None = None
     unsure: bool = False
 
@@ -96,10 +98,12 @@ class Channel(Protocol):
 
 
 class ChannelState(Struct, frozen=True):
-    """How a channel does, for people. `failure` is what its last try said if that failed, else ""."""
+    """How a channel does, for people. `failure` is what its last try said if that failed, else ""; `closed` that
+    nothing gets through until somebody puts it right."""
 
     name: str
     waiting: int
     failure: str = ""
+    closed: bool = False
     sent_at: int | None = None
     failed_at: int | None = None

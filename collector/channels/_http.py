@@ -20,6 +20,8 @@ BODY_S_MAX = 2.0
 """The status has told all that matters; what is said beyond it is waited for no longer than this."""
 
 MAY_PASS = {408, 425, 429}
+ABOUT_THE_NOTICE = {400, 406, 411, 413, 414, 415, 422, 431}
+"""It is this body that is not liked; the next one may be."""
 
 
 def check_url(url: Secret) -> None:
@@ -142,7 +144,7 @@ class Poster:
             case aiohttp.ClientConnectorError():
                 return Failed(f"no connection to {where}: {reason(error.os_error)}")
             case aiohttp.InvalidURL():
-                return Failed(f"{where} is no address that can be asked; check the url", permanent=True)
+                return Failed(f"{where} is no address that can be asked; check the url", closed=True)
         name = type(error).__name__
         return Failed(f"{where} broke off before it answered ({name}); it may have been taken", unsure=True)
 
@@ -158,18 +160,19 @@ def judged(answer: Answer, where: str) -> Sent | Failed:
         return Failed(
             f"{where} answered {status}, it redirects{to}: redirects are not followed, so write the new address into "
             "the configuration",
-            permanent=True,
+            closed=True,
         )
     return Failed(
         f"{where} answered {answer.words}",
-        permanent=is_permanent(status),
+        permanent=status in ABOUT_THE_NOTICE,
+        closed=is_closed(status),
         retry_after_s=answer.retry_after_s,
     )
 
 
-def is_permanent(status: int) -> bool:
-    """Whether the same request would get the same answer again."""
-    return 300 <= status < 500 and status not in MAY_PASS
+def is_closed(status: int) -> bool:
+    """Whether every notice would get this answer."""
+    return 300 <= status < 500 and status not in MAY_PASS | ABOUT_THE_NOTICE
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

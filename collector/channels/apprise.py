@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from agent.options import Secret
 from collector.channels import ChannelOptions, Failed, Message, Sent, shown
-from collector.channels._http import is_permanent
+from collector.channels._http import ABOUT_THE_NOTICE, is_closed
 
 STUCK_MAX = 4
 """So many tries may go on beyond their time limit; then no new one begins until one of them has ended."""
@@ -248,7 +248,8 @@ def understood(succeeded: bool, logs: Iterable[tuple[str, str]], secrets: Iterab
     parts = [said[0].rstrip(".") if said else "Apprise did not send it", *causes[-1:]]
     words = shown(": ".join(parts), secrets)
     if status is not None:
-        return Failed(words, permanent=is_permanent(int(status[1])))
+        code = int(status[1])
+        return Failed(words, permanent=code in ABOUT_THE_NOTICE, closed=is_closed(code))
     return Failed(
         words, unsure=CUT_OFF.search(words) is not None and BEFORE_IT_WAS_SAID.search(words) is None
     )

@@ -21,8 +21,6 @@ from collector.channels._html import page
 
 RECIPIENTS_MAX = 20
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
-LOGIN_REFUSED = {530, 534, 535, 538}
-"""A password can be put right while the notice waits, unlike an address that is not there."""
 SUBJECT_LETTERS_MAX = 200
 GOODBYE_S = 1.0
 
@@ -79,7 +77,7 @@ class Channel:
         except TimeoutError:
             return Failed(f"{self._options.server} was silent for {self.timeout_s:g} s", unsure=talk.said_all)
         except SMTPResponseException as refused:
-            return self._refused(refused)
+            return self._refused(refused, talk.said_all)
         except (SMTPException, OSError, ssl.SSLError, ValueError) as error:
             words = shown(f"{self._options.server}: {error}", self._secrets)
             return Failed(words, unsure=talk.said_all)
@@ -89,9 +87,11 @@ class Channel:
     async def close(self) -> None:
         """Nothing is kept open between two mails."""
 
-    def _refused(self, refused: SMTPResponseException) -> Failed:
+    def _refused(self, refused: SMTPResponseException, said_all: bool) -> Failed:
+        """Whom it comes from, whom it is for and who logs in are the same with every mail; what it says is not."""
         words = shown(f"the mail server answered {refused.code} {refused.message}", self._secrets)
-        return Failed(words, permanent=refused.code >= 500 and refused.code not in LOGIN_REFUSED)
+        for_good = refused.code >= 500
+        return Failed(words, permanent=for_good and said_all, closed=for_good and not said_all)
 
     @property
     def _secrets(self) -> list[str]:

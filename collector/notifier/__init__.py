@@ -102,7 +102,11 @@ class Notifier:
             return Component("notifier", "bad", "; ".join(self._trouble.values()))
         if not self._tellers:
             return Component("notifier", "degraded", "no channel is configured: nobody will be told")
-        failing = [f"{name}: {teller.failure}" for name, teller in self._tellers.items() if teller.failure]
+        failing = [
+            f"{name}{' is closed' if teller.closed else ''}: {teller.failure}"
+            for name, teller in self._tellers.items()
+            if teller.failure
+        ]
         if failing:
             return Component("notifier", "degraded", "; ".join(failing))
         return Component("notifier", "ok", f"channels: {', '.join(self._tellers)}")

@@ -30,12 +30,14 @@ PAUSE_S_MIN, PAUSE_S_MAX = 0.1, 5.0
 
 
 class Retry(Struct, frozen=True):
-    """How a failure that may pass is met: pauses that double, and an end to all patience."""
+    """How a failure is met: pauses that double, a long one where a person has to see to it, and an end to all
+    patience."""
 
     pause_s_min: float = 5.0
     pause_s_max: float = 900.0
     asked_s_min: float = 1.0
     asked_s_max: float = 3_600.0
+    closed_s: float = 3_600.0
     age_s_max: float = 86_400.0
     tries_min: int = 5
     tries_max: int = 250
@@ -48,7 +50,9 @@ class Retry(Struct, frozen=True):
         """
         if failed.permanent or tries >= self.tries_max:
             return None
-        if failed.retry_after_s is not None:
+        if failed.closed:
+            pause_s = self.closed_s
+        elif failed.retry_after_s is not None:
             pause_s = min(max(failed.retry_after_s, self.asked_s_min), self.asked_s_max)
         else:
             pause_s = min(self.pause_s_min * 2 ** min(tries - 1, 32), self.pause_s_max) * (1 - chance / 4)
@@ -73,7 +77,7 @@ class Teller:
 
     def __init__(self, name: str, channel: Channel, desk: Desk) -> None:
         self.bell = asyncio.Event()
-        self.failure = ""
+        self.failure, self.closed = "", False
         self._name, self._channel, self._desk = name, channel, desk
         self._stopping = False
         self._hand: dict[str, NoticeRow] = {}
@@ -112,7 +116,7 @@ class Teller:
             log.exception("Channel %s could not be closed", self._name)
 
     def state(self, waiting: int) -> ChannelState:
-        return ChannelState(self._name, waiting, self.failure, self._sent_at, self._failed_at)
+        return ChannelState(self._name, waiting, self.failure, self.closed, self._sent_at, self._failed_at)
 
     def oldest_at(self) -> int | None:
         return min(self._owed.values(), default=None)
@@ -155,7 +159,7 @@ class Teller:
             return
         age_s = (self._desk.now_ms() - notice.created_at) / 1000
         pause_s = self._desk.retry.pause_s(outcome, tries, age_s, self._desk.chance())
-        self._report(notice, outcome.answer)
+        self._report(notice, outcome)
         if pause_s is None:
             given_up = "" if outcome.permanent else f"given up after {tries} tries; the last: "
             await self._end(notice, "failed", given_up + outcome.answer)
@@ -193,24 +197,33 @@ class Teller:
         self._sent_at = now
         if self.failure:
             log.info("Channel %s works again", self._name)
-            self.failure = ""
+            self.failure, self.closed = "", False
 
     async def _put_off(self, notice: Notice, failed: Failed, pause_ms: int) -> None:
         desk, now = self._desk, self._desk.now_ms()
         desk.metrics.tries.labels(self._name, "put_off").inc()
-        if failed.retry_after_s is not None:  # asked of us all, not of this notice
+        if failed.closed or failed.retry_after_s is not None:  # so for every notice, not for this one
             self._rest_until = now + pause_ms
         write = partial(
             desk.notices.put_off, notice.id, now, failed.answer, now + pause_ms, perhaps_again=failed.unsure
         )
         await self._persistently(write)
 
-    def _report(self, notice: Notice, answer: str) -> None:
+    def _report(self, notice: Notice, failed: Failed) -> None:
         """A failure is logged once until it changes its words: every try would fill the log of a bad night."""
         self._failed_at = self._desk.now_ms()
-        if answer != self.failure:
-            log.warning("Channel %s does not take notice %s: %s", self._name, notice.id, answer)
-        self.failure = answer
+        if failed.answer != self.failure:
+            log.warning("Channel %s does not take notice %s: %s", self._name, notice.id, failed.answer)
+        if failed.closed and not self.closed:
+            hours = self._desk.retry.closed_s / 3600
+            log.error(
+                "Channel %s is closed until somebody puts it right; it is tried again every %g h, "
+                "and its notices wait meanwhile: %s",
+                self._name,
+                hours,
+                failed.answer,
+            )
+        self.failure, self.closed = failed.answer, failed.closed
 
     async def _persistently(self, write: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
         """Write until the store takes it, since what was sent must not be sent again; also say whether it failed at

@@ -185,6 +185,10 @@ PASSING = Failed("busy")
         (PASSING, 250, 3_000, 0.0, None),  # whatever the pauses were
         (Failed("gone", permanent=True), 1, 0, 0.0, None),  # no use in trying again
         (Failed("gone", permanent=True, retry_after_s=5), 1, 0, 0.0, None),
+        (Failed("who are you?", closed=True), 1, 0, 1.0, 3_600.0),  # a person has to see to it: once an hour,
+        (Failed("who are you?", closed=True, retry_after_s=5), 9, 1_275, 0.0, 3_600.0),
+        (Failed("who are you?", closed=True), 23, 82_800, 0.0, 3_600.0),
+        (Failed("who are you?", closed=True), 24, 86_400, 0.0, None),  # for a day
         (Failed("slow down", retry_after_s=30), 1, 0, 1.0, 30.0),  # what was asked for wins, exactly,
         (Failed("slow down", retry_after_s=30), 9, 1_275, 0.0, 30.0),
         (Failed("slow down", retry_after_s=0), 1, 0, 0.0, 1.0),  # but not without any pause,
@@ -297,6 +301,42 @@ async def test_a_resolve_still_leaves_when_the_first_was_given_up(store: Store, 
         good.behaviour = "accept"
         await h.owe(store, notice(2, reason="resolved"))
         await h.row(2, sent)
+
+
+# --- when the channel is closed ---------------------------------------------------------------------------------------
+
+
+async def test_a_channel_that_refuses_everything_is_left_alone_for_an_hour_and_loses_nothing(
+    store: Store, good: HttpReceiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    good.behaviour = "status:404"
+    async with house(store.notices, {"ops": webhook(good)}) as h:
+        await h.owe(store, notice(1))
+        await h.row(1, put_off(1))
+        await h.owe(store, *(notice(number, incident=number) for number in range(2, 20)))
+        h.pass_time(3_599)
+        await asyncio.sleep(0.1)
+        assert good.tries == 1
+        (state,) = await h.notifier.channels_state()
+        assert (state.closed, state.waiting) == (True, 19)
+        assert h.notifier.health().detail.startswith("ops is closed: ")
+        assert caplog.text.count("is closed until somebody puts it right") == 1
+        good.behaviour = "accept"
+        h.pass_time(1)
+        await good.wait_for(19)
+        await h.row(19, sent)
+        assert not (await h.notifier.channels_state())[0].closed
+
+
+async def test_a_start_tries_a_closed_channel_at_once(store: Store, good: HttpReceiver) -> None:
+    good.behaviour = "status:401"
+    async with house(store.notices, {"ops": webhook(good)}) as h:
+        await h.owe(store, notice(1), notice(2, incident=8))
+        await h.row(1, put_off(1))
+    good.behaviour = "accept"
+    async with house(store.notices, {"ops": webhook(good)}):
+        await good.wait_for(1)
+    assert ids(good.taken) == ["n-2"]
 
 
 # --- when it fails ----------------------------------------------------------------------------------------------------

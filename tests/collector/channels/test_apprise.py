@@ -181,16 +181,16 @@ async def test_any_other_service_of_apprise_works_too(http: HttpReceiver) -> Non
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "permanent"),
+    ("behaviour", "closed"),
     [("status:500", False), ("status:429", False), ("status:404", True), ("redirect", True)],
 )
 async def test_an_http_status_says_whether_trying_again_makes_sense(
-    http: HttpReceiver, behaviour: str, permanent: bool
+    http: HttpReceiver, behaviour: str, closed: bool
 ) -> None:
     http.behaviour = behaviour
     outcome = await send(f"json://127.0.0.1:{http.port}/SECRETPATH")
     assert isinstance(outcome, Failed)
-    assert outcome.permanent is permanent
+    assert outcome.closed is closed
     assert "SECRET" not in outcome.answer
     assert [method for method, _ in http.requests] == ["POST"]
 

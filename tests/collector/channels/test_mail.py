@@ -68,17 +68,17 @@ async def test_what_can_be_done_is_a_line_of_the_text_and_a_button(mail: MailRec
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "answer", "permanent"),
+    ("behaviour", "answer", "closed"),
     [
         ("refuse", "the mail server answered 550 5.1.1 There is no such user here", True),
         ("busy", "the mail server answered 451 4.3.0 Try again later", False),
     ],
 )
 async def test_what_the_mail_server_says_is_told(
-    mail: MailReceiver, behaviour: str, answer: str, permanent: bool
+    mail: MailReceiver, behaviour: str, answer: str, closed: bool
 ) -> None:
     mail.behaviour = behaviour
-    assert await channel(mail).send(Message(notice(), LINK)) == Failed(answer, permanent=permanent)
+    assert await channel(mail).send(Message(notice(), LINK)) == Failed(answer, closed=closed)
 
 
 async def test_one_recipient_that_is_refused_does_not_cost_the_others_their_mail(mail: MailReceiver) -> None:
@@ -136,7 +136,7 @@ async def test_starttls_and_a_login_are_used(server_tls: ssl.SSLContext, ca_file
     assert len(receiver.taken) == 1
 
 
-async def test_a_wrong_password_can_be_put_right_while_the_notice_waits(
+async def test_a_wrong_password_closes_the_channel_and_the_notice_waits(
     server_tls: ssl.SSLContext, ca_file: Path
 ) -> None:
     receiver = await guarded(server_tls)
@@ -146,7 +146,7 @@ async def test_a_wrong_password_can_be_put_right_while_the_notice_waits(
     )
     await receiver.stop()
     assert isinstance(outcome, Failed)
-    assert not outcome.permanent
+    assert outcome.closed
     assert "535" in outcome.answer
     assert "wrong-word" not in outcome.answer
 

@@ -28,7 +28,10 @@ async def test_slack_takes_a_notice_and_says_ok(http: HttpReceiver) -> None:
     assert await send(http) == Sent("200 OK ok")
     (taken,) = http.taken
     assert taken.title == "web-1: disk / is at 97 %"
-    assert taken.text == f"*web-1: disk / is at 97 %*\n97.2 % used, limit 95 %, since 02:13\n<{LINK}|Open the incident>"
+    assert (
+        taken.text
+        == f"*web-1: disk / is at 97 %*\n97.2 % used, limit 95 %, since 02:13\n<{LINK}|Open the incident>"
+    )
 
 
 async def test_what_slack_would_read_as_markup_is_shown_as_it_is(http: HttpReceiver) -> None:
@@ -38,18 +41,16 @@ async def test_what_slack_would_read_as_markup_is_shown_as_it_is(http: HttpRecei
 
 
 @pytest.mark.parametrize(
-    ("path", "answer", "permanent"),
+    ("path", "answer"),
     [
-        (SLACK_PATH[:-4] + "0000", "403 Forbidden invalid_token: the webhook's token is wrong", True),
-        ("/services/T0/B0/SECRET", "404 Not Found no_service: the webhook was removed", True),
+        (SLACK_PATH[:-4] + "0000", "403 Forbidden invalid_token: the webhook's token is wrong"),
+        ("/services/T0/B0/SECRET", "404 Not Found no_service: the webhook was removed"),
     ],
 )
-async def test_what_slack_means_is_said_in_a_sentence(
-    http: HttpReceiver, path: str, answer: str, permanent: bool
-) -> None:
+async def test_what_slack_means_is_said_in_a_sentence(http: HttpReceiver, path: str, answer: str) -> None:
     outcome = await send(http, path)
     assert isinstance(outcome, Failed)
-    assert outcome.permanent is permanent
+    assert outcome.closed
     assert answer in outcome.answer
     assert "SECRET" not in outcome.answer
 

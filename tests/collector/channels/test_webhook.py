@@ -126,30 +126,32 @@ async def test_each_try_carries_the_notices_own_id_the_token_and_the_headers(htt
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "permanent", "retry_after_s"),
+    ("behaviour", "use", "retry_after_s"),
     [
-        ("status:500", False, None),
-        ("status:503", False, None),
-        ("status:408", False, None),
-        ("status:425", False, None),
-        ("status:429", False, None),
-        ("busy:7", False, 7.0),
-        ("busy-until:30", False, 30.0),
-        ("busy:soon", False, None),
-        ("status:400", True, None),
-        ("status:401", True, None),
-        ("status:404", True, None),
-        ("status:410", True, None),
-        ("redirect", True, None),
+        ("status:500", "later", None),
+        ("status:503", "later", None),
+        ("status:408", "later", None),
+        ("status:425", "later", None),
+        ("status:429", "later", None),
+        ("busy:7", "later", 7.0),
+        ("busy-until:30", "later", 30.0),
+        ("busy:soon", "later", None),
+        ("status:400", "not this notice", None),
+        ("status:413", "not this notice", None),
+        ("status:401", "none at all", None),
+        ("status:404", "none at all", None),
+        ("status:410", "none at all", None),
+        ("redirect", "none at all", None),
     ],
 )
 async def test_an_answer_says_whether_trying_again_makes_sense(
-    http: HttpReceiver, behaviour: str, permanent: bool, retry_after_s: float | None
+    http: HttpReceiver, behaviour: str, use: str, retry_after_s: float | None
 ) -> None:
     http.behaviour = behaviour
     outcome = await send(http)
     assert isinstance(outcome, Failed)
-    assert (outcome.permanent, outcome.retry_after_s, outcome.unsure) == (permanent, retry_after_s, False)
+    assert use == ("none at all" if outcome.closed else "not this notice" if outcome.permanent else "later")
+    assert (outcome.retry_after_s, outcome.unsure) == (retry_after_s, False)
     assert outcome.answer.startswith(f"{http.url} answered ")
 
 

@@ -15,24 +15,24 @@ STRENGTH_MIN = 0.5
 PERIODS_MIN = 2
 """There is nothing to compare a period with before it has been seen twice."""
 WEEK_BETTER = 0.8
-"""A week must leave that much less of the past unsaid than a day does, or the day will do."""
+"""A week must leave that much less unsaid than a day does, each half of the past by the other, or the day will do."""
 
 
 class Season(Struct, frozen=True):
     """A profile over a period that begins at the epoch; the mean of it is 0. `strength` from 0 to 1 says how well each
-    half of the past foretold the other."""
+    half of the past foretold the other. `centre` is where in a slot its points lie on average, as a share of it."""
 
     period_ms: int
     slot_ms: int
     profile: Numbers
     strength: float
+    centre: float = 0.5
 
     def values(self, at: Times) -> Numbers:
         """What the season adds at some times, past or to come."""
         shares = (at % self.period_ms) / self.slot_ms
-        slots = np.arange(len(self.profile) + 1, dtype=np.float64) + 0.5
-        around = np.concatenate([self.profile, self.profile[:1]])
-        found: Numbers = np.interp(np.where(shares < 0.5, shares + len(self.profile), shares), slots, around)
+        slots = np.arange(len(self.profile)) + self.centre
+        found: Numbers = np.interp(shares, slots, self.profile, period=len(self.profile))
         return found
 
     @property
@@ -40,46 +40,45 @@ class Season(Struct, frozen=True):
         return "weekly" if self.period_ms == WEEK_MS else "daily"
 
 
-def find_season(at: Times, values: Numbers, least: float) -> Season | None:
+def find_season(at: Times, values: Numbers, least: float, slot_ms: int = HOUR_MS) -> Season | None:
     """What comes back in `values`, from which any trend has been taken; None when nothing does plainly enough, or by no
-    more than `least` from its lowest to its highest."""
+    more than `least` from its lowest to its highest. Slots are `slot_ms` long, or longer where points are rare."""
     if len(at) < 2 or np.ptp(values) <= least:
         return None
-    span = int(at[-1] - at[0])
-    slot = max(HOUR_MS, _slot_for(span, len(at)))
-    daily, weekly = (
-        season if season is not None and np.ptp(season.profile) > least else None
-        for season in (_season(at, values, period, slot) for period in (DAY_MS, WEEK_MS))
-    )
-    if weekly is None or daily is None:
-        return weekly or daily
-    better = np.var(values - weekly.values(at)) < WEEK_BETTER * np.var(values - daily.values(at))
-    return weekly if better else daily
+    slot = _slot_for(int(at[-1] - at[0]), len(at), slot_ms)
+    found = [_season(at, values, period, slot) for period in (DAY_MS, WEEK_MS)]
+    daily, weekly = (some if some and np.ptp(some[0].profile) > least else None for some in found)
+    if daily is None or (weekly is not None and weekly[1] < WEEK_BETTER * daily[1]):
+        return weekly[0] if weekly else None
+    return daily[0]
 
 
-def _slot_for(span: int, points: int) -> int:
-    """The shortest of 1, 2, 3, 4, 6 hours that points so far apart can fill."""
+def _slot_for(span: int, points: int, slot_ms: int) -> int:
+    """`slot_ms`, or the shortest of 1, 2, 3, 4, 6 hours that points so far apart can fill."""
     apart = span / max(1, points - 1)
-    return next((hours * HOUR_MS for hours in (1, 2, 3, 4, 6) if hours * HOUR_MS >= 0.9 * apart), DAY_MS)
+    slots = (slot_ms, *(hours * HOUR_MS for hours in (1, 2, 3, 4, 6)))
+    return next((slot for slot in slots if slot >= 0.9 * apart), DAY_MS)
 
 
-def _season(at: Times, values: Numbers, period_ms: int, slot_ms: int) -> Season | None:
+def _season(at: Times, values: Numbers, period_ms: int, slot_ms: int) -> tuple[Season, float] | None:
+    """What comes back with a period, and how much of each half of the past the other one leaves unsaid."""
     slots = period_ms // slot_ms
     if int(at[-1] - at[0]) < PERIODS_MIN * period_ms - slot_ms or slots < 4:
         return None
-    slot = (at % period_ms) // slot_ms
-    odd = (at // period_ms) % 2 == 1
-    halves = [_profile(slot[half], values[half], slots) for half in (odd, ~odd)]
-    both = np.isfinite(halves[0]) & np.isfinite(halves[1])
+    slot, odd = (at % period_ms) // slot_ms, (at // period_ms) % 2 == 1
+    of_odd, of_even = (_profile(slot[half], values[half], slots) for half in (odd, ~odd))
+    both = np.isfinite(of_odd) & np.isfinite(of_even)
     if both.sum() < 0.75 * slots:
         return None
-    strength = _correlation(halves[0][both], halves[1][both])
-    profile = _profile(slot, values, slots)
+    strength = _correlation(of_odd[both], of_even[both])
     if strength < STRENGTH_MIN:
         return None
+    unsaid = float(np.nanmean((values - np.where(odd, of_even[slot], of_odd[slot])) ** 2))
+    profile = _profile(slot, values, slots)
     known = np.isfinite(profile)
     profile = np.interp(np.arange(slots), np.flatnonzero(known), profile[known], period=slots)
-    return Season(period_ms, slot_ms, profile - profile.mean(), strength)
+    centre = float(np.mean(at % slot_ms)) / slot_ms
+    return Season(period_ms, slot_ms, profile - profile.mean(), strength, centre), unsaid
 
 
 def _profile(slot: Times, values: Numbers, slots: int) -> Numbers:

@@ -19,7 +19,7 @@ PACKAGES = ("agent", "rules", "collector")
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-IMPORTED_AS = {"pyjwt": "jwt", "pyyaml": "yaml", "nvidia-ml-py": "pynvml"}
+IMPORTED_AS = {"argon2-cffi": "argon2", "pyjwt": "jwt", "pyyaml": "yaml", "nvidia-ml-py": "pynvml"}
 
 
 def declared(requirements: list[str]) -> set[str]:

@@ -1,0 +1,120 @@
+"""Who may what: finding out who asks, and keeping out whoever may not.
+
+`Access` builds the parts and holds those that others have to do with: the gate before all pages and the API, the desk
+where users and tokens are looked after, the log-in, sessions, grants, and the audit trail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+from msgspec import Struct
+from prometheus_client import CollectorRegistry
+
+from collector.access.api_tokens import ApiTokens, new_api_token
+from collector.access.audit import Audit
+from collector.access.callers import Callers
+from collector.access.desk import Desk
+from collector.access.gate import Gate, ShowTrouble
+from collector.access.grants import Grants
+from collector.access.headers import add_headers
+from collector.access.limits import Buckets
+from collector.access.logins import Logins
+from collector.access.own import Own
+from collector.access.passwords import Passwords, hasher
+from collector.access.roles import Roles
+from collector.access.sessions import Sessions
+from collector.access.setup import Setup
+from collector.access.whence import Proxies
+from collector.store.people import People
+from collector.who import LOCAL
+
+STRANGERS_SHARE = 4
+"""Whoever does not say who they are may ask that many times less often than whoever does."""
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """How long things hold, and how often somebody may ask."""
+
+    session_idle_ms: int = 12 * 3_600_000
+    session_ms_max: int = 7 * 86_400_000
+    access_token_ms: int = 30 * 60_000
+    refresh_token_ms: int = 30 * 86_400_000
+    requests_per_s: float = 20.0
+    requests_burst: int = 200
+
+
+class Access:
+    """`key` signs the tokens of programs. `local_token` is a new one at every start, for programs on this machine: it
+    may do everything, and no store knows it."""
+
+    def __init__(
+        self,
+        people: People,
+        key: bytes,
+        roles: Roles,
+        terms: Terms,
+        *,
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+        registry: CollectorRegistry,
+    ) -> None:
+        self.local_token, number, sha256 = new_api_token()
+        self.people, self.roles = people, roles
+        self._monotonic, self._terms, self._registry, self._now_ms = monotonic, terms, registry, now_ms
+        self.passwords = Passwords(hasher())
+        self.audit = Audit(people, now_ms)
+        self.sessions = Sessions(people, now_ms, idle_ms=terms.session_idle_ms, life_ms=terms.session_ms_max)
+        self.grants = Grants(
+            people,
+            key,
+            now_ms,
+            access_ms=terms.access_token_ms,
+            refresh_ms=terms.refresh_token_ms,
+        )
+        self.setup = Setup(people, self.passwords, self.audit, now_ms)
+        api_tokens = ApiTokens(people, now_ms, local=(number, sha256, LOCAL))
+        self.callers = Callers(people, roles, self.sessions, self.grants, api_tokens, self.setup, now_ms)
+        self.logins = Logins(people, self.passwords, self.audit, monotonic=monotonic, registry=registry)
+        self.desk = Desk(people, roles, self.passwords, self.callers, api_tokens, self.audit, now_ms)
+        self.own = Own(
+            people,
+            self.passwords,
+            self.logins,
+            self.sessions,
+            self.grants,
+            self.callers,
+            self.audit,
+            now_ms,
+        )
+
+    def guard(
+        self,
+        app: web.Application,
+        *,
+        trusted_proxies: Proxies,
+        busy: Callable[[], bool],
+        show_trouble: ShowTrouble,
+    ) -> None:
+        """Put the gate before everything that an application serves."""
+        per_s, burst = self._terms.requests_per_s, self._terms.requests_burst
+        gate = Gate(
+            self.callers,
+            self.setup,
+            trusted_proxies,
+            named=Buckets(per_s, burst, self._monotonic),
+            strangers=Buckets(per_s / STRANGERS_SHARE, max(1, burst // STRANGERS_SHARE), self._monotonic),
+            busy=busy,
+            show_trouble=show_trouble,
+            registry=self._registry,
+        )
+        app.middlewares.append(gate.middleware)
+        app.on_response_prepare.append(add_headers)
+
+    async def forget_ended(self) -> None:
+        """To be done now and then. StoreError."""
+        await self.people.forget_ended(self._now_ms())
+
+    async def close(self) -> None:
+        await self.passwords.close()

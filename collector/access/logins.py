@@ -1,0 +1,73 @@
+"""Logging in: a name, a password, and the patience that guessing asks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter
+
+from collector.access.audit import Audit
+from collector.access.guessing import Guessing
+from collector.access.passwords import Passwords
+from collector.store.people import People, User
+from collector.who import Refusal, Whence
+
+NAME_LETTERS_MAX = 100
+
+
+class Logins:
+    """`monotonic` counts seconds."""
+
+    def __init__(
+        self,
+        people: People,
+        passwords: Passwords,
+        audit: Audit,
+        *,
+        monotonic: Callable[[], float],
+        registry: CollectorRegistry,
+    ) -> None:
+        self._people, self._passwords, self._audit = people, passwords, audit
+        self._monotonic = monotonic
+        self._guessing = Guessing()
+        self._tries = Counter(
+            "watchkeeper_logins", "Tries to log in, by what came of them", ["result"], registry=registry
+        )
+
+    async def user(self, name: str, password: str, whence: Whence) -> User:
+        """Who this is. Refusal: wrong, be it the name or the password or that the user is disabled, or to wait first.
+
+        Nothing that can be seen or measured from outside tells those apart.
+        """
+        name = name.strip()[:NAME_LETTERS_MAX]
+        self._see_that_nobody_guesses(name, whence)
+        user = await self._people.user(name)
+        known = user if user is not None and user.disabled_at is None else None
+        fits = await self._passwords.fits(password, known.password_hash if known else None)
+        if known is None or not fits:
+            await self._was_wrong(name, whence)
+            raise Refusal(401, "wrong", "name and password do not fit together")
+        self._guessing.was_right(name, whence.network)
+        self._tries.labels("right").inc()
+        if self._passwords.is_outdated(known.password_hash):
+            await self._people.rehash(known.id, known.password_hash, await self._passwords.hash(password))
+        return known
+
+    async def _was_wrong(self, name: str, whence: Whence) -> None:
+        self._tries.labels("wrong").inc()
+        if self._guessing.was_wrong(name, whence.network, self._monotonic()):
+            await self._audit.record(
+                "nobody", "login.guessing", after={"name": name, "address": whence.address}
+            )
+
+    def _see_that_nobody_guesses(self, name: str, whence: Whence) -> None:
+        pause_s = math.ceil(self._guessing.pause_s(name, whence.network, self._monotonic()))
+        if pause_s > 0:
+            self._tries.labels("paused").inc()
+            raise Refusal(
+                429,
+                "wait",
+                f"there were too many wrong passwords; try again in {pause_s} s",
+                retry_after_s=pause_s,
+            )

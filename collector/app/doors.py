@@ -9,12 +9,20 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from collector.api.health import Health
-from collector.api.metrics import Metrics
+from collector.app.api import api
 from collector.config import CollectorConfig
 from collector.web.links import LinkPages
+from collector.who import ASKED_BY, LOCAL, Handler
 
 if TYPE_CHECKING:
     from collector.app.parts import Parts
+
+
+@web.middleware
+async def everybody_is_local(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The server lets nobody in but this machine."""
+    request[ASKED_BY] = LOCAL
+    return await handler(request)
 
 
 def application(
@@ -38,13 +46,6 @@ def application(
         not_ready=not_ready,
         hosts_by_state=parts.evaluator.hosts_by_state,
     )
-    metrics = Metrics(
-        parts.ticks,
-        parts.store.samples,
-        now_ms=now_ms,
-        registry=registry,
-        late_ms_max=round(config.late_s_max * 1000),
-    )
     links = LinkPages(
         parts.pages.frame,
         parts.store,
@@ -53,8 +54,14 @@ def application(
         show=parts.pages.incident,
         now_ms=now_ms,
     )
-    app = web.Application()
+    app = web.Application(middlewares=[everybody_is_local])
     app.add_routes(
-        [*parts.ingest.routes(), *health.routes(), *metrics.routes(), *links.routes(), *parts.pages.routes()]
+        [
+            *parts.ingest.routes(),
+            *health.routes(),
+            *api(parts, config, registry, now_ms).routes(),
+            *links.routes(),
+            *parts.pages.routes(),
+        ]
     )
     return app

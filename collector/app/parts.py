@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
+from collector.api.kept import Kept
 from collector.api.ticks import Ticks
 from collector.app.doors import application
 from collector.app.folder import key_in
@@ -72,6 +73,7 @@ class Parts:
             store, rules, config.channel_views, now_ms=now_ms, on_commit=self._committed, registry=registry
         )
         self.ticks = Ticks(store.hosts, self.evaluator.take, now_ms=now_ms)
+        self.kept = Kept(time.monotonic)
         self.inquiries = Inquiries(store.incidents, now_ms=now_ms, registry=registry)
         self.definitions = Definitions(loaded.definitions, self._labels)
         self.tokens = Tokens(store.hosts, now_ms)
@@ -138,6 +140,7 @@ class Parts:
         if any(outcome.notices for outcome in outcomes):
             self.notifier.wake()
         self.inquiries.committed(outcomes)
+        self.kept.committed(outcomes)
         self.pages.publish(outcomes)
 
 

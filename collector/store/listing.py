@@ -1,4 +1,4 @@
-"""Incidents and alerts as lists that may be long: those of some kind, from some place on, and no more than are wanted."""
+"""Incidents and alerts as lists that may be long: those of some kind, from some place on, no more than are wanted."""
 
 from __future__ import annotations
 

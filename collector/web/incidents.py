@@ -10,15 +10,18 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from collector.store import NoticeRow
+from collector.web.remarks import said
 from collector.web.standing import SHAPES, Mark, Shape, bare_title, host_of, series_of
 from collector.web.words import NBSP, NOTHING, Times, iso, say_count, say_duration, say_value, unit_of
 from rules import words
-from rules.model import RANK, Alert, Host, Incident, Notice, Reason, Series, Transition
+from rules.model import RANK, Alert, Host, Incident, Notice, Reason, Remark, Series, Transition
 
 _REASONS: dict[Reason, str] = {
     "first": "first word of it",
-    "escalated": "it got worse",
+    "escalated": "it got worse, or nobody has acknowledged it",
+    "repeat": "it still stands",
     "resolved": "it is over",
+    "digest": "several problems in one message",
 }
 
 
@@ -113,6 +116,8 @@ def incident_row(incident: Incident, hosts: Mapping[int, Host], times: Times) ->
 def state_of(incident: Incident, times: Times) -> str:
     if incident.resolved_at is not None:
         return f"over since {times.clock(incident.resolved_at)}"
+    if incident.opened_by and incident.acknowledged_at is None:
+        return f"opened by {incident.opened_by}, nobody has it yet"
     if incident.acknowledged_at is not None:
         return f"acknowledged by {incident.acknowledged_by or 'somebody'} at {times.clock(incident.acknowledged_at)}"
     return "open, nobody has it yet"
@@ -201,6 +206,7 @@ def timeline(
     alerts: Sequence[Alert],
     transitions: Sequence[Transition],
     notices: Sequence[NoticeRow],
+    remarks: Sequence[Remark],
     hosts: Mapping[int, Host],
     times: Times,
 ) -> list[Event]:
@@ -209,10 +215,9 @@ def timeline(
     events = [_began(alert, hosts, times) for alert in alerts if alert.fired_at - alert.since >= 1_000]
     events += [_turned(change, summaries, hosts, times) for change in transitions]
     events += [_told(row, times) for row in notices]
-    if incident.acknowledged_at is not None:
-        who = incident.acknowledged_by or "Somebody"
-        at = incident.acknowledged_at
-        events.append(Event(at, when(at, times, seconds=True), "person", f"{who} acknowledged it."))
+    events += [
+        Event(remark.at, when(remark.at, times, seconds=True), "person", *said(remark)) for remark in remarks
+    ]
     if incident.resolved_at is not None:
         lasted = say_duration(incident.resolved_at - incident.opened_at)
         at = incident.resolved_at
@@ -254,6 +259,9 @@ def _turned(
     about = subject_words(change.subject, hosts)
     alert = alerts.get(change.alert or 0)
     shape = "pending"
+    if change.before == change.after and change.why:
+        text = f"{about}: as it was, and {change.why}; nobody is told again before it is ok once, or graver."
+        return Event(change.at, when(change.at, times, seconds=True), shape, text, f"rule {change.rule}")
     if change.after == "firing":
         shape = change.severity or "warning"
         known = alert is not None and alert.severity == change.severity
@@ -297,4 +305,10 @@ def _told(row: NoticeRow, times: Times) -> Event:
     )
 
 
-_WHAT: dict[Reason, str] = {"first": "it began", "escalated": "it got worse", "resolved": "it is over"}
+_WHAT: dict[Reason, str] = {
+    "first": "it began",
+    "escalated": "it got worse, or nobody has acknowledged it",
+    "repeat": "it still stands",
+    "resolved": "it is over",
+    "digest": "it is one of several problems",
+}

@@ -181,25 +181,26 @@ class Pages:
         """All that is known of one incident, whatever the address says. Missing."""
         view = View.of(request)
         times = view.times(self._now_ms())
-        incident, alerts, transitions, notices, evidence, hosts = await asyncio.gather(
-            self._store.incidents.get(number),
+        incident = await self._store.incidents.get(number)
+        if incident is None:
+            raise Missing(f"There is no incident with the number {number}.")
+        alerts, transitions, notices, remarks, evidence, hosts = await asyncio.gather(
             self._store.incidents.alerts(number),
             self._store.incidents.transitions(number),
             self._store.notices.recent(NOTICES_MAX, number),
+            self._store.incidents.remarks(number),
             self._store.incidents.evidence(number),
             self._hosts_by_id(),
         )
-        if incident is None:
-            raise Missing(f"There is no incident with the number {number}.")
         body = self.frame.render(
             "incident.html",
             view,
             times,
             it=incident_row(incident, hosts, times),
             alerts=alert_rows(alerts, hosts, times),
-            events=timeline(incident, alerts, transitions, notices, hosts, times),
+            events=timeline(incident, alerts, transitions, notices, remarks, hosts, times),
             notices=[notice_line(row, times) for row in notices],
-            round=incident.round,
+            incident=incident,
             looks=looks(evidence, hosts, times),
         )
         return answer(request, body)

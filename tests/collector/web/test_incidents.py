@@ -7,7 +7,7 @@ import pytest
 from collector.store import NoticeRow
 from collector.web.incidents import alert_rows, incident_row, notice_line, subject_words, timeline
 from collector.web.words import Times, zone_named
-from rules.model import Alert, Host, Incident, Notice, Transition
+from rules.model import Alert, Host, Incident, Notice, Remark, RemarkKind, Transition
 
 NOW = 1_795_140_000_000  # Friday, 2026-11-20 02:00:00 UTC
 SECOND, MINUTE = 1_000, 60_000
@@ -39,8 +39,9 @@ def story(
     incident: Incident = OPEN,
     transitions: tuple[Transition, ...] = (FIRING,),
     notices: tuple[NoticeRow, ...] = (),
+    remarks: tuple[Remark, ...] = (),
 ) -> list[str]:
-    events = timeline(incident, [ALERT], transitions, notices, HOSTS, TIMES)
+    events = timeline(incident, [ALERT], transitions, notices, remarks, HOSTS, TIMES)
     lines = [f"{event.when.text} {event.text} [{event.detail}] {event.late}".strip() for event in events]
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
@@ -88,9 +89,37 @@ def test_no_answer_is_not_the_end() -> None:
 
 def test_who_took_it_is_told() -> None:
     taken = Incident(41, SUBJECT, "db-3: disk", "critical", SINCE, acknowledged_at=NOW, acknowledged_by="Ada")
-    assert story(taken)[-1] == "02:00:00 Ada acknowledged it. []"
     assert incident_row(taken, HOSTS, TIMES).mark.look == "mark critical taken"
     assert incident_row(taken, HOSTS, TIMES).state == "acknowledged by Ada at 02:00"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "line"),
+    [
+        ("opened", "since lunch", "ada opened this incident by hand. [since lunch]"),
+        ("acknowledged", "", "ada has it. []"),
+        ("acknowledged", "on it", "ada has it. [on it]"),
+        ("acknowledged", "has it too", "ada has it too. []"),
+        ("unacknowledged", "", "ada does not have it any more. []"),
+        ("resolved", "rebooted", "ada resolved it by hand. [rebooted]"),
+        ("note", "it is the disk", "ada wrote a note. [it is the disk]"),
+        ("assigned", "bob", "ada gave it to bob. []"),
+        ("snoozed", "until 2026-11-20 03:00:00 UTC", "ada put it off until 2026-11-20 03:00:00 UTC. []"),
+        ("edited", "severity: info", "ada changed what is said of it. [severity: info]"),
+    ],
+)
+def test_what_people_did_is_a_line_of_the_timeline(kind: RemarkKind, text: str, line: str) -> None:
+    assert story(remarks=(Remark(41, NOW, "ada", kind, text),))[-1] == f"02:00:00 {line}"
+
+
+def test_a_rule_that_is_bad_still_when_its_alert_is_resolved_by_hand_says_what_that_means() -> None:
+    hushed = Transition(
+        "disk-full", SUBJECT, "firing", "firing", NOW, NOW, "critical", why="resolved by ada", alert=7
+    )
+    assert story(transitions=(FIRING, hushed))[-1] == (
+        "02:00:00 db-3, disk /var: as it was, and resolved by ada; nobody is told again before it is ok once, "
+        "or graver. [rule disk-full]"
+    )
 
 
 @pytest.mark.parametrize(

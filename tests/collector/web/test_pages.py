@@ -15,6 +15,7 @@ import pytest
 
 from agent.wire import Evidence, Folder, Program
 from collector.store import EvidenceRow
+from rules.acts import Assign, Edit, Note, Open, Resolve
 from rules.model import CheckAnswer
 from tests.collector.web.site import EVERY_MS, NOW, Page, Site
 
@@ -280,6 +281,24 @@ async def test_a_message_that_may_have_come_twice_says_so(site: Site) -> None:
     assert await site.store.notices.interrupted() == 1
     for path in ("/incidents/1", "/notices"):
         assert "perhaps twice" in (await site.get(path)).text
+
+
+async def test_an_incident_opened_by_hand_shows_what_people_did_and_wrote(site: Site) -> None:
+    opened = await site.evaluator.act(
+        Open("The shop is slow", "critical", "ada", "since <b>lunch</b>", ("shop",))
+    )
+    number = opened.id
+    await site.evaluator.act(Note(number, "bob", "it was\nthe disk"))
+    await site.evaluator.act(Assign(number, "ada", "eve"))
+    await site.evaluator.act(Resolve(number, "eve", "bought a new one"))
+    await site.evaluator.act(Edit(number, "ada", postmortem="Disks wear out."))
+    text = (await site.get(f"/incidents/{number}")).text
+    for said in (
+        "given to eve", "touches shop", "since <b>lunch</b>", "bob wrote a note. it was the disk", "ada gave it to eve.",
+        "eve resolved it by hand. bought a new one", "Post-mortem Disks wear out.",
+    ):  # fmt: skip
+        assert said in text
+    assert "Alerts of this incident" not in text
 
 
 async def test_incidents_are_listed_open_ones_first(site: Site) -> None:

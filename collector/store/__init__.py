@@ -18,6 +18,7 @@ from msgspec import Struct
 from agent.wire import Evidence
 from collector.store.listing import Listing
 from collector.store.people import People
+from collector.store.promises import Promises
 from collector.store.remarks import Remarks
 from rules.model import Alert, CheckAnswer, Host, Incident, Notice, Outcome, RuleState, Transition
 from rules.seen import Seen
@@ -344,6 +345,7 @@ class Store(Protocol):
     listing: Listing
     notices: Notices
     people: People
+    promises: Promises
 
     async def remember(self, now: int) -> Remembered: ...
 

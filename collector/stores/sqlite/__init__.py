@@ -21,6 +21,7 @@ from collector.store import (
 )
 from collector.store.listing import Listing
 from collector.store.people import People
+from collector.store.promises import Promises
 from collector.stores.sqlite import commit, forgetting, upkeep
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.hosts import SqliteHosts
@@ -29,6 +30,7 @@ from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.listing import SqliteListing
 from collector.stores.sqlite.notices import SqliteNotices
 from collector.stores.sqlite.people import SqlitePeople
+from collector.stores.sqlite.promises import SqlitePromises
 from collector.stores.sqlite.readers import Readers
 from collector.stores.sqlite.room import Room, give_back_pages
 from collector.stores.sqlite.samples import SqliteSamples
@@ -71,6 +73,7 @@ class SqliteStore:
         self.listing: Listing = SqliteListing(self._readers)
         self.notices: Notices = SqliteNotices(self._readers, self._writer)
         self.people: People = SqlitePeople(self._readers, self._writer)
+        self.promises: Promises = SqlitePromises(self._readers, self._writer, layouts)
 
     async def open(self, role: Literal["collector", "tool"]) -> None:
         await asyncio.to_thread(self._enter, role)

@@ -42,6 +42,9 @@ class Block:
     def at(self) -> Integers:
         return self._codec.integers(self._parts.part(0), self._count)
 
+    def every_ms(self) -> Integers:
+        return self._codec.integers(self._parts.part(2), self._count)
+
     def series(self, place: int) -> tuple[Floats, Integers | None]:
         """The values of one series, and how it stands in each batch: None means that every batch has a value."""
         column = self._parts.part(TIMES + place)
@@ -60,7 +63,7 @@ class Block:
         self._parts.check()
         at = self.at()
         arrived_at = self._codec.integers(self._parts.part(1), self._count) + at
-        every_ms = self._codec.integers(self._parts.part(2), self._count)
+        every_ms = self.every_ms()
         values = np.empty((len(names), self._count))
         there = None
         for place in range(len(names)):

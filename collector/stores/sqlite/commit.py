@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from collector.stores.sqlite.layouts import WrittenLayouts
 from collector.stores.sqlite.many import Rows
+from collector.stores.sqlite.promised import note_late
 from collector.stores.sqlite.remarks import REMARKS
 from collector.stores.sqlite.tables import ALERTS, CHECKS, INCIDENTS, NOTICES, STATES, TRANSITIONS, json_text
 from collector.stores.sqlite.written import Written
@@ -75,6 +76,7 @@ def keep(connection: sqlite3.Connection, outcomes: Sequence[Outcome], written: W
     _keep_seen(connection, outcomes)
     _keep_checks(connection, outcomes)
     _keep_judgement(connection, outcomes)
+    note_late(connection, outcomes)
 
 
 def _keep_batches(

@@ -84,7 +84,7 @@ async def test_a_file_of_this_version_is_opened_without_a_copy(tmp_path: Path) -
 def small_disk(needs: Needs, tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
-    command = [needs("mount"), "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
+    command = [needs("mount"), "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
     mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
     needs.that(mounted, "needs the right to mount a small disk that can be filled (run the tests as root)")
     yield disk
@@ -94,7 +94,7 @@ def small_disk(needs: Needs, tmp_path: Path) -> Iterator[Path]:
 async def test_without_room_for_the_copy_nothing_is_changed(small_disk: Path) -> None:
     size = len(unpack(OLDER[0], small_disk))
     ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(512 * 1024 - size - size // 2))
+    ballast.write_bytes(bytes(1024 * 1024 - size - size // 2))
     with pytest.raises(StoreError, match="make room") as refused:
         await open_store(small_disk, role="collector")
     assert refused.value.passing

@@ -294,7 +294,8 @@ async def test_an_incident_opened_by_hand_shows_what_people_did_and_wrote(site: 
     await site.evaluator.act(Edit(number, "ada", postmortem="Disks wear out."))
     text = (await site.get(f"/incidents/{number}")).text
     for said in (
-        "given to eve", "touches shop", "since <b>lunch</b>", "bob wrote a note. it was the disk", "ada gave it to eve.",
+        "given to eve", "touches shop", "since <b>lunch</b>", "bob wrote a note. it was the disk",
+        "ada gave it to eve.",
         "eve resolved it by hand. bought a new one", "Post-mortem Disks wear out.",
     ):  # fmt: skip
         assert said in text

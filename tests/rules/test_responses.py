@@ -30,7 +30,8 @@ def incident(
 
 
 def test_the_mean_the_median_and_the_longest() -> None:
-    found = report([incident(1, acked=1, over=10), incident(2, acked=2, over=20), incident(3, acked=9, over=90)], T0, T0 + 10 * MINUTE)  # fmt: skip
+    many = [incident(1, acked=1, over=10), incident(2, acked=2, over=20), incident(3, acked=9, over=90)]
+    found = report(many, T0, T0 + 10 * MINUTE)
     assert found.overall.to_acknowledge == Spell(3, 4 * MINUTE, 2 * MINUTE, 9 * MINUTE)
     assert found.overall.to_resolve == Spell(3, 40 * MINUTE, 20 * MINUTE, 90 * MINUTE)
 

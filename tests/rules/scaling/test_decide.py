@@ -165,7 +165,7 @@ FORESEEN = st.none() | st.builds(Foreseen, st.floats(0, 50), st.just(NOW), st.fl
 
 @given(CPUS, PASTS, FORESEEN)
 def test_a_change_never_leads_outside_the_bounds(
-    cpu: list[float | None | str], past: Past, foreseen: Foreseen | None
+    cpu: list[float | str | None], past: Past, foreseen: Foreseen | None
 ) -> None:
     said = decide("shop", POLICY, seen(*cpu), past, NOW, foreseen)
     if said.direction in ("up", "down"):

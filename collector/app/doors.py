@@ -9,7 +9,6 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from collector.api.health import Health
-from collector.app.api import api
 from collector.config import CollectorConfig
 from collector.web.links import LinkPages
 from collector.who import ASKED_BY, LOCAL, Handler
@@ -59,8 +58,9 @@ def application(
         [
             *parts.ingest.routes(),
             *health.routes(),
-            *api(parts, config, registry, now_ms).routes(),
+            *parts.api.routes(),
             *links.routes(),
+            *parts.jobs.routes(),
             *parts.pages.routes(),
         ]
     )

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from collector.api.kept import Kept
 from collector.api.ticks import Ticks
+from collector.app.api import api
 from collector.app.doors import application
 from collector.app.folder import key_in
 from collector.app.upkeep import Upkeep, what_to_keep
@@ -87,6 +88,7 @@ class Parts:
             late_ms_max=round(config.late_s_max * 1000),
         )
         self.upkeep = Upkeep(store, what_to_keep(config), Leaps(now_ms), now_ms)
+        self.api = api(self, config, registry, now_ms)
         self.server = Server(
             application(self, config, registry, now_ms, not_ready),
             *config.address,

@@ -30,7 +30,7 @@ class Logins:
     ) -> None:
         self._people, self._passwords, self._audit = people, passwords, audit
         self._monotonic = monotonic
-        self._guessing = Guessing()
+        self.guessing = Guessing()
         self._tries = Counter(
             "watchkeeper_logins", "Tries to log in, by what came of them", ["result"], registry=registry
         )
@@ -48,7 +48,7 @@ class Logins:
         if known is None or not fits:
             await self._was_wrong(name, whence)
             raise Refusal(401, "wrong", "name and password do not fit together")
-        self._guessing.was_right(name, whence.network)
+        self.guessing.was_right(name, whence.network)
         self._tries.labels("right").inc()
         if self._passwords.is_outdated(known.password_hash):
             await self._people.rehash(known.id, known.password_hash, await self._passwords.hash(password))
@@ -56,13 +56,13 @@ class Logins:
 
     async def _was_wrong(self, name: str, whence: Whence) -> None:
         self._tries.labels("wrong").inc()
-        if self._guessing.was_wrong(name, whence.network, self._monotonic()):
+        if self.guessing.was_wrong(name, whence.network, self._monotonic()):
             await self._audit.record(
                 "nobody", "login.guessing", after={"name": name, "address": whence.address}
             )
 
     def _see_that_nobody_guesses(self, name: str, whence: Whence) -> None:
-        pause_s = math.ceil(self._guessing.pause_s(name, whence.network, self._monotonic()))
+        pause_s = math.ceil(self.guessing.pause_s(name, whence.network, self._monotonic()))
         if pause_s > 0:
             self._tries.labels("paused").inc()
             raise Refusal(

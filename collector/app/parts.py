@@ -13,10 +13,10 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from collector.api.kept import Kept
 from collector.api.ticks import Ticks
-from collector.app.api import api
 from collector.app.doors import application
 from collector.app.folder import key_in
 from collector.app.upkeep import Upkeep, what_to_keep
+from collector.attendance import NOTE_S, Attendance
 from collector.auth import Tokens
 from collector.config import Loaded, build_channel
 from collector.definitions import Definitions
@@ -73,6 +73,7 @@ class Parts:
         self.evaluator = Evaluator(
             store, rules, config.channel_views, now_ms=now_ms, on_commit=self._committed, registry=registry
         )
+        self.attendance = Attendance(store.promises, self.evaluator.act, now_ms=now_ms)
         self.ticks = Ticks(store.hosts, self.evaluator.take, now_ms=now_ms)
         self.kept = Kept(time.monotonic)
         self.inquiries = Inquiries(store.incidents, now_ms=now_ms, registry=registry)
@@ -88,7 +89,6 @@ class Parts:
             late_ms_max=round(config.late_s_max * 1000),
         )
         self.upkeep = Upkeep(store, what_to_keep(config), Leaps(now_ms), now_ms)
-        self.api = api(self, config, registry, now_ms)
         self.server = Server(
             application(self, config, registry, now_ms, not_ready),
             *config.address,
@@ -104,6 +104,7 @@ class Parts:
             undo.push_async_callback(self.notifier.stop, DRAIN_S)
             undo.push_async_callback(self.evaluator.stop)
             await self.evaluator.start()
+            await self.attendance.start()
             await self.ticks.start()
             await self.notifier.start()
             await self.server.start()
@@ -115,6 +116,7 @@ class Parts:
         await self.server.stop()
         await self.tokens.close()
         await self.ticks.close()
+        await self.attendance.stop()
         await self.evaluator.stop()
         await self.notifier.stop(DRAIN_S)
 
@@ -122,6 +124,7 @@ class Parts:
         """Begin all that comes round again and again, but for the tick itself."""
         rounds.start("posted", TICK_S, self.ticks.flush)
         rounds.start("repair", TICK_S, self.evaluator.repair_late)
+        rounds.start("attendance", NOTE_S, self.attendance.note)
         rounds.start("seal", SEAL_S, self.upkeep.seal)
         rounds.start("forget", FORGET_S, self.upkeep.forget)
 

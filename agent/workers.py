@@ -6,8 +6,10 @@ its thread, and the next calls get another one.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -20,6 +22,7 @@ GROW_AFTER_S = 0.03
 """How long calls wait their turn before more threads are put to work. The usual calls take far less, and one thread
 makes them one after the other without the threads getting in each other's way, which would spoil what they measure."""
 IDLE_S_MAX = 60.0
+NICEST = 19
 
 T = TypeVar("T")
 
@@ -122,3 +125,14 @@ class Workers:
             job = self._queue.popleft()
             job.started_s = self._clock()
             return job
+
+
+def kindly(call: Callable[[], T]) -> Callable[[], T]:
+    """The same call with the lowest priority, which its thread keeps; programs that it starts have it too."""
+
+    def kind() -> T:
+        with contextlib.suppress(OSError):  # a service may be denied even that
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICEST)
+        return call()
+
+    return kind

@@ -6,9 +6,7 @@ do, and what it looks at may be the very thing that hangs.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -22,7 +20,7 @@ from agent.evidence import folders, kernel_log, programs
 from agent.net.dial import Deadline
 from agent.sampler import plain, sentence
 from agent.wire import Evidence, Folder
-from agent.workers import Job, Workers
+from agent.workers import Job, Workers, kindly
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +33,6 @@ REMEMBERED = 100
 THREADS_MAX = 8
 UNITS_MAX = 50
 UNIT_CHARS_MAX = 200
-NICEST = 19
 
 
 class Lookout:
@@ -75,10 +72,10 @@ def gather(about: int, clock: Clock, workers: Workers) -> Evidence:
     """All that could be seen in a few seconds, and in words what could not."""
     began = clock()
     parts: dict[str, Job[Any]] = {
-        "the programs": Job(_kindly(lambda: programs.greediest(Deadline(PART_S_MAX))), PART_S_MAX + GRACE_S),
-        "the fullest disk": Job(_kindly(_largest), WALK_S + GRACE_S),
-        "the failed units": Job(_kindly(failed_units), PART_S_MAX + GRACE_S),
-        "the kernel's log": Job(_kindly(lambda: kernel_log.last_lines(clock())), PART_S_MAX + GRACE_S),
+        "the programs": Job(kindly(lambda: programs.greediest(Deadline(PART_S_MAX))), PART_S_MAX + GRACE_S),
+        "the fullest disk": Job(kindly(_largest), WALK_S + GRACE_S),
+        "the failed units": Job(kindly(failed_units), PART_S_MAX + GRACE_S),
+        "the kernel's log": Job(kindly(lambda: kernel_log.last_lines(clock())), PART_S_MAX + GRACE_S),
     }
     workers.run(list(parts.values()))
     by_cpu, by_memory = parts["the programs"].result or ([], [])
@@ -95,15 +92,6 @@ def gather(about: int, clock: Clock, workers: Workers) -> Evidence:
         kernel=parts["the kernel's log"].result,
         unseen=[*unseen, *(why for name, job in parts.items() if (why := _why_not(name, job)))],
     )
-
-
-def _kindly(call: Callable[[], Any]) -> Callable[[], Any]:
-    def kind() -> Any:
-        with contextlib.suppress(OSError):  # a service may be denied even that
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICEST)
-        return call()
-
-    return kind
 
 
 def _why_not(name: str, job: Job[Any]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.checks._apt import Apt
 from agent.checks.updates import Check, Options
 
 FOCAL = """
@@ -41,7 +42,7 @@ def test_the_counts_that_ubuntu_left(tmp_path: Path, text: str, pending: int, se
     counted = tmp_path / "updates-available"
     counted.write_text(text)
     os.utime(counted, (1_000_000, 1_000_000))
-    found = Check(Options(), counted, lambda: 1_003_600.0).measure(0.0)
+    found = Check(Options(), counted, wall_s=lambda: 1_003_600.0).measure(0.0)
     assert found.samples == {
         "updates_pending": pending,
         "updates_security_pending": security,
@@ -59,6 +60,7 @@ def test_words_that_are_not_known_are_not_taken_for_no_updates(tmp_path: Path, t
 
 
 def test_a_system_that_does_not_count_is_fine(tmp_path: Path) -> None:
-    found = Check(Options(), tmp_path / "updates-available").measure(0.0)
+    no_apt = Apt(3_600.0, tmp_path / "apt-get")
+    found = Check(Options(), tmp_path / "updates-available", no_apt).measure(0.0)
     assert (found.samples, found.state) == ({}, "ok")
     assert found.detail == "this system does not count the updates that wait to be installed"

@@ -20,6 +20,7 @@ from collector.store.listing import Listing
 from collector.store.people import People
 from collector.store.promises import Promises
 from collector.store.remarks import Remarks
+from collector.store.settings import Settings
 from rules.model import Alert, CheckAnswer, Host, Incident, Notice, Outcome, RuleState, Transition
 from rules.seen import Seen
 
@@ -345,6 +346,7 @@ class Store(Protocol):
     listing: Listing
     notices: Notices
     people: People
+    settings: Settings
     promises: Promises
 
     async def remember(self, now: int) -> Remembered: ...

@@ -21,6 +21,7 @@ from collector.store import (
 )
 from collector.store.listing import Listing
 from collector.store.people import People
+from collector.store.settings import Settings
 from collector.store.promises import Promises
 from collector.stores.sqlite import commit, forgetting, upkeep
 from collector.stores.sqlite.folder import Folder
@@ -36,6 +37,7 @@ from collector.stores.sqlite.room import Room, give_back_pages
 from collector.stores.sqlite.samples import SqliteSamples
 from collector.stores.sqlite.schema import prepare, prepare_beside_a_collector
 from collector.stores.sqlite.sealing import Sealing
+from collector.stores.sqlite.settings import SqliteSettings
 from collector.stores.sqlite.writer import Writer
 from collector.stores.sqlite.written import Written
 from rules.model import Outcome
@@ -73,6 +75,7 @@ class SqliteStore:
         self.listing: Listing = SqliteListing(self._readers)
         self.notices: Notices = SqliteNotices(self._readers, self._writer)
         self.people: People = SqlitePeople(self._readers, self._writer)
+        self.settings: Settings = SqliteSettings(self._readers, self._writer)
         self.promises: Promises = SqlitePromises(self._readers, self._writer, layouts)
 
     async def open(self, role: Literal["collector", "tool"]) -> None:

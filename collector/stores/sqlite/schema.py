@@ -20,6 +20,7 @@ from collector.stores.sqlite.people import people
 from collector.stores.sqlite.precaution import keep_a_copy
 from collector.stores.sqlite.promised import promises
 from collector.stores.sqlite.remarks import remarks
+from collector.stores.sqlite.settings import settings
 
 SMALL_TABLES = ("hosts", "heard", "tokens", "seen", "checks", "rule_states", "incidents")
 """What must be sound before a collector starts: read in milliseconds, however many samples there are."""
@@ -254,7 +255,7 @@ def ground_floor(db: Database) -> None:
     db.conn.execute("INSERT INTO meta VALUES ('instance', ?)", [secrets.token_hex(8)])
 
 
-STEPS = (ground_floor, columnar, evidence, remarks, people, promises)
+STEPS = (ground_floor, columnar, evidence, remarks, people, promises, settings)
 MIGRATIONS = Migrations("watchkeeper")
 for step in STEPS:
     MIGRATIONS()(step)

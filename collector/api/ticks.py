@@ -208,6 +208,12 @@ class Ticks:
         _put(tick, name, value)
         self._cells += tick.cells - before
 
+    async def gauges(self, service: str, found: Sequence[tuple[str, dict[str, str], float]]) -> None:
+        """Metric, labels and value of what a service is like at this moment. StoreError, NotTaken."""
+        host, now = await self.service(service), self._now_ms()
+        for metric, labels, value in found:
+            self.add(host, Value(metric, labels, "gauge", value, now))
+
     def kept_by(self, now: int) -> int:
         """When what is posted now is on disk, if all goes well."""
         return now // TICK_MS * TICK_MS + TICK_MS + GRACE_MS

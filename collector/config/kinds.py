@@ -1,21 +1,25 @@
-"""What entries of a list have in common that are each of a kind: channels, rules."""
+"""What entries of a list have in common: channels, rules, jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
 from agent.options import Node
-from collector.channels import ChannelOptions
-from rules.kinds import RuleOptions
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
 
 
 def kind_of(options: Struct) -> str:
     return type(options).__module__.rpartition(".")[2]
 
 
-def refuse_one_name_twice(noun: str, named: Sequence[ChannelOptions | RuleOptions], node: Node) -> None:
+def refuse_one_name_twice(noun: str, named: Sequence[Named], node: Node) -> None:
     """`node` is the list that `named` was read from."""
     names: set[str] = set()
     entries = node.value if isinstance(node.value, list) else []

@@ -49,7 +49,7 @@ class Notifier:
     ) -> None:
         self._notices, self._now_ms = notices, now_ms
         self._metrics = Metrics(registry)
-        self._metrics.oldest.set_function(self._oldest_s)
+        self._metrics.oldest.set_function(self.oldest_s)
         desk = Desk(notices, now_ms, message, retry or Retry(), chance, self._metrics, self._done)
         self._tellers = {name: Teller(name, channel, desk) for name, channel in channels.items()}
         self._news, self._changed = asyncio.Event(), asyncio.Event()
@@ -172,7 +172,8 @@ class Notifier:
         self._news.set()
         self._changed.set()
 
-    def _oldest_s(self) -> float:
+    def oldest_s(self) -> float:
+        """For how long the oldest notice that was tried, or is about to be, has been owed."""
         owed = [oldest for teller in self._tellers.values() if (oldest := teller.oldest_at()) is not None]
         return max(0, self._now_ms() - min(owed)) / 1000 if owed else 0.0
 

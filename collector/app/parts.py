@@ -22,13 +22,16 @@ from collector.config import Loaded, build_channel
 from collector.definitions import Definitions
 from collector.evaluator import Evaluator
 from collector.health import Component
+from collector.heartbeat import Heartbeat
 from collector.ingest import Ingest
 from collector.inquiries import Inquiries
+from collector.jobs import Jobs
 from collector.leaps import Leaps
 from collector.links import Links
 from collector.messages import Message
 from collector.notifier import Notifier
 from collector.rounds import Rounds
+from collector.selfwatch import SERVICE, Selfwatch
 from collector.server import Limits, Server
 from collector.store import Store, StoreError
 from collector.web.pages import Pages
@@ -39,6 +42,7 @@ from rules.model import Outcome
 DRAIN_S = 5.0
 TICK_S = 1
 SEAL_S, FORGET_S = 5, 60
+TELL_S = 10
 
 
 def now_ms() -> int:
@@ -75,6 +79,21 @@ class Parts:
         )
         self.attendance = Attendance(store.promises, self.evaluator.act, now_ms=now_ms)
         self.ticks = Ticks(store.hosts, self.evaluator.take, now_ms=now_ms)
+        self.jobs = Jobs(
+            store.jobs, config.jobs, post=self._tell_of_ourselves, now_ms=now_ms, registry=registry
+        )
+        self.selfwatch = Selfwatch(
+            channels=self.notifier.channels_state,
+            store=store.health,
+            oldest_s=self.notifier.oldest_s,
+            post=self._tell_of_ourselves,
+            registry=registry,
+        )
+        self._heartbeat: Heartbeat | None = None
+        if config.heartbeat is not None:
+            needed = [self._judging, self.store_health]
+            self._beat_every_s = config.heartbeat.every_s
+            self._heartbeat = Heartbeat(config.heartbeat.url, needed, registry)
         self.kept = Kept(time.monotonic)
         self.inquiries = Inquiries(store.incidents, now_ms=now_ms, registry=registry)
         self.definitions = Definitions(loaded.definitions, self._labels)
@@ -106,6 +125,7 @@ class Parts:
             await self.evaluator.start()
             await self.attendance.start()
             await self.ticks.start()
+            await self.jobs.start()
             await self.notifier.start()
             await self.server.start()
             undo.pop_all()
@@ -124,6 +144,10 @@ class Parts:
         """Begin all that comes round again and again, but for the tick itself."""
         rounds.start("posted", TICK_S, self.ticks.flush)
         rounds.start("repair", TICK_S, self.evaluator.repair_late)
+        rounds.start("jobs", TELL_S, self.jobs.tell)
+        rounds.start("selfwatch", TELL_S, self.selfwatch.tell)
+        if self._heartbeat is not None:
+            rounds.start("heartbeat", self._beat_every_s, self._heartbeat.beat)
         rounds.start("attendance", NOTE_S, self.attendance.note)
         rounds.start("seal", SEAL_S, self.upkeep.seal)
         rounds.start("forget", FORGET_S, self.upkeep.forget)
@@ -131,9 +155,15 @@ class Parts:
     def server_health(self) -> Component:
         return self.server.health()
 
+    async def _judging(self) -> Component:
+        return self.evaluator.health()
+
     async def store_health(self) -> Component:
         health = await self.store.health()
         return Component("store", health.state, health.detail)
+
+    async def _tell_of_ourselves(self, found: Sequence[tuple[str, dict[str, str], float]]) -> None:
+        await self.ticks.gauges(SERVICE, found)
 
     def _labels(self, host: int) -> Mapping[str, str] | None:
         try:

@@ -26,6 +26,8 @@ from agent.options import (
 )
 from collector.channels import Channel, ChannelOptions
 from collector.config.definitions import Definition, read_definitions
+from collector.config.heartbeat import HeartbeatOptions
+from collector.config.jobs import JobOptions, refuse_one_token_twice
 from collector.config.kinds import kind_of, refuse_one_name_twice
 from collector.config.rulefiles import PACKS, WrittenRule, find_rules, read_rules, rules_in
 from rules.engine import Rule
@@ -51,6 +53,7 @@ __all__ = [
 
 DEFAULT_FILE = Path("/etc/watchkeeper/collector.yaml")
 DEFAULT_PORT = 8420
+JOBS_MAX = 500
 DEFINITIONS_MAX = 1_000
 """Of all hosts together; how many one of them runs is in agent.wire."""
 
@@ -70,6 +73,8 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     packs: which of the rules that come with Watchkeeper hold
     rules: files of your own rules; one with the name of a pack's rule takes its place
     channels: whom to tell
+    heartbeat: who is told, again and again, that the collector is well
+    jobs: what runs elsewhere, and calls /ping/TOKEN when it has ended
     checks: what hosts are to check besides what is in their own config, each with `from`, the labels of those hosts
     """
 
@@ -82,9 +87,11 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     disk_budget_bytes: Annotated[int, Meta(ge=256 * 1024 * 1024)] | None = None
     late_s_max: Annotated[float, Meta(ge=60, le=365 * 86_400)] = 7 * 86_400
     connections_max: Annotated[int, Meta(ge=8, le=1_000_000)] = 4_096
-    packs: tuple[str, ...] = ("hosts", "services", "critical")
+    packs: tuple[str, ...] = ("hosts", "services", "critical", "collector")
     rules: tuple[str, ...] = ("rules.d/*.yaml",)
     channels: list[ChannelOptions] = []
+    heartbeat: HeartbeatOptions | None = None
+    jobs: Annotated[list[JobOptions], Meta(max_length=JOBS_MAX)] = []
     checks: Annotated[list[dict[str, Any]], Meta(max_length=DEFINITIONS_MAX)] = []
 
     @property
@@ -143,6 +150,8 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     loaded = Loaded(config, (path or DEFAULT_FILE).parent, section, definitions)
     _refuse_bad_addresses(loaded)
     refuse_one_name_twice("channels", config.channels, section.get("channels"))
+    refuse_one_name_twice("jobs", config.jobs, section.get("jobs"))
+    refuse_one_token_twice(config.jobs, section.get("jobs"))
     return loaded
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from agent.wire import Evidence
 from collector.store.listing import Listing
+from collector.store.jobs import Jobs
 from collector.store.people import People
 from collector.store.promises import Promises
 from collector.store.remarks import Remarks
@@ -346,6 +347,7 @@ class Store(Protocol):
     listing: Listing
     notices: Notices
     people: People
+    jobs: Jobs
     settings: Settings
     promises: Promises
 

@@ -68,6 +68,23 @@ MISTAKES = {
         "collector:\n  channels:\n    - kind: slack\n      name: ops\n",
         "collector.channels[0].url",
     ),
+    "a job that says neither how often nor when": (
+        "collector:\n  jobs:\n    - {name: backup, token: 0123456789abcdef}\n",
+        "say when it runs: either every: 1d, or cron: 30 3 * * *",
+    ),
+    "a job whose token can be guessed": (
+        "collector:\n  jobs:\n    - {name: backup, every: 1d, token: backup}\n",
+        "16 to 200 letters and digits that nobody guesses",
+    ),
+    "a job with a cron expression that is none": (
+        'collector:\n  jobs:\n    - {name: backup, cron: "61 3 * * *", token: 0123456789abcdef}\n',
+        '"61" is no minute of a cron expression',
+    ),
+    "two jobs of one token": (
+        "collector:\n  jobs:\n    - {name: a, every: 1d, token: 0123456789abcdef}\n"
+        "    - {name: b, every: 1d, token: 0123456789abcdef}\n",
+        "another job has this token",
+    ),
     "two channels of one name": (
         "collector:\n  channels:\n    - {kind: log, name: a}\n    - {kind: log, name: a}\n",
         ':4: collector.channels[1].name: there are two channels called "a"; rename one',

@@ -20,6 +20,7 @@ from collector.store import (
     StoreHealth,
 )
 from collector.store.listing import Listing
+from collector.store.jobs import Jobs
 from collector.store.people import People
 from collector.store.settings import Settings
 from collector.store.promises import Promises
@@ -27,6 +28,7 @@ from collector.stores.sqlite import commit, forgetting, upkeep
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.hosts import SqliteHosts
 from collector.stores.sqlite.incidents import SqliteIncidents
+from collector.stores.sqlite.jobs import SqliteJobs
 from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.listing import SqliteListing
 from collector.stores.sqlite.notices import SqliteNotices
@@ -74,6 +76,7 @@ class SqliteStore:
         self.incidents: Incidents = SqliteIncidents(self._readers, self._writer)
         self.listing: Listing = SqliteListing(self._readers)
         self.notices: Notices = SqliteNotices(self._readers, self._writer)
+        self.jobs: Jobs = SqliteJobs(self._readers, self._writer)
         self.people: People = SqlitePeople(self._readers, self._writer)
         self.settings: Settings = SqliteSettings(self._readers, self._writer)
         self.promises: Promises = SqlitePromises(self._readers, self._writer, layouts)

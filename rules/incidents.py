@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from rules import notices, words
-from rules.model import RANK, REOPEN_MS, Alert, Incident, Notice, Severity, worst
-from rules.presence import ancestors, groups_of, is_group, named_above
+from rules.memory import binding_labels
+from rules.model import RANK, REOPEN_MS, Alert, Host, Incident, Notice, Severity, worst
+from rules.policy.deciding import Case
+from rules.policy.flapping import opened
+from rules.policy.matching import Trouble
+from rules.presence import SITE, ancestors, groups_of, is_group, named_above
+from rules.telling import Telling
 
 if TYPE_CHECKING:
     from rules.watch import Watch
@@ -26,12 +31,14 @@ RELEASE_MS = 60_000
 class Draft:
     """What one outcome does to alerts and incidents, written upon a Watch that is only read.
 
-    Add, change and close alerts, then `settle` once: it brings the incidents up to date and says which
-    notices are owed. `alerts` and `incidents` hold the new versions of what was touched.
+    Add, change and close alerts, then `settle` once: it brings the incidents up to date, looks again at those whose
+    time has come, and says which notices are owed. `alerts` and `incidents` hold the new versions of what was touched,
+    `looks` when to look again at what. `host` is one as it is from now on, if a batch has changed it.
     """
 
-    def __init__(self, watch: Watch, now: int) -> None:
-        self._watch, self._now = watch, now
+    def __init__(self, watch: Watch, now: int, host: Host | None = None) -> None:
+        self._watch, self._now, self._host = watch, now, host
+        self.looks: dict[int, int | None] = {}
         self.alerts: dict[int, Alert] = {}
         self.whys: dict[int, str] = {}
         self.incidents: dict[int, Incident] = {}
@@ -94,6 +101,7 @@ class Draft:
             opened_by=by,
             text=text,
             services=services,
+            came=(self._now,),
         )
         self.members[number] = []
         return number
@@ -142,7 +150,7 @@ class Draft:
         found = self._keys.get(key) or self._watch.by_key.get(key)
         incident = self._incident(found) if found is not None else None
         if incident is None or self._long_over(incident):
-            incident = Incident(self._next_incident, key, "", alert.severity, alert.since)
+            incident = Incident(self._next_incident, key, "", alert.severity, alert.since, came=(self._now,))
             self._next_incident += 1
             self._keys[key] = incident.id
             self.members[incident.id] = []
@@ -151,13 +159,14 @@ class Draft:
                 incident,
                 round=incident.round + 1,
                 severity=alert.severity,
-                told={},
                 resolved_at=None,
                 acknowledged_at=None,
                 acknowledged_by="",
                 snoozed_until=None,
                 resolved_by="",
                 edited=(),
+                noted=None,
+                came=opened(incident, self._now),
             )
             self.members[incident.id] = []
         self.incidents[incident.id] = incident
@@ -189,9 +198,22 @@ class Draft:
 
     def settle(self) -> list[Notice]:
         """Bring every touched incident up to date; returns the notices owed."""
-        return [notice for number in list(self.incidents) for notice in self._settle(number)]
+        touched = set(self.incidents)
+        for number in self._watch.looks.due(self._now):
+            if number in self._watch.incidents:
+                self.incidents.setdefault(number, self._watch.incidents[number])
+        self.incidents = {number: self._up_to_date(number) for number in self.incidents}
+        telling = Telling(self._watch, self._now)
+        written = telling.tell([self._case(incident) for incident in self.incidents.values()], self._story)
+        self.looks = telling.looks
+        self.incidents = {
+            number: incident
+            for number, incident in telling.incidents.items()
+            if number in touched or incident != self._watch.incidents[number]
+        }
+        return written
 
-    def _settle(self, number: int) -> list[Notice]:
+    def _up_to_date(self, number: int) -> Incident:
         incident, alerts = self.incidents[number], self._alerts_of(number)
         own = [alert for alert in alerts if alert.subject == incident.key]
         standing = [alert for alert in own if alert.resolved_at is None]
@@ -207,20 +229,48 @@ class Draft:
         over = all(alert.resolved_at is not None for alert in alerts)
         if incident.opened_by:
             over = bool(incident.resolved_by)
-        newly_over = over and incident.resolved_at is None
-        if newly_over:
+        if over and incident.resolved_at is None:
             last = max((alert.resolved_at or 0 for alert in alerts), default=self._now)
             incident = replace(incident, resolved_at=last)
-        owed = notices.decide(incident, self._watch.channels) if newly_over or not over else []
-        written: list[Notice] = []
-        if owed:
-            story = self._story(incident, own, [alert for alert in alerts if alert.subject != incident.key])
-            written = [
-                notices.write(story, channel, reason, self._watch.instance) for channel, reason in owed
-            ]
-        told = {notice.channel: notice.severity for notice in written if notice.reason != "resolved"}
-        self.incidents[number] = replace(incident, told={**incident.told, **told})
-        return written
+        return replace(incident, noted=self._noted(incident))
+
+    def _noted(self, incident: Incident) -> Severity | None:
+        """How grave it is when somebody acknowledges it or puts it off, for as long as that stands."""
+        if incident.acknowledged_at is None and incident.snoozed_until is None:
+            return None
+        before = self._watch.incidents.get(incident.id)
+        if before is not None and incident.noted is not None:
+            marks = before.acknowledged_at, before.snoozed_until
+            if marks == (incident.acknowledged_at, incident.snoozed_until):
+                return incident.noted
+        return incident.severity
+
+    def _case(self, incident: Incident) -> Case:
+        """The incident as deciding sees it."""
+        own = [alert for alert in self._alerts_of(incident.id) if alert.subject == incident.key]
+        standing = [alert for alert in own if alert.resolved_at is None]
+        troubles = tuple(self._trouble(alert, incident) for alert in standing or own)
+        by_hand = Trouble(incident.severity, subject=incident.key)
+        return Case(incident, troubles or (by_hand,), self._watch.channels)
+
+    def _trouble(self, alert: Alert, incident: Incident) -> Trouble:
+        rule = self._watch.rules.get(alert.rule)
+        return Trouble(
+            severity=incident.severity if "severity" in incident.edited else alert.severity,
+            rule=alert.rule,
+            category=rule.options.category if rule is not None else "",
+            subject=alert.subject,
+            labels=self._labels(alert),
+            observed=rule is not None and rule.options.observe,
+        )
+
+    def _labels(self, alert: Alert) -> dict[str, str]:
+        if self._host is not None and self._host.id == alert.host:
+            return binding_labels(self._host)
+        if alert.host in self._watch.hosts:
+            return binding_labels(self._watch.hosts[alert.host].host)
+        site = alert.subject.removeprefix(SITE)
+        return {"site": site} if site != alert.subject else {}
 
     def _title(self, incident: Incident, alerts: list[Alert]) -> str:
         if not alerts:
@@ -229,8 +279,10 @@ class Draft:
         memory = self._watch.hosts.get(alerts[0].host)
         return words.named(memory.host.name, summary) if memory is not None else summary
 
-    def _story(self, incident: Incident, own: list[Alert], held: list[Alert]) -> notices.Story:
-        hosts = self._watch.hosts
+    def _story(self, incident: Incident) -> notices.Story:
+        hosts, alerts = self._watch.hosts, self._alerts_of(incident.id)
+        own = [alert for alert in alerts if alert.subject == incident.key]
+        held = [alert for alert in alerts if alert.subject != incident.key]
         about = own[0].host if own else held[0].host if held else None
         name = hosts[about].host.name if about in hosts else ""
         by_hand = f"resolved by {incident.resolved_by}" if incident.resolved_by else ""

@@ -15,11 +15,17 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from rules.seen import Seen
+from rules.severity import RANK as RANK
+from rules.severity import Severity as Severity
+from rules.severity import worst as worst
+from rules.told import Line as Line
+from rules.told import Reason as Reason
+from rules.told import Told as Told
+from rules.told import Why as Why
+from rules.told import Withheld as Withheld
 
-Severity = Literal["info", "warning", "critical"]
 State = Literal["ok", "pending", "firing", "unknown"]
 CheckState = Literal["ok", "warn", "bad", "unknown"]
-Reason = Literal["first", "escalated", "resolved"]
 
 REOPEN_MS = 10 * 60_000
 """An incident that comes back this soon after its end is the same problem again."""
@@ -32,14 +38,6 @@ SERVICE = "service:"
 
 Bye = Literal["restart", "shutdown", "uninstall"]
 BYES: tuple[Bye, ...] = ("restart", "shutdown", "uninstall")
-
-RANK: dict[Severity | None, int] = {None: 0, "info": 1, "warning": 2, "critical": 3}
-
-
-def worst(*severities: Severity | None) -> Severity | None:
-    """The gravest of those given, None counting as less than any."""
-    return max(severities, key=lambda severity: RANK[severity], default=None)
-
 
 # --- what a rule looks at ---------------------------------------------------------------------------------------------
 
@@ -267,46 +265,11 @@ class Alert(Struct, frozen=True):
     resolved_at: int | None = None
 
 
-class Told(Struct, frozen=True, omit_defaults=True):
-    """What a channel believes of a problem, from its first message until it hears of the end.
-
-    `severity` is the gravest it was told, `since` when it was told first and `at` when last. `count` is how many
-    messages that made; `after_ms` the longest time without an acknowledgement that it was told for. `bundle` names the
-    message about several problems that it came in, and is empty where it had one of its own.
-    """
-
-    severity: Severity
-    since: int
-    at: int
-    count: int = 1
-    after_ms: int = 0
-    bundle: str = ""
-
-
-Why = Literal[
-    "observe", "silence", "maintenance", "quiet hours", "acknowledged", "snoozed", "group", "cap", "flapping",
-    "no route",
-]  # fmt: skip
-
-
-class Withheld(Struct, frozen=True, omit_defaults=True):
-    """What is not told to a channel, to nobody where `channel` is empty, and why, until when if that is known.
-
-    `detail` says more where there is more: whose silence, which maintenance. What has the same `bundle` is told in one
-    message then.
-    """
-
-    channel: str
-    why: Why
-    until: int | None = None
-    detail: str = ""
-    bundle: str = ""
-
-
 class Incident(Struct, frozen=True):
     """What a person would call one problem. `round` counts how often it was opened (it can come back within minutes).
 
-    `told` maps each channel that was told of this round to the gravest severity it was told; a resolve goes to those.
+    `told` has each channel that was told of it and not of its end yet; `withheld` is what is not told, and why. `came`
+    is when it was opened of late, and `noted` how grave it was when somebody acknowledged it or put it off.
     `opened_by` names who reported it, in `text`, and is empty for one that alerts opened; `resolved_by` who ended it
     before it was over by itself. `edited` names what a person has set, of `title` and `severity`, and the judge leaves
     alone until the incident is over. `services` are the names of those touched.
@@ -318,7 +281,7 @@ class Incident(Struct, frozen=True):
     severity: Severity
     opened_at: int
     round: int = 1
-    told: dict[str, Severity] = {}
+    told: dict[str, Told] = {}
     resolved_at: int | None = None
     acknowledged_at: int | None = None
     acknowledged_by: str = ""
@@ -330,6 +293,9 @@ class Incident(Struct, frozen=True):
     services: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
     postmortem: str = ""
+    noted: Severity | None = None
+    came: tuple[int, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
 
 
 RemarkKind = Literal[
@@ -354,7 +320,8 @@ class Notice(Struct, frozen=True):
     """One message about an incident to one channel: what is to be said, and why. Delivery is kept beside it.
 
     `id` stays the same on every try, so a receiver can tell a repeat. `started_at` is when the problem began, by sample
-    time. `alerts` are those of the incident, the gravest first; at most a hundred.
+    time. `alerts` are those of the incident, the gravest first; at most a hundred. One that is about several problems
+    (a digest) has a line `about` each of them, and is filed under the first.
     """
 
     id: str
@@ -369,6 +336,7 @@ class Notice(Struct, frozen=True):
     started_at: int
     resolved_at: int | None = None
     alerts: list[Alert] = []
+    about: list[Line] = []
 
 
 class Outcome(Struct):
@@ -376,9 +344,10 @@ class Outcome(Struct):
 
     `arrival` is None for a tick, for a word without samples and for a batch that was taken before (`repeat`). States
     with state "ok" and no alert are to be forgotten by the store. Alerts and incidents are whole new versions of their
-    rows. What comes after `remarks` is for the judge's own memory and is not stored: `repaired` is a host that was
-    judged again, and `replayed` every step that led to where it stands now, None if that could not be done; `windows`
-    are all that its rules keep of its latest samples, by rule and series, None for a host that has no such rule.
+    rows. What comes after `remarks` is for the judge's own memory and is not stored: `looks` is when to look again at
+    incidents though nothing happens to them, None for never; `repaired` is a host that was judged again, and `replayed`
+    every step that led to where it stands now, None if that could not be done; `windows` are all that its rules keep of
+    its latest samples, by rule and series, None for a host that has no such rule.
     """
 
     arrival: Arrival | None = None
@@ -395,6 +364,7 @@ class Outcome(Struct):
     notices: list[Notice] = []
     remarks: list[Remark] = []
     judged_at: int = 0
+    looks: dict[int, int | None] = {}
     changes: list[Change] = []
     repaired: int | None = None
     replayed: list[Change] | None = None
@@ -411,7 +381,9 @@ class Outcome(Struct):
 
 
 class ChannelView(Struct, frozen=True):
-    """What deciding needs to know of a channel: whom it tells from which severity on."""
+    """What deciding needs to know of a channel: from which severity on it hears of problems, and how many messages it
+    may have in an hour; None for any number."""
 
     name: str
     from_severity: Severity = "warning"
+    per_hour: int | None = None

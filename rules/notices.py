@@ -1,39 +1,20 @@
-"""Who is to be told what about an incident: the decision, and then the words."""
+"""What a message says of an incident, once `rules.policy` has decided that there is to be one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from rules import words
-from rules.model import RANK, Alert, ChannelView, Incident, Notice, Reason, Severity
+from rules.model import Alert, Incident, Notice
+from rules.policy.deciding import Owed
+from rules.policy.flapping import flaps
 
 LISTED_MAX = 100
 """Alerts that go along with one notice; its text says how many more there are."""
 NAMED_MAX = 12
 """Alerts or hosts that its text names one by one."""
-
-
-def decide(incident: Incident, channels: Iterable[ChannelView]) -> list[tuple[str, Reason]]:
-    """Which channels are owed word of the incident as it stands now, and why.
-
-    First when it reaches a channel's severity and that channel has not heard of this round; escalated when it is graver
-    than what the channel was told; resolved to each that was told. Nothing else, so nobody hears anything twice.
-    """
-    owed: list[tuple[str, Reason]] = []
-    for channel in channels:
-        told = incident.told.get(channel.name)
-        if incident.resolved_at is not None:
-            if told is not None:
-                owed.append((channel.name, "resolved"))
-        elif RANK[incident.severity] < RANK[channel.from_severity]:
-            continue
-        elif told is None:
-            owed.append((channel.name, "first"))
-        elif RANK[incident.severity] > RANK[told]:
-            owed.append((channel.name, "escalated"))
-    return owed
 
 
 class Story(Struct, frozen=True):
@@ -55,19 +36,17 @@ class Story(Struct, frozen=True):
         return min((alert.since for alert in self.alerts), default=self.incident.opened_at)
 
 
-def write(story: Story, channel: str, reason: Reason, instance: str) -> Notice:
+def write(story: Story, owed: Owed, instance: str) -> Notice:
     """The notice itself. Its id is made of what it is about, so the same decision made again gives the same id."""
     incident = story.incident
-    told: Severity = incident.told.get(channel) or incident.severity
-    severity = told if reason == "resolved" else incident.severity
     return Notice(
-        id=f"wk-{instance[:8]}-{incident.id}-{incident.round}-{reason}-{severity}-{channel}",
+        id=f"wk-{instance[:8]}-{incident.id}-{incident.round}-{_turn(incident, owed)}-{owed.channel}",
         incident=incident.id,
-        channel=channel,
-        reason=reason,
-        severity=severity,
+        channel=owed.channel,
+        reason=owed.reason,
+        severity=owed.severity,
         host=story.host,
-        title=_title(story, reason, told),
+        title=_title(story, owed),
         text=_text(story),
         created_at=story.now,
         started_at=story.started_at,
@@ -76,16 +55,32 @@ def write(story: Story, channel: str, reason: Reason, instance: str) -> Notice:
     )
 
 
-def _title(story: Story, reason: Reason, told: Severity) -> str:
+def _turn(incident: Incident, owed: Owed) -> str:
+    """What makes it another message than those before. It is first, over, and each time graver only once a round; told
+    again or further, it can be as often as you like."""
+    told = incident.told.get(owed.channel)
+    again = owed.reason == "repeat" or (told is not None and owed.after_ms > told.after_ms)
+    return f"{owed.reason}-{owed.severity}" + (f"-{told.count + 1}" if again and told is not None else "")
+
+
+def _title(story: Story, owed: Owed) -> str:
     """All that must be known, in one line: state, host, what, since when."""
-    incident = story.incident
-    if reason == "resolved" and incident.resolved_at is not None:
-        lasted = f"lasted {words.duration(incident.resolved_at - story.started_at)}"
+    incident, began = story.incident, story.started_at
+    if owed.reason == "resolved" and incident.resolved_at is not None:
+        lasted = f"lasted {words.duration(incident.resolved_at - began)}"
         return f"RESOLVED {incident.title} ({f'{story.why}, ' if story.why else ''}{lasted})"
-    since = f"since {words.clock(story.started_at, story.now)}"
-    if reason == "escalated":
-        since = f"was {told}, {since}"
-    return f"{words.shout(incident.severity)} {incident.title} ({since})"
+    told = incident.told.get(owed.channel)
+    said = []
+    if owed.reason == "escalated" and told is not None and told.severity != owed.severity:
+        said.append(f"was {told.severity}")
+    elif owed.reason == "repeat":
+        said.append("still")
+    if flaps(incident):
+        said.append("keeps coming and going")
+    if owed.after_ms:
+        said.append(f"nobody has acknowledged it for {words.duration(owed.after_ms)}")
+    said.append(f"since {words.clock(began, story.now)}")
+    return f"{words.shout(owed.severity)} {incident.title} ({', '.join(said)})"
 
 
 def _text(story: Story) -> str:

@@ -71,14 +71,13 @@ class Player:
         """Let time pass; it never goes back."""
         self.now = max(now, self.now)
         while self._next_tick_at <= now:
-            outcome = tick(self.watch, self._next_tick_at)
-            if not outcome.empty:
-                self._take(outcome)
+            self._take(tick(self.watch, self._next_tick_at))
             self._next_tick_at += self._tick_ms
 
     def _take(self, outcome: Outcome) -> None:
         apply(self.watch, outcome)
-        self._told(outcome)
+        if not outcome.empty:
+            self._told(outcome)
 
 
 def unheard(host: Host) -> Host:

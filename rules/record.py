@@ -21,13 +21,14 @@ class Recorder:
 
     def __init__(self, watch: Watch, outcome: Outcome, *, late: bool = False) -> None:
         self._watch, self._outcome, self._late = watch, outcome, late
-        self.draft = Draft(watch, outcome.judged_at)
+        self.draft = Draft(watch, outcome.judged_at, outcome.host)
 
     def finish(self, *remarks: Remark) -> Outcome:
         self._outcome.remarks = list(remarks)
         self._outcome.notices = self.draft.settle()
         self._outcome.alerts = list(self.draft.alerts.values())
         self._outcome.incidents = list(self.draft.incidents.values())
+        self._outcome.looks = self.draft.looks
         return self._outcome
 
     # --- series ---

@@ -15,7 +15,7 @@ from rules.watch import Watch
 
 
 def tick(watch: Watch, now: int) -> Outcome:
-    """What is due by now. Meant to be called about once a second; an empty outcome need not be applied."""
+    """What is due by now. Meant to be called about once a second; an empty outcome is to be applied, and not stored."""
     outcome = Outcome(judged_at=now)
     recorder = Recorder(watch, outcome)
     silent: list[Memory] = []

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from rules.engine import Plans, Rule, has_window
+from rules.looks import Looks
 from rules.memory import NEVER, Memory, split_subject
 from rules.model import REOPEN_MS, Alert, Change, ChannelView, Host, Incident, Outcome, RuleState
+from rules.policy import Policy
+from rules.policy.rationing import Ledger
 from rules.presence import is_group
 from rules.seen import Seen
 
@@ -21,11 +24,17 @@ class Watch:
     """All hosts, alerts and incidents as they stand, with the rules and channels that hold.
 
     Alerts and incidents are the open ones and those resolved within the time in which they can come back. `together`
-    are the groups of hosts that fell silent at once. `unfilled`
-    are hosts whose rules may look back further than is remembered: see `rules.windows`.
+    are the groups of hosts that fell silent at once. `unfilled` are hosts whose rules may look back further than is
+    remembered: see `rules.windows`. `ledger` is what was sent of late, `looks` when to look at incidents again.
     """
 
-    def __init__(self, instance: str, rules: Iterable[Rule], channels: Iterable[ChannelView]) -> None:
+    def __init__(
+        self,
+        instance: str,
+        rules: Iterable[Rule],
+        channels: Iterable[ChannelView],
+        policy: Policy | None = None,
+    ) -> None:
         self.instance = instance
         self.hosts: dict[int, Memory] = {}
         self.by_name: dict[str, int] = {}
@@ -39,6 +48,8 @@ class Watch:
         self.late: set[int] = set()
         self.unfilled: set[int] = set()
         self._resolved: deque[tuple[int, int]] = deque()
+        self.policy = policy or Policy()
+        self.ledger, self.looks = Ledger(), Looks()
         self._set_rules(rules, channels)
 
     @classmethod
@@ -56,9 +67,12 @@ class Watch:
         next_alert: int,
         next_incident: int,
         started_at: int,
+        policy: Policy | None = None,
+        sent: Iterable[tuple[str, int]] = (),
     ) -> Watch:
-        """A Watch that goes on where the store left off."""
-        watch = cls(instance, rules, channels)
+        """A Watch that goes on where the store left off. `sent` are the channels of the messages that were not of an
+        end, within the hour, and when each was."""
+        watch = cls(instance, rules, channels, policy)
         watch.next_alert, watch.next_incident = next_alert, next_incident
         for host in hosts:
             watch.add_host(host)
@@ -67,11 +81,15 @@ class Watch:
                 watch.hosts[spool.host].seen[spool.spool] = spool
         for incident in sorted(incidents, key=lambda incident: incident.resolved_at or NEVER):
             watch._take_incident(incident)
+            watch.ledger.expect(incident.withheld)
+        for channel, at in sent:
+            watch.ledger.count(channel, at)
         for alert in alerts:
             if alert.incident in watch.incidents:
                 watch._take_alert(alert)
         watch._take_states(states)
         watch._look_back()
+        watch._look_at_all()
         watch.listen_from(started_at)
         return watch
 
@@ -139,6 +157,18 @@ class Watch:
         for memory in self.hosts.values():
             memory.bind(self.plans)
         self._look_back()
+        self._look_at_all()
+
+    def replace_policy(self, policy: Policy) -> None:
+        """From now on this holds. Whoever is owed word by it is told with the next tick."""
+        self.policy = policy
+        self._look_at_all()
+
+    def _look_at_all(self) -> None:
+        """What was decided about incidents may not be so any more."""
+        for incident in self.incidents.values():
+            if incident.resolved_at is None or incident.told:
+                self.looks.put(incident.id, 0)
 
     def _look_back(self) -> None:
         if any(has_window(rule) for rule in self.rules.values()):
@@ -171,8 +201,16 @@ class Watch:
                 self._take_incident(incident)
         for alert in outcome.alerts:
             self._take_alert(alert)
+        self._take_decisions(outcome)
         if outcome.incidents:
             self._forget_resolved(outcome.judged_at)
+
+    def _take_decisions(self, outcome: Outcome) -> None:
+        if outcome.notices or outcome.incidents:
+            self.ledger.take(outcome.notices, outcome.incidents)
+            self.ledger.forget_before(outcome.judged_at)
+        for incident, at in outcome.looks.items():
+            self.looks.put(incident, at if incident in self.incidents else None)
 
     def _take_change(self, change: Change) -> None:
         """A step that no sample made: a rule is gone, or a person resolved its alert."""
@@ -204,7 +242,8 @@ class Watch:
         before = self.incidents.get(incident.id)
         self.next_incident = max(self.next_incident, incident.id + 1)
         self.incidents[incident.id] = incident
-        self.by_key[incident.key] = incident.id
+        if self.by_key.get(incident.key, 0) < incident.id:
+            self.by_key[incident.key] = incident.id
         self.members.setdefault(incident.id, [])
         if before is not None and incident.round > before.round:
             self._forget_members(incident.id)
@@ -245,9 +284,10 @@ class Watch:
         while self._resolved and now - self._resolved[0][0] >= REOPEN_MS:
             at, number = self._resolved.popleft()
             incident = self.incidents.get(number)
-            if incident is None or incident.resolved_at is None or incident.resolved_at > at:
+            if incident is None or incident.resolved_at is None or incident.resolved_at > at or incident.told:
                 continue
             self._forget_members(number)
+            self.looks.put(number, None)
             del self.incidents[number], self.members[number]
             if self.by_key.get(incident.key) == number:
                 del self.by_key[incident.key]

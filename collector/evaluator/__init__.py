@@ -23,6 +23,7 @@ from rules.acts import Act
 from rules.engine import Rule
 from rules.judge import Watch, apply, judge, repair, repairs_due, replace_rules, tick
 from rules.model import Arrival, ChannelView, Incident, Outcome
+from rules.policy import Policy
 from rules.seen import TooManyGaps
 from rules.windows import fill, rows_wanted
 
@@ -44,6 +45,7 @@ class Evaluator:
         store: Store,
         rules: Sequence[Rule],
         channels: Sequence[ChannelView],
+        policy: Policy | None = None,
         *,
         now_ms: Callable[[], int],
         on_commit: Callable[[Sequence[Outcome]], None],
@@ -51,7 +53,7 @@ class Evaluator:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._rules, self._channels = tuple(rules), tuple(channels)
+        self._rules, self._channels, self._policy = tuple(rules), tuple(channels), policy
         self._now_ms, self._monotonic = now_ms, monotonic
         self._watch: Watch | None = None
         self._trouble = "the store is not read yet"
@@ -106,6 +108,12 @@ class Evaluator:
         self._rules, self._channels = tuple(rules), tuple(channels)
         if self._watch is not None:
             replace_rules(self._watch, self._rules, self._channels)
+
+    def replace_policy(self, policy: Policy) -> None:
+        """From now on this says who is told. Whoever is owed word by it is told with the next tick."""
+        self._policy = policy
+        if self._watch is not None:
+            self._watch.replace_policy(policy)
 
     # --- what comes in ---
 
@@ -179,8 +187,8 @@ class Evaluator:
             self._watch.listen_from(now)
         self._ticked = (now, monotonic)
         outcome = tick(self._watch, now)
+        apply(self._watch, outcome)
         if not outcome.empty:
-            apply(self._watch, outcome)
             self._committing.put(outcome)
 
     async def repair_late(self) -> None:
@@ -228,5 +236,7 @@ class Evaluator:
             next_alert=kept.next_alert,
             next_incident=kept.next_incident,
             started_at=now + patience_ms,
+            policy=self._policy,
+            sent=kept.sent,
         )
         self._ticked = (now, self._monotonic())

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from rules.model import Reason
 
 BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600, 3_600, 86_400)
 
@@ -44,6 +48,6 @@ class Metrics:
         """Start a channel's counters at 0: a rate from nothing to 1 is not seen."""
         for outcome in ("sent", "put_off", "failed"):
             self.tries.labels(channel, outcome)
-        for reason in ("first", "escalated", "resolved"):
+        for reason in get_args(Reason):
             for outcome in ("sent", "failed"):
                 self.notices.labels(channel, reason, outcome)

@@ -16,9 +16,10 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from agent.wire import Evidence
-from collector.store.listing import Listing
 from collector.store.jobs import Jobs
+from collector.store.listing import Listing
 from collector.store.people import People
+from collector.store.policy import PolicyKept
 from collector.store.promises import Promises
 from collector.store.remarks import Remarks
 from collector.store.settings import Settings
@@ -51,8 +52,9 @@ class StoreError(Exception):
 class Remembered(Struct):
     """All that judging needs back after a start: small, because only what is not plainly ok is kept as state.
 
-    `incidents` are those open, and those resolved so short a while ago that they may be opened again. `alerts` are
-    those open, then those resolved of these incidents, the newest first.
+    `incidents` are those open, those resolved so short a while ago that they may be opened again, and those of whose
+    end somebody is still to be told. `alerts` are those open, then those resolved of these incidents, the newest first.
+    `sent` has channel and time of each message within the hour that was not of an end, oldest first.
     """
 
     instance: str
@@ -63,6 +65,7 @@ class Remembered(Struct):
     incidents: list[Incident]
     next_alert: int
     next_incident: int
+    sent: list[tuple[str, int]] = []
 
 
 class TokenRow(Struct, frozen=True):
@@ -349,6 +352,7 @@ class Store(Protocol):
     people: People
     jobs: Jobs
     settings: Settings
+    policy: PolicyKept
     promises: Promises
 
     async def remember(self, now: int) -> Remembered: ...

@@ -23,6 +23,8 @@ class RuleOptions(Struct, kw_only=True, frozen=True):
     where: the hosts it is about, by label; `host` is the host's name. Absent means every host
     for: how long it must be bad without a break before it counts
     severity: how grave it is, where the limit is a single number
+    category: what sort of trouble it is, such as disk or database, for routes and silences
+    observe: only try it: alerts are recorded and shown, and nobody is told
     summary: the words, with {{host}} {{value}} {{limit}} {{for}} {{since}} {{series}} {{severity}} {{detail}} or labels
     runbook: where to read what to do about it
     """
@@ -32,6 +34,8 @@ class RuleOptions(Struct, kw_only=True, frozen=True):
     enabled: bool = True
     for_s: float = 0.0
     severity: Severity | None = None
+    category: str = ""
+    observe: bool = False
     summary: str = ""
     runbook: str = ""
 

@@ -19,11 +19,12 @@ from collector.store import (
     StoreError,
     StoreHealth,
 )
-from collector.store.listing import Listing
 from collector.store.jobs import Jobs
+from collector.store.listing import Listing
 from collector.store.people import People
-from collector.store.settings import Settings
+from collector.store.policy import PolicyKept
 from collector.store.promises import Promises
+from collector.store.settings import Settings
 from collector.stores.sqlite import commit, forgetting, upkeep
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.hosts import SqliteHosts
@@ -33,6 +34,7 @@ from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.listing import SqliteListing
 from collector.stores.sqlite.notices import SqliteNotices
 from collector.stores.sqlite.people import SqlitePeople
+from collector.stores.sqlite.policy import SqlitePolicy
 from collector.stores.sqlite.promises import SqlitePromises
 from collector.stores.sqlite.readers import Readers
 from collector.stores.sqlite.room import Room, give_back_pages
@@ -79,6 +81,7 @@ class SqliteStore:
         self.jobs: Jobs = SqliteJobs(self._readers, self._writer)
         self.people: People = SqlitePeople(self._readers, self._writer)
         self.settings: Settings = SqliteSettings(self._readers, self._writer)
+        self.policy: PolicyKept = SqlitePolicy(self._readers, self._writer)
         self.promises: Promises = SqlitePromises(self._readers, self._writer, layouts)
 
     async def open(self, role: Literal["collector", "tool"]) -> None:

@@ -10,15 +10,20 @@ from collector.stores.sqlite.hosts import all_hosts
 from collector.stores.sqlite.incidents import ALERT, INCIDENT, listed
 from collector.stores.sqlite.tables import ALERTS, INCIDENTS, STATES
 from rules.model import REOPEN_MS
+from rules.policy.rationing import HOUR_MS
 from rules.seen import Seen
 
-# Two questions rather than one with OR, so that each has its index.
+# Several questions rather than one with OR, so that each has its index.
 REMEMBERED = """
     SELECT id FROM incidents WHERE resolved_at IS NULL
-    UNION ALL SELECT id FROM incidents WHERE resolved_at >= ?
+    UNION SELECT id FROM incidents WHERE resolved_at >= ?
+    UNION SELECT id FROM incidents WHERE resolved_at IS NOT NULL AND told <> '{}'
 """
 RESOLVED_ALERTS = f"""
     {ALERT} WHERE resolved_at IS NOT NULL AND incident IN ({REMEMBERED}) ORDER BY id DESC LIMIT ?
+"""
+SENT = """
+    SELECT channel, created_at FROM notices WHERE created_at > ? AND reason <> 'resolved' ORDER BY created_at LIMIT ?
 """
 
 
@@ -40,6 +45,7 @@ def remember(connection: sqlite3.Connection, now: int) -> Remembered:
         incidents=listed(connection, INCIDENTS, f"{INCIDENT} WHERE id IN ({REMEMBERED}) ORDER BY id", since),
         next_alert=_next(connection, "alerts"),
         next_incident=_next(connection, "incidents"),
+        sent=[(channel, at) for channel, at in connection.execute(SENT, [now - HOUR_MS, LIST_MAX])],
     )
 
 

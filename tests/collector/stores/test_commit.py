@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from collector.store import CHECKS_PER_HOST_MAX, SPOOLS_PER_HOST_MAX, Store, StoreError
-from rules.model import CheckAnswer, Host, Outcome, RuleState
+from rules.model import CheckAnswer, Host, Outcome, RuleState, Told
 from rules.seen import Seen
 from tests.collector.stores.builders import (
     NOW,
@@ -39,7 +39,7 @@ def full_outcome(host: Host) -> Outcome:
                 "load", "host:1/series:load1", "firing", NOW, "critical", 9.5, 1, {"critical": NOW}, NOW
             )
         ],
-        incidents=[incident(1, told={"mail": "critical"})],
+        incidents=[incident(1, told={"mail": Told("critical", NOW, NOW)})],
         alerts=[alert(1, of=1, host=host.id, value=9.5, limit=8.0, runbook="https://example.org")],
         transitions=[transition(NOW, of=1, late=True, why="too high", severity="critical", value=9.5)],
         notices=[notice("n1", of=1, alerts=[alert(1, of=1)])],

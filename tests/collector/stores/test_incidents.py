@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from agent.wire import Evidence, Folder, Program
 from collector.store import EvidenceRow, Store
-from rules.model import REOPEN_MS, Outcome
+from rules.model import REOPEN_MS, Outcome, Told, Withheld
 from tests.collector.stores.builders import NOW, alert, enrolled, incident, transition
 from tests.collector.stores.conftest import Place
 
 
 async def test_a_new_version_of_an_incident_replaces_the_old_one(store: Store) -> None:
     await store.commit([Outcome(incidents=[incident(1)])])
-    changed = incident(1, resolved_at=NOW + 1, told={"mail": "critical"}, round=2, acknowledged_by="bob")
+    changed = incident(
+        1,
+        resolved_at=NOW + 1,
+        told={"mail": Told("critical", NOW, NOW + 5, 2, 900_000, "cap")},
+        withheld=(Withheld("pager", "silence", NOW + 9, "ada: new disks"),),
+        came=(NOW, NOW + 1),
+        round=2,
+        acknowledged_by="bob",
+        noted="warning",
+    )
     await store.commit([Outcome(incidents=[changed])])
     assert await store.incidents.get(1) == changed
     assert await store.incidents.get(2) is None

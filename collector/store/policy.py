@@ -1,0 +1,40 @@
+"""What people say at run time about who is told: silences and maintenance windows."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rules.policy import Maintenance, Silence
+
+SILENCES_MAX = 1_000
+"""That are not over yet."""
+MAINTENANCE_MAX = 1_000
+SILENCES_KEPT_MS = 30 * 86_400_000
+"""How long a silence can still be read after its end."""
+
+
+class PolicyKept(Protocol):
+    async def silences(self) -> list[Silence]:
+        """All that are kept, over or not, the newest first."""
+        ...
+
+    async def add_silence(self, silence: Silence, now: int) -> Silence:
+        """The same with an id. StoreError when there are SILENCES_MAX already. Those that have long been over go."""
+        ...
+
+    async def end_silence(self, silence: int, now: int) -> Silence | None:
+        """It ends now, or never begins. The silence as it is then; None when there is none of that id, or it is over
+        already."""
+        ...
+
+    async def maintenance(self) -> list[Maintenance]:
+        """All windows, the newest first."""
+        ...
+
+    async def add_maintenance(self, maintenance: Maintenance) -> Maintenance:
+        """The same with an id. StoreError when there are MAINTENANCE_MAX already."""
+        ...
+
+    async def remove_maintenance(self, maintenance: int) -> Maintenance | None:
+        """What was removed; None when there is none of that id."""
+        ...

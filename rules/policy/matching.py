@@ -1,0 +1,67 @@
+"""Which problems are meant: what routes, silences and maintenance windows have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from msgspec import Struct
+
+from rules.model import RANK, Severity
+
+
+class Trouble(Struct, frozen=True):
+    """What can be seen of one alert. `labels` are its host's, with the host's name as `host`; `observed` says that its
+    rule is only being tried."""
+
+    severity: Severity
+    rule: str = ""
+    category: str = ""
+    subject: str = ""
+    labels: Mapping[str, str] = {}
+    observed: bool = False
+
+
+class Match(Struct, kw_only=True, frozen=True):
+    """Which problems are meant. What is left out may be anything; all that is given must fit.
+
+    where: the hosts they are about, by label; `host` is the host's name, and * stands for anything
+    from_severity: only from this severity on
+    rules: the names of their rules; * stands for anything
+    categories: the categories of their rules
+    services: the services they touch
+    subject: what they are about, as pages and programs name it
+    """
+
+    where: dict[str, str | list[str]] = {}
+    from_severity: Severity = "info"
+    rules: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    subject: str = ""
+
+    @property
+    def is_about_all(self) -> bool:
+        narrowed = self.where or self.rules or self.categories or self.services or self.subject
+        return not narrowed and self.from_severity == "info"
+
+    def fits(self, trouble: Trouble, services: Collection[str] = ()) -> bool:
+        """Whether a trouble is one of them; `services` are those that its incident touches."""
+        return (
+            RANK[trouble.severity] >= RANK[self.from_severity]
+            and one_of(self.rules, trouble.rule)
+            and one_of(self.categories, trouble.category)
+            and (not self.services or any(one_of(self.services, service) for service in services))
+            and self.subject in ("", trouble.subject)
+            and all(
+                one_of([wanted] if isinstance(wanted, str) else wanted, trouble.labels.get(label))
+                for label, wanted in self.where.items()
+            )
+        )
+
+
+def one_of(patterns: Sequence[str], value: str | None) -> bool:
+    """Whether `value` fits one of the patterns; without patterns anything does, and what is not there fits none."""
+    if not patterns:
+        return True
+    return value is not None and any(fnmatchcase(value, pattern) for pattern in patterns)

@@ -1,0 +1,87 @@
+"""All that is said about who is told, with the times in it ready to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from rules.calendar import Times, times
+from rules.model import ChannelView, Severity
+from rules.policy.matching import Trouble
+from rules.policy.muting import Maintenance, Mute, Silence, mute
+from rules.policy.oncall import Rotation
+from rules.policy.routes import DEFAULT_ROUTES, EVERY_CHANNEL, Route, When
+
+
+class Policy:
+    """A value: nothing in it changes. `zone` is meant wherever a time names none.
+
+    `silences` and `maintenance` are those that are over as well as those that are or will be; it is the time that
+    decides. ValueError for a time that is written wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        routes: Sequence[Route] = (),
+        quiet_hours: When = (),
+        on_call: Mapping[str, Rotation] | None = None,
+        silences: Sequence[Silence] = (),
+        maintenance: Sequence[Maintenance] = (),
+        zone: str = "UTC",
+    ) -> None:
+        self.routes = tuple(routes) or DEFAULT_ROUTES
+        self.silences, self.maintenance, self.zone = tuple(silences), tuple(maintenance), zone
+        self._on_call = {name: rotation.compiled(zone) for name, rotation in (on_call or {}).items()}
+        self._works = tuple((work, times(work.when, zone)) for work in self.maintenance)
+        self._quiet = _perhaps(quiet_hours, zone)
+        self._whens = [_perhaps(route.when, zone) for route in self.routes]
+        self._quiets = [
+            self._quiet if route.quiet_hours is None else _perhaps(route.quiet_hours, zone)
+            for route in self.routes
+        ]
+
+    def mute(self, trouble: Trouble, services: Collection[str], now: int) -> Mute | None:
+        """What keeps a trouble from being told now."""
+        return mute(trouble, services, self.silences, self._works, now)
+
+    def taken(
+        self, troubles: Sequence[Trouble], services: Collection[str], now: int
+    ) -> tuple[list[int], int | None]:
+        """The places of the routes that such a problem takes now, and when that may change."""
+        taken: list[int] = []
+        changes: list[int] = []
+        for place, (route, when) in enumerate(zip(self.routes, self._whens, strict=True)):
+            if not any(route.fits(trouble, services) for trouble in troubles):
+                continue
+            if when is not None:
+                if (change := when.next_change(now)) is not None:
+                    changes.append(change)
+                if not when.active(now):
+                    continue
+            taken.append(place)
+            if not route.continue_:
+                break
+        return taken, min(changes, default=None)
+
+    def named(self, names: Sequence[str], channels: Sequence[ChannelView], now: int) -> Iterator[str]:
+        """The channels that are meant: themselves, every one, or whoever has the week."""
+        for name in names:
+            if name == EVERY_CHANNEL:
+                yield from (channel.name for channel in channels)
+            else:
+                yield self._on_call[name].who(now) if name in self._on_call else name
+
+    def hand_over(self, names: Sequence[str], now: int) -> int | None:
+        """When another one may have the week."""
+        changes = (self._on_call[name].next_change(now) for name in names if name in self._on_call)
+        return min(changes, default=None)
+
+    def quiet_until(self, place: int | None, severity: Severity, now: int) -> int | None:
+        """The end of the quiet hours, when it is not grave enough to disturb them on the route of that place; None
+        when it may be told now."""
+        quiet = self._quiet if place is None else self._quiets[place]
+        return None if quiet is None or severity == "critical" else quiet.until(now)
+
+
+def _perhaps(when: When, zone: str) -> Times | None:
+    return times(when, zone) if when else None

@@ -81,13 +81,14 @@ _NEEDS_NO_QUOTES = re.compile(r"[\w./](?:[\w./@%+ -]|:(?! ))*(?<![ :])")
 
 def _written(value: Any, unit: Unit | None) -> str:
     """A default as a person would write it."""
-    plain = _as_yaml(value, unit)
+    plain = as_yaml(value, unit)
     if isinstance(plain, str) and _NEEDS_NO_QUOTES.fullmatch(plain):
         return plain
     return json.dumps(plain, ensure_ascii=False)
 
 
-def _as_yaml(value: Any, unit: Unit | None) -> Any:
+def as_yaml(value: Any, unit: Unit | None = None) -> Any:
+    """A value as a person would write it, with its unit; a secret is masked."""
     match value:
         case bool() | None:
             return value
@@ -95,11 +96,11 @@ def _as_yaml(value: Any, unit: Unit | None) -> Any:
             return unit.say(value) if unit else value
         case msgspec.Struct():
             keys = {key: spec for key, spec in keys_of(struct_type(type(value))).items() if not spec.is_file}
-            return {key: _as_yaml(getattr(value, spec.field.name), spec.unit) for key, spec in keys.items()}
+            return {key: as_yaml(getattr(value, spec.field.name), spec.unit) for key, spec in keys.items()}
         case list() | tuple() | set() | frozenset():
-            return [_as_yaml(item, unit) for item in value]
+            return [as_yaml(item, unit) for item in value]
         case dict():
-            return {str(key): _as_yaml(item, unit) for key, item in value.items()}
+            return {str(key): as_yaml(item, unit) for key, item in value.items()}
         case enum.Enum():
             return value.value
         case _:

@@ -10,22 +10,26 @@ Beyond its limit of bytes or age the oldest goes, and is counted.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
 import os
 import re
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
 from agent import wire
 from agent.clock import Ages, Moment
+from agent.spool import folder as folders
+from agent.spool.folder import MACHINE, NUMBERS, SpoolError
+from agent.spool.losses import Losses
+from agent.spool.machine import Machine, has_moved, remember, this_machine
 from agent.spool.numbering import Numbering
-from agent.spool.segments import NAME, BadSegment, Entry, Segment
+from agent.spool.segments import BadSegment, Entry, Segment
+
+__all__ = ["Held", "Limits", "Spool", "SpoolError"]
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +38,6 @@ MEMORY_BYTES_MAX = 4 * 1024 * 1024
 SEGMENT_BYTES_MAX = 1024 * 1024
 SEGMENTS = 64
 CLOCK_MOVED_MS = 1_000
-NAMES_SAID = 5
-REASONS_MAX = 20
-SAY_AGAIN_MS = 3_600_000
-OURS = {"lock", "numbers"}
-
-
-class SpoolError(Exception):
-    """The spool cannot be used; the sentence says where and why."""
 
 
 class Limits(Struct, frozen=True):
@@ -70,53 +66,48 @@ class Spool:
     the disk later on is logged once, and the batches stay in memory within its limit.
     """
 
-    def __init__(self, folder: Path, limits: Limits, now: Moment) -> None:
+    def __init__(
+        self, folder: Path, limits: Limits, now: Moment, machine: Callable[[], Machine] = this_machine
+    ) -> None:
         self.folder = folder
         self.limits = limits
-        self.dropped: Counter[str] = Counter()
+        self._losses = Losses()
         self._lock = threading.RLock()
         self._memory: deque[Held] = deque()
         self._memory_bytes = 0
         self._segments: list[Segment] = []
         self._active: Segment | None = None
-        self._next_file = 0
         self._ages = Ages(limits.age_ms_max, now)
         self._trouble = ""
-        self._said: dict[str, int] = {}
         self._closed = False
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock_file = _lock(folder)
-            self._read_folder()
-            at_least = 1 + max((segment.last_seq for segment in self._segments), default=-1)
-            self._numbers = Numbering(folder / "numbers", at_least)
+            self._lock_file = folders.lock(folder)
+            self._numbers = self._begin(machine())
         except OSError as error:
             raise SpoolError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
 
-    def _read_folder(self) -> None:
-        odd = []
-        for path in sorted(self.folder.iterdir()):
-            name = NAME.fullmatch(path.name)
-            if name is None:
-                odd += [path.name] if path.name not in OURS else []
-                continue
-            self._next_file = max(self._next_file, int(name[1]) + 1)
-            try:
-                self._keep_segment(Segment.open(path))
-            except (BadSegment, OSError) as error:
-                odd.append(f"{path.name} ({error})")
-        if odd:
-            more = f" and {len(odd) - NAMES_SAID} more" if len(odd) > NAMES_SAID else ""
-            log.warning("ignored in %s: %s%s", self.folder, ", ".join(odd[:NAMES_SAID]), more)
+    def _begin(self, machine: Machine) -> Numbering:
+        """Go on with what is in the folder, under a new name if it came from another machine."""
+        found = folders.read(self.folder)
+        self._next_file = found.next_file
+        self._segments = list(found.segments)
+        for segment in list(found.segments):
+            if segment.clock is not None:
+                self._ages.learn(segment.clock)
+            if not segment.left:
+                self._remove(segment)
+        at_least = 1 + max((segment.last_seq for segment in found.segments), default=-1)
+        moved = has_moved(self.folder / MACHINE, machine)
+        numbers = Numbering(self.folder / NUMBERS, at_least, anew=moved)
+        if moved:
+            log.warning("%s was copied from another machine; this spool goes by a new id", self.folder)
+        remember(self.folder / MACHINE, machine)
+        return numbers
 
-    def _keep_segment(self, segment: Segment) -> None:
-        if segment.damaged_bytes:
-            log.warning("%s: %d damaged bytes are passed over", segment.path, segment.damaged_bytes)
-        self._segments.append(segment)
-        if segment.clock is not None:
-            self._ages.learn(segment.clock)
-        if not segment.left:
-            self._remove(segment)
+    @property
+    def dropped(self) -> Counter[str]:
+        return self._losses.counts
 
     # --- sampling ---
 
@@ -132,7 +123,9 @@ class Spool:
         self._memory_bytes += len(held.tail)
         while self._memory_bytes > self.limits.memory_bytes_max and len(self._memory) > 1:
             self._forget_oldest()
-            self._drop(1, "memory", "the disk takes no writes and the memory for batches is full", held.then)
+            self._losses.add(
+                1, "memory", "the disk takes no writes and the memory for batches is full", held.then
+            )
 
     def _forget_oldest(self) -> None:
         self._memory_bytes -= len(self._memory.popleft().tail)
@@ -180,7 +173,9 @@ class Spool:
     def refuse(self, held: Held, now: Moment, why: str) -> None:
         """This one will never be taken."""
         self.done([held.seq])
-        self._drop(1, "refused", f"the collector refused them: {why}", now, key=re.sub("[0-9]+", "", why))
+        self._losses.add(
+            1, "refused", f"the collector refused them: {why}", now, key=re.sub("[0-9]+", "", why)
+        )
 
     @property
     def floor(self) -> int:
@@ -237,7 +232,7 @@ class Spool:
             elif self._ages.age_ms(then, now) <= self.limits.age_ms_max:
                 fit.append(entry)
         if old:
-            self._drop(len(old), "old", self._old_words, now)
+            self._losses.add(len(old), "old", self._old_words, now)
             self._done_on_disk(segment, old)
         return fit
 
@@ -266,7 +261,7 @@ class Spool:
                 for segment in self._segments:
                     if segment.boot_id == now.boot_id:
                         segment.sync()
-                _sync_folder(self.folder)
+                folders.sync(self.folder)
             except OSError as error:
                 self._cannot_write(error)
 
@@ -350,18 +345,8 @@ class Spool:
     # --- giving up ---
 
     def _give_up(self, segment: Segment, reason: str, words: str, now: Moment) -> None:
-        self._drop(segment.left, reason, words, now)
+        self._losses.add(segment.left, reason, words, now)
         self._remove(segment)
-
-    def _drop(self, count: int, reason: str, words: str, now: Moment, key: str = "") -> None:
-        """Count what is given up, and say so once an hour per reason."""
-        self.dropped[reason] += count
-        said_ms = self._said.get(reason + key, -SAY_AGAIN_MS)
-        known = reason + key in self._said or len(self._said) < REASONS_MAX
-        if count and known and now.boot_ms - said_ms >= SAY_AGAIN_MS:
-            self._said[reason + key] = now.boot_ms
-            total = self.dropped.total()
-            log.error("given up because %s: %d batches now, %d since the start", words, count, total)
 
     def _expire(self, now: Moment) -> None:
         """Give up what is older than the limit, whole segments first."""
@@ -370,31 +355,8 @@ class Spool:
                 self._give_up(segment, "old", self._old_words, now)
         while self._memory and self._ages.too_old(self._memory[0].then, now):
             self._forget_oldest()
-            self._drop(1, "old", self._old_words, now)
+            self._losses.add(1, "old", self._old_words, now)
 
     @property
     def _old_words(self) -> str:
         return f"they are older than {self.limits.age_ms_max // 1000} s (see spool_age)"
-
-
-def _lock(folder: Path) -> int:
-    """Make this process the only one that uses the folder, for as long as the descriptor is open."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pid = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(descriptor)
-        raise SpoolError(f"{folder} is in use by another agent (process {pid}); stop it first") from None
-    with contextlib.suppress(OSError):  # the number only helps people; the disk may be full
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

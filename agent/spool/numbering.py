@@ -27,15 +27,18 @@ class Numbering:
     """Gives the numbers of one spool; `path` holds the spool's id and how far numbers are reserved.
 
     The file is two slots that are written in turn and in place, which needs no room on a disk that is full and leaves
-    one of them whole if the power fails. OSError from the constructor: the first reservation cannot be written.
+    one of them whole if the power fails. `anew` gives the spool a new id, whatever it had. OSError from the
+    constructor: the first reservation cannot be written.
     """
 
-    def __init__(self, path: Path, at_least: int = 0, step: int = STEP) -> None:
+    def __init__(self, path: Path, at_least: int = 0, step: int = STEP, *, anew: bool = False) -> None:
         self._path = path
         self._step = step
         self._slot = 0
         self._said = False
         self.spool, reserved = self._read()
+        if anew:
+            self.spool = new_spool_id()
         self.next = max(reserved, at_least)
         self._reserved = self.next
         self._reserve()

@@ -1,0 +1,124 @@
+"""An order as a run of a program that the config names: as it stands, without a shell, within a time.
+
+In its arguments {{to}}, {{from}}, {{service}} and {{direction}} stand for the order's; its environment holds them too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Sequence
+
+from collector.advice.orders import Order, Ran, shown
+
+OUTPUT_BYTES_MAX = 4_096
+"""Of what it says so much is kept; the rest is read and forgotten, so that it need not wait for us."""
+PARTING_S = 2.0
+LAST_WORDS_S = 0.5
+"""How long what it said is waited for once it has ended."""
+KEPT = ("PATH", "HOME", "LANG", "KUBECONFIG")
+"""Of our own environment it gets these and nothing else: ours may hold secrets."""
+
+
+def arguments(command: Sequence[str], order: Order) -> list[str]:
+    """The command with the order's values in their places."""
+    values = _values(order)
+    filled = []
+    for argument in command:
+        for name, value in values.items():
+            argument = argument.replace("{{" + name + "}}", value)
+        filled.append(argument)
+    return filled
+
+
+async def run(command: Sequence[str], timeout_s: float, order: Order) -> Ran:
+    """Run it once and say truly what became of it. One that takes too long is ended, with all that it started."""
+    output, theirs = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *arguments(command, order),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+            env=_environment(order),
+            cwd="/",
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        os.close(output)
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        return Ran("failed", shown(f"{command[0]} could not be started: {reason}"))
+    finally:
+        os.close(theirs)
+    said = bytearray()
+    reading = asyncio.create_task(_read(output, said))
+    in_time = False
+    try:
+        async with asyncio.timeout(timeout_s):
+            await process.wait()
+            in_time = True
+    except TimeoutError:
+        pass
+    finally:
+        if not in_time:
+            await _end(process)
+        await asyncio.wait([reading], timeout=LAST_WORDS_S)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    if not in_time:
+        return Ran("unsure", _said(f"ended after {timeout_s:g} s", said))
+    return _judged(process.returncode or 0, said)
+
+
+async def _read(output: int, said: bytearray) -> None:
+    """A pipe of our own: the end of one that asyncio makes is waited for with the end of the program, and something
+    that the program leaves behind may hold it for ever."""
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(output, "rb", buffering=0)
+    )
+    try:
+        while chunk := await reader.read(65_536):
+            said += chunk[: OUTPUT_BYTES_MAX - len(said)]
+    finally:
+        transport.close()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask it and all that it started to end, then make them."""
+    for order in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, order)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PARTING_S):
+                await process.wait()
+
+
+def _judged(code: int, said: bytearray) -> Ran:
+    if code == 0:
+        return Ran("done", _said("exit code 0", said))
+    if code < 0:
+        return Ran("unsure", _said(f"ended by signal {-code}", said))
+    return Ran("failed", _said(f"exit code {code}", said))
+
+
+def _said(how: str, said: bytearray) -> str:
+    words = said.decode(errors="replace").strip()
+    return shown(f"{how}: {words}" if words else how)
+
+
+def _values(order: Order) -> dict[str, str]:
+    return {
+        "to": str(order.wanted),
+        "from": str(order.current),
+        "service": order.service,
+        "direction": order.direction,
+    }
+
+
+def _environment(order: Order) -> dict[str, str]:
+    ours = {name: os.environ[name] for name in KEPT if name in os.environ}
+    told = {**_values(order), "reason": order.reason, "by": order.by, "run": str(order.run)}
+    return {**ours, **{f"WATCHKEEPER_{name.upper()}": value for name, value in told.items()}}

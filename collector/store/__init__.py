@@ -16,6 +16,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from agent.wire import Evidence
+from collector.store.advice import Advice
 from collector.store.jobs import Jobs
 from collector.store.listing import Listing
 from collector.store.people import People
@@ -352,6 +353,7 @@ class Store(Protocol):
     people: People
     jobs: Jobs
     settings: Settings
+    advice: Advice
     policy: PolicyKept
     promises: Promises
 

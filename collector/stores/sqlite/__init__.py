@@ -19,6 +19,7 @@ from collector.store import (
     StoreError,
     StoreHealth,
 )
+from collector.store.advice import Advice
 from collector.store.jobs import Jobs
 from collector.store.listing import Listing
 from collector.store.people import People
@@ -26,6 +27,7 @@ from collector.store.policy import PolicyKept
 from collector.store.promises import Promises
 from collector.store.settings import Settings
 from collector.stores.sqlite import commit, forgetting, upkeep
+from collector.stores.sqlite.advice import SqliteAdvice
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.hosts import SqliteHosts
 from collector.stores.sqlite.incidents import SqliteIncidents
@@ -81,6 +83,7 @@ class SqliteStore:
         self.jobs: Jobs = SqliteJobs(self._readers, self._writer)
         self.people: People = SqlitePeople(self._readers, self._writer)
         self.settings: Settings = SqliteSettings(self._readers, self._writer)
+        self.advice: Advice = SqliteAdvice(self._readers, self._writer)
         self.policy: PolicyKept = SqlitePolicy(self._readers, self._writer)
         self.promises: Promises = SqlitePromises(self._readers, self._writer, layouts)
 

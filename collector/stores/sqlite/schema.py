@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from collector.store import StoreError
+from collector.stores.sqlite.advice import advice
 from collector.stores.sqlite.columnar import columnar
 from collector.stores.sqlite.connection import APPLICATION_ID
 from collector.stores.sqlite.evidence import evidence
@@ -257,7 +258,7 @@ def ground_floor(db: Database) -> None:
     db.conn.execute("INSERT INTO meta VALUES ('instance', ?)", [secrets.token_hex(8)])
 
 
-STEPS = (ground_floor, columnar, evidence, remarks, people, promises, settings, jobs, policy)
+STEPS = (ground_floor, columnar, evidence, remarks, people, promises, settings, jobs, policy, advice)
 MIGRATIONS = Migrations("watchkeeper")
 for step in STEPS:
     MIGRATIONS()(step)

@@ -18,7 +18,10 @@ from tests.collector.stores.builders import DAY, NOW, enrolled, sealed
 from tests.collector.stores.lived_in import look
 from tests.conftest import Needs
 
-FILES = sorted((Path(__file__).parents[3] / "data" / "stores").glob("*.db.gz"))
+FILES = sorted(
+    (Path(__file__).parents[3] / "data" / "stores").glob("*.db.gz"),
+    key=lambda file: int(file.name.partition("-")[0]),
+)
 STEP_OF = {file: file.name.removesuffix(".db.gz").partition("-")[2] for file in FILES}
 OLDER = [file for file in FILES if STEP_OF[file] != STEPS[-1].__name__]
 

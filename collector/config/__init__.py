@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 import collector.channels
 from agent.options import (
@@ -30,6 +31,7 @@ from collector.config.heartbeat import HeartbeatOptions
 from collector.config.jobs import JobOptions, refuse_one_token_twice
 from collector.config.kinds import kind_of, refuse_one_name_twice
 from collector.config.rulefiles import PACKS, WrittenRule, find_rules, read_rules, rules_in
+from collector.config.thresholds import Thresholds, with_limits
 from rules.engine import Rule
 from rules.model import ChannelView
 
@@ -45,6 +47,7 @@ __all__ = [
     "find_rules",
     "load",
     "load_rules",
+    "loaded_of",
     "parse_listen",
     "read_rules",
     "rules_in",
@@ -72,6 +75,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     connections_max: how many connections may be open at once
     packs: which of the rules that come with Watchkeeper hold
     rules: files of your own rules; one with the name of a pack's rule takes its place
+    thresholds: limits of the packs' rules that most people want to change
     channels: whom to tell
     heartbeat: who is told, again and again, that the collector is well
     jobs: what runs elsewhere, and calls /ping/TOKEN when it has ended
@@ -89,6 +93,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     connections_max: Annotated[int, Meta(ge=8, le=1_000_000)] = 4_096
     packs: tuple[str, ...] = ("hosts", "services", "critical", "collector")
     rules: tuple[str, ...] = ("rules.d/*.yaml",)
+    thresholds: Thresholds = Thresholds()
     channels: list[ChannelOptions] = []
     heartbeat: HeartbeatOptions | None = None
     jobs: Annotated[list[JobOptions], Meta(max_length=JOBS_MAX)] = []
@@ -145,9 +150,14 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         root = read_yaml(path or DEFAULT_FILE)
     root.only("agent", "collector")
     section = overlay_environment(root, environ, section="collector").get("collector")
+    return loaded_of(section, (path or DEFAULT_FILE).parent)
+
+
+def loaded_of(section: Node, folder: Path) -> Loaded:
+    """The config that the section `collector:` of a file in `folder` makes. Raises ConfigError."""
     config = convert(section, CollectorConfig, kinds={ChannelOptions: KindSet(discover(collector.channels))})
     definitions = read_definitions(section.get("checks")) if config.checks else []
-    loaded = Loaded(config, (path or DEFAULT_FILE).parent, section, definitions)
+    loaded = Loaded(config, folder, section, definitions)
     _refuse_bad_addresses(loaded)
     refuse_one_name_twice("channels", config.channels, section.get("channels"))
     refuse_one_name_twice("jobs", config.jobs, section.get("jobs"))
@@ -174,9 +184,13 @@ def load_rules(loaded: Loaded) -> list[Rule]:
 
 def written_rules(loaded: Loaded) -> list[WrittenRule]:
     """The rules of the packs and files that the config names, those of a file replacing a pack's of the same name;
-    those that are switched off as well. Raises ConfigError."""
+    those that are switched off as well. A pack's rule has the limits of `thresholds`. Raises ConfigError."""
     config, section = loaded.config, loaded.section
-    return find_rules(config.packs, config.rules, loaded.folder, section)
+    found = find_rules(config.packs, config.rules, loaded.folder, section)
+    return [
+        replace(one, rule=with_limits(one.rule, config.thresholds)) if one.file.parent == PACKS else one
+        for one in found
+    ]
 
 
 def build_channel(options: ChannelOptions) -> Channel:

@@ -1,0 +1,77 @@
+"""The few limits that most people want to change, by one number each, without writing a rule."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from rules.engine import Rule
+from rules.kinds._limits import LimitRule
+from rules.model import Severity
+
+Percent = Annotated[float, Meta(gt=0, le=100)]
+Milliseconds = Annotated[float, Meta(gt=0, le=3_600_000)]
+
+RULES = {
+    "cpu-high": "cpu",
+    "memory-high": "memory",
+    "http-slow": "response_time",
+    "tcp-slow": "response_time",
+    "response-time-high": "response_time",
+}
+"""Which limits each of the packs' rules has from here."""
+
+
+class Thresholds(Struct, kw_only=True, frozen=True):
+    """Limits of the rules in the packs, and what services aim at. Rules of your own have limits of their own.
+
+    cpu_warning_pct: from which use of its processor on a host is worth a warning
+    cpu_critical_pct: and from which on it is critical
+    memory_warning_pct: the same of its memory
+    memory_critical_pct: the same of its memory
+    response_time_warning: answers that take longer than this are worth a warning
+    response_time_critical: and from this on they are critical
+    uptime_target_pct: how much of the time services are to be up, in the view of the whole fleet
+    response_time_target: how quickly they are to answer, in the same view
+    """
+
+    cpu_warning_pct: Percent = 80
+    cpu_critical_pct: Percent = 95
+    memory_warning_pct: Percent = 80
+    memory_critical_pct: Percent = 95
+    response_time_warning_ms: Milliseconds = 1_000
+    response_time_critical_ms: Milliseconds = 5_000
+    uptime_target_pct: Percent = 99.99
+    response_time_target_ms: Milliseconds = 100
+
+    def __post_init__(self) -> None:
+        for subject, unit in (("cpu", "pct"), ("memory", "pct"), ("response_time", "ms")):
+            limits = self._limits(subject, unit)
+            if not limits["warning"] < limits["critical"]:
+                raise ValueError(
+                    f"the warning of {subject} has to lie below what is critical: "
+                    f"{limits['warning']:g} is not less than {limits['critical']:g}"
+                )
+
+    def limits(self, rule: str) -> dict[Severity, float] | None:
+        """Those of one of the packs' rules; None for a rule that has none from here."""
+        subject = RULES.get(rule)
+        if subject is None:
+            return None
+        return self._limits(subject, "ms" if subject == "response_time" else "pct")
+
+    def _limits(self, subject: str, unit: str) -> dict[Severity, float]:
+        return {
+            "warning": getattr(self, f"{subject}_warning_{unit}"),
+            "critical": getattr(self, f"{subject}_critical_{unit}"),
+        }
+
+
+def with_limits(rule: Rule, thresholds: Thresholds) -> Rule:
+    """A rule of a pack with the limits that are set for it; the very same where that changes nothing."""
+    limits = thresholds.limits(rule.name)
+    if limits is None or not isinstance(rule, LimitRule) or rule.options.limits == limits:
+        return rule
+    return type(rule)(replace(rule.options, above=limits, clear=None))

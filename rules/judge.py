@@ -9,11 +9,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from rules.engine import Sample, Track
-from rules.memory import Memory, binding_labels
+from rules.memory import GAPS_MAX, Memory, binding_labels
 from rules.model import Arrival, Change, CheckAnswer, Host, Outcome
 from rules.record import Recorder
 from rules.repair import repair, repairs_due
-from rules.seen import Seen
+from rules.seen import Seen, TooManyGaps
 from rules.tick import tick
 from rules.watch import Watch, apply, replace_rules
 
@@ -74,7 +74,12 @@ def _seen(memory: Memory, arrival: Arrival) -> Seen | None:
     else:
         seen = Seen(before.host, before.spool, before.below, list(before.ranges))
     seen.forget_below(arrival.floor)
-    return seen if seen.add(arrival.seq) else None
+    gaps = len(seen.ranges)
+    if not seen.add(arrival.seq):
+        return None
+    if len(seen.ranges) > gaps and memory.gaps() >= GAPS_MAX:
+        raise TooManyGaps(f"host {arrival.host} has {GAPS_MAX} gaps in its numbering already")
+    return seen
 
 
 # --- the host ---------------------------------------------------------------------------------------------------------
@@ -91,11 +96,13 @@ def _known(host: Host, arrival: Arrival) -> Host:
 def _host_after(memory: Memory, host: Host, arrival: Arrival) -> Host:
     """The host's record after a batch that is its newest; `host` is the one before it."""
     labels, own_labels, facts = host.labels, host.own_labels, host.facts
-    facts_at = min(memory.facts_at, host.last_at or 0)
-    if arrival.labels is not None and arrival.at >= facts_at:
-        labels, own_labels = _merged(host, arrival.labels)
-    if arrival.facts is not None and arrival.at >= facts_at:
-        facts = arrival.facts
+    facts_at = min(host.facts_at, host.last_at or 0)
+    if arrival.at >= facts_at and not (arrival.labels is None and arrival.facts is None):
+        facts_at = arrival.at
+        if arrival.labels is not None:
+            labels, own_labels = _merged(host, arrival.labels)
+        if arrival.facts is not None:
+            facts = arrival.facts
     heard_before = host.arrived_at or 0
     return Host(
         host.id,
@@ -107,16 +114,18 @@ def _host_after(memory: Memory, host: Host, arrival: Arrival) -> Host:
         arrival.at,
         arrival.every_ms,
         arrival.skew_ms,
-        _flags_after(host, arrival),
+        _flags_after(memory, host, arrival),
         own_labels,
+        facts_at,
     )
 
 
-def _flags_after(host: Host, arrival: Arrival) -> tuple[str, ...]:
+def _flags_after(memory: Memory, host: Host, arrival: Arrival) -> tuple[str, ...]:
     """What is odd about the host then. A bye stands until there is a sample from after it was heard."""
+    flags = (*arrival.flags, "cloned") if memory.is_cloned(arrival) else arrival.flags
     if host.flags and host.bye is not None and arrival.at <= (host.arrived_at or 0):
-        return (*arrival.flags, host.bye)
-    return arrival.flags
+        return (*flags, host.bye)
+    return flags
 
 
 def _host_after_late(memory: Memory, host: Host, arrival: Arrival) -> Host:

@@ -8,15 +8,20 @@ from msgspec import Struct
 
 from rules.engine import Key, Plans, Track
 from rules.kinds import ArrivalRule
-from rules.model import Change, CheckAnswer, Host, Outcome, RuleState
+from rules.model import Arrival, Change, CheckAnswer, Host, Outcome, RuleState
 from rules.seen import Seen
 
 NEVER = 2**62
 UNDO_MAX = 64
 """Steps back that are kept for each host; a late batch from before them is judged from less exact ground."""
-SPOOLS_MAX = 1_000
+SPOOLS_MAX = 100
 """Spools of one host; of more, the one heard of longest ago is forgotten. An agent whose folder does not outlive it has
 a new one at every start."""
+GAPS_MAX = 2_000
+"""In the numbering of all spools of one host together: what would open another is put off."""
+RETURNS, RETURNS_MS, RETURNS_TICKS = 3, 600_000, 6
+"""Two agents that push as one host each come back after the other, time and again. One that is set up anew may seem to,
+by what was on its way still."""
 RESTART_MS = 300_000
 """How long a host may take to be back, that said it would, before its silence counts."""
 REPAIR_TICKS_MAX = 5_000
@@ -37,7 +42,7 @@ class Memory:
     heard last, or we began to listen; that is NEVER for a host that was never heard."""
 
     __slots__ = (
-        "absence", "absence_rules", "checks", "facts_at", "host", "late", "layout", "patience_ms", "quiet_since",
+        "absence", "absence_rules", "checks", "host", "late", "layout", "patience_ms", "quiet_since", "returned_at",
         "seen", "track", "undo", "undo_from",
     )  # fmt: skip
 
@@ -45,7 +50,7 @@ class Memory:
         self.host = host
         self.seen: dict[str, Seen] = {}
         self.checks: dict[str, CheckAnswer] = {}
-        self.facts_at = 0
+        self.returned_at: tuple[int, ...] = (host.arrived_at or 0,) * 2 if "cloned" in host.flags else ()
         self.absence: dict[str, RuleState] = {}
         self.late: Late | None = None
         self.undo: list[Change] = []
@@ -94,6 +99,8 @@ class Memory:
         assert arrival is not None
         before = self.host
         self._know(host)
+        if len(self.seen) > 1:
+            self.returned_at = self._returns(arrival)
         if outcome.seen is not None:
             self._see(outcome.seen)
         for answer in outcome.checks:
@@ -101,8 +108,6 @@ class Memory:
         if outcome.repair_from is not None:
             late = self.late or Late(outcome.repair_from, outcome.judged_at, outcome.judged_at)
             self.late = Late(min(late.start, outcome.repair_from), late.first_noted_at, outcome.judged_at)
-        if arrival.facts is not None or arrival.labels is not None:
-            self.facts_at = max(self.facts_at, arrival.at)
         if not outcome.late and self.layout is not arrival.layout:
             self._switch(arrival.layout, plans)
         if host.labels is not before.labels and host.labels != before.labels:
@@ -124,6 +129,23 @@ class Memory:
         self.seen[seen.spool] = seen
         if len(self.seen) > SPOOLS_MAX:
             del self.seen[next(iter(self.seen))]
+
+    def _returns(self, arrival: Arrival) -> tuple[int, ...]:
+        """When a spool was heard of again after another was, the latest few times."""
+        if arrival.spool not in self.seen or next(reversed(self.seen)) == arrival.spool:
+            return self.returned_at
+        return (*self.returned_at, arrival.arrived_at)[-RETURNS:]
+
+    def is_cloned(self, arrival: Arrival) -> bool:
+        """Whether this batch, and those of late, show that there are two agents."""
+        if len(self.seen) < 2:
+            return False
+        returns = self._returns(arrival)
+        lately_ms = max(RETURNS_MS, RETURNS_TICKS * arrival.every_ms)
+        return len(returns) == RETURNS and 0 <= arrival.arrived_at - returns[0] <= lately_ms
+
+    def gaps(self) -> int:
+        return sum(len(seen.ranges) for seen in self.seen.values())
 
     def _know(self, host: Host) -> None:
         """Have the host's record as it is now. Where it goes back, our own clock was set back: no step is undone over

@@ -47,9 +47,11 @@ class Host(Struct):
 
     `arrived_at` is when it was last heard, by the collector's clock; `last_at` the newest sample's time, corrected for
     skew. Both are None for a host that has never been heard. `flags` say what is odd about it, by a short code each:
-    `clock` (its clock is off by `skew_ms`), `series` (more series than are kept), and one of BYES when its last word
-    was that it stops. `own_labels` names those of `labels` that are the agent's own word; all others were set at
-    enrolment or by an admin.
+    `clock` (its clock is off by `skew_ms`), `series` (more series than are kept), `churn` (its series change so often
+    that only those are kept which stay), `names` (some of its series have names that are none, and are left out),
+    `cloned` (two agents push as it), and one of BYES when its last word was that it stops. `own_labels` names those of
+    `labels` that are the agent's own word; all others were set at enrolment or by an admin. `facts_at` is the sample
+    time at which it last said its facts or labels.
     """
 
     id: int
@@ -63,6 +65,7 @@ class Host(Struct):
     skew_ms: int = 0
     flags: tuple[str, ...] = ()
     own_labels: tuple[str, ...] = ()
+    facts_at: int = 0
 
     @property
     def subject(self) -> str:

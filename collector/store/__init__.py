@@ -17,6 +17,9 @@ from msgspec import Struct
 
 from agent.wire import Evidence
 from collector.store.advice import Advice
+from collector.store.hosts import SERVICES_MAX as SERVICES_MAX
+from collector.store.hosts import Hosts as Hosts
+from collector.store.hosts import TokenRow as TokenRow
 from collector.store.jobs import Jobs
 from collector.store.listing import Listing
 from collector.store.people import People
@@ -33,9 +36,7 @@ POINTS_MAX = 1_000_000
 """No range of a series holds more; a longer one is refused rather than cut."""
 SERIES_AT_ONCE_MAX = 100
 DAY_MS = 86_400_000
-SERVICES_MAX = 200
-"""Services whose own metrics are kept."""
-SPOOLS_PER_HOST_MAX = CHECKS_PER_HOST_MAX = 1_000
+SPOOLS_PER_HOST_MAX, CHECKS_PER_HOST_MAX = 100, 1_000
 """A host keeps no more of either; those heard of longest ago are forgotten."""
 
 
@@ -67,16 +68,6 @@ class Remembered(Struct):
     next_alert: int
     next_incident: int
     sent: list[tuple[str, int]] = []
-
-
-class TokenRow(Struct, frozen=True):
-    """An agent's token as it is kept: only the SHA-256 of its secret."""
-
-    id: str
-    host: int
-    secret_sha256: bytes
-    created_at: int
-    revoked_at: int | None = None
 
 
 class Latest(Struct, frozen=True):
@@ -190,33 +181,6 @@ class StoreHealth(Struct, frozen=True):
 
 
 # --- protocols --------------------------------------------------------------------------------------------------------
-
-
-class Hosts(Protocol):
-    async def enrol(
-        self, name: str, labels: dict[str, str], token_id: str, secret_sha256: bytes, now: int
-    ) -> Host:
-        """A new host and its token. StoreError when the name is taken."""
-        ...
-
-    async def add_token(self, host: int, token_id: str, secret_sha256: bytes, now: int) -> None:
-        """A further token for a host that is enrolled. StoreError when there is no such host."""
-        ...
-
-    async def add_service(self, name: str, now: int) -> Host:
-        """The source of a service's own metrics, called SERVICE + name and labelled `service`; made when it is missing.
-        It has no token: no agent can push as it. StoreError when there are SERVICES_MAX already."""
-        ...
-
-    async def token(self, token_id: str) -> TokenRow | None: ...
-
-    async def revoke(self, token_id: str, now: int) -> bool:
-        """False when there is no such token, or it is revoked already."""
-        ...
-
-    async def all(self) -> list[Host]:
-        """In name order, services among them."""
-        ...
 
 
 class Samples(Protocol):

@@ -11,7 +11,7 @@ import gzip
 import json
 import sys
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import uvloop
@@ -36,8 +36,9 @@ class MemoryHosts:
 
     def __init__(self) -> None:
         self.hosts: list[Host] = []
-        self.tokens: dict[str, TokenRow] = {}
+        self.rows: dict[str, TokenRow] = {}
         self.asked: list[str] = []
+        self.asked_together: list[int] = []
         self.broken: str | None = None
 
     async def enrol(
@@ -49,7 +50,7 @@ class MemoryHosts:
         return host
 
     async def add_token(self, host: int, token_id: str, secret_sha256: bytes, now: int) -> None:
-        self.tokens[token_id] = TokenRow(token_id, host, secret_sha256, now)
+        self.rows[token_id] = TokenRow(token_id, host, secret_sha256, now)
 
     async def add_service(self, name: str, now: int) -> Host:
         host = Host(len(self.hosts) + 1, f"service:{name}", {"service": name}, enrolled_at=now)
@@ -61,11 +62,15 @@ class MemoryHosts:
         await asyncio.sleep(0)
         if self.broken:
             raise StoreError(self.broken)
-        return self.tokens.get(token_id)
+        return self.rows.get(token_id)
+
+    async def tokens(self, token_ids: Sequence[str]) -> list[TokenRow]:
+        self.asked_together.append(len(token_ids))
+        return [row for token_id in token_ids if (row := await self.token(token_id)) is not None]
 
     async def revoke(self, token_id: str, now: int) -> bool:
-        row = self.tokens[token_id]
-        self.tokens[token_id] = TokenRow(row.id, row.host, row.secret_sha256, row.created_at, now)
+        row = self.rows[token_id]
+        self.rows[token_id] = TokenRow(row.id, row.host, row.secret_sha256, row.created_at, now)
         return True
 
     async def all(self) -> list[Host]:
@@ -200,7 +205,6 @@ async def open_door(
     limits: Limits | None = None,
     routes: list[web.RouteDef] | None = None,
     *,
-    loopback_only: bool = False,
     tls: Any = None,
     **ingest: Any,
 ) -> AsyncIterator[Door]:
@@ -222,7 +226,6 @@ async def open_door(
         registry=door.registry,
         limits=limits,
         tls=tls,
-        loopback_only=loopback_only,
         short_cuts=door.ingest.routes(),
     )
     health = Health([door.ingest.health, server.health], door.registry)

@@ -94,6 +94,19 @@ async def test_a_revocation_through_another_process_is_seen_without_any_push_wai
     assert await house.ask(token) == "token_revoked"
 
 
+async def test_a_fleet_of_tokens_is_read_again_in_a_few_questions() -> None:
+    house = House(reread_every_s=0.0)
+    tokens = [await house.hosts.enrolled(f"web-{number}") for number in range(2_500)]
+    for token in tokens:
+        await house.ask(token)
+    await house.hosts.revoke(tokens[-1].id, NOW)
+    house.now += FRESH_MS
+    assert [await house.ask(token) for token in tokens] == list(range(1, 2_501))
+    await house.rereading_is_done()
+    assert house.hosts.asked_together == [1_000, 1_000, 500]
+    assert await house.ask(tokens[-1]) == "token_revoked"
+
+
 async def test_a_revocation_in_this_process_is_seen_at_once() -> None:
     house = House()
     token = await house.hosts.enrolled("web-1")
@@ -137,7 +150,7 @@ async def test_guessing_neither_fills_memory_nor_pushes_out_who_is_known() -> No
 async def test_a_store_that_fails_puts_newcomers_off_and_leaves_known_hosts_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    house = House(rereads_per_s=1_000_000)
+    house = House(reread_every_s=0.0)
     known, newcomer = await house.hosts.enrolled("web-1"), await house.hosts.enrolled("web-2")
     await house.ask(known)
     house.hosts.broken = "the disk is gone"

@@ -22,10 +22,12 @@ from rules.model import Arrival, Host, Outcome
 from rules.seen import Seen
 
 BATCHES = Rows("INSERT INTO batches (id, host, at, arrived_at, every_ms, layout, samples)", 7)
+LAST = "SELECT coalesce(max(id), 0) FROM batches"
+REMOVED = "SELECT id FROM hosts WHERE removed"
 COUNT = "UPDATE meta SET value = value + ? WHERE key = 'batches'"
 HOST = """
-    UPDATE hosts SET labels = ?2, facts = ?3, own_labels = ?4
-    WHERE id = ?1 AND (labels <> ?2 OR facts <> ?3 OR own_labels <> ?4)
+    UPDATE hosts SET labels = ?2, facts = ?3, own_labels = ?4, facts_at = ?5
+    WHERE id = ?1 AND (labels <> ?2 OR facts <> ?3 OR own_labels <> ?4 OR facts_at <> ?5)
 """
 
 
@@ -71,18 +73,32 @@ FORGET_STATES = Rows("DELETE FROM rule_states WHERE (rule, subject) IN (", 2, ")
 
 def keep(connection: sqlite3.Connection, outcomes: Sequence[Outcome], written: Written) -> None:
     """Write all that follows from `outcomes`, in their order, within the caller's transaction."""
-    _keep_batches(connection, outcomes, written.layouts)
-    _keep_hosts(connection, outcomes, written)
-    _keep_seen(connection, outcomes)
-    _keep_checks(connection, outcomes)
+    there = _of_hosts_that_are_there(connection, outcomes)
+    _keep_batches(connection, there, written.layouts)
+    _keep_hosts(connection, there, written)
+    _keep_seen(connection, there)
+    _keep_checks(connection, there)
     _keep_judgement(connection, outcomes)
     note_late(connection, outcomes)
+
+
+def _of_hosts_that_are_there(
+    connection: sqlite3.Connection, outcomes: Sequence[Outcome]
+) -> Sequence[Outcome]:
+    """Another process may have removed a host while its batch was on its way. Its alerts end all the same."""
+    removed = {host for (host,) in connection.execute(REMOVED)}
+    return [outcome for outcome in outcomes if _host_of(outcome) not in removed] if removed else outcomes
+
+
+def _host_of(outcome: Outcome) -> int | None:
+    of = outcome.arrival.host if outcome.arrival is not None else None
+    return outcome.host.id if of is None and outcome.host is not None else of
 
 
 def _keep_batches(
     connection: sqlite3.Connection, outcomes: Sequence[Outcome], layouts: WrittenLayouts
 ) -> None:
-    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM batches").fetchone()
+    (last,) = connection.execute(LAST).fetchone()
     batches: list[Sequence[Any]] = []
     heard: list[Sequence[Any]] = []
     for outcome in outcomes:
@@ -102,8 +118,8 @@ def _keep_hosts(connection: sqlite3.Connection, outcomes: Sequence[Outcome], wri
     newest = {host.id: (host, outcome) for outcome in outcomes if (host := outcome.host) is not None}
     for host, outcome in newest.values():
         if written.take(host):
-            row = host.id, json_text(host.labels), json_text(host.facts), json_text(host.own_labels)
-            connection.execute(HOST, row)
+            labels, facts, own_labels = map(json_text, (host.labels, host.facts, host.own_labels))
+            connection.execute(HOST, (host.id, labels, facts, own_labels, host.facts_at))
         if outcome.arrival is None:
             flags = json_text(host.flags)
             connection.execute(HEARD_OF, (host.id, host.every_ms, host.skew_ms, flags, host.arrived_at or 0))

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from collector.store import DAY_MS, LIST_MAX, Keep
-from collector.stores.sqlite import promised
+from collector.stores.sqlite import leaving, promised
 from collector.stores.sqlite.ranges import HOUR_MS
 from collector.stores.sqlite.room import Room
 from collector.stores.sqlite.steps import SAMPLES_FROM
@@ -80,6 +80,7 @@ def forget(connection: sqlite3.Connection, keep: Keep, now: int, room: Room, wri
         lambda: _forget_samples(connection, now - keep.samples_ms, now),
         lambda: _forget_days(connection, now - keep.rollups_ms),
         lambda: _forget_history(connection, now - keep.history_ms, now),
+        lambda: leaving.forget(connection),
         lambda: promised.forget(connection, now - keep.history_ms),
         lambda: _make_room(connection, room, now),
         lambda: _forget_layouts(connection, now - keep.samples_ms, written),

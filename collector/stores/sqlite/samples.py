@@ -34,6 +34,8 @@ LATEST = f"""
     LEFT JOIN heard ON heard.host = hosts.id
     LEFT JOIN batches ON batches.id = heard.batch
 """
+OVERVIEW = f"{LATEST} WHERE NOT hosts.removed ORDER BY hosts.name"
+LATEST_OF_ONE = f"{LATEST} WHERE hosts.id = ? AND NOT hosts.removed"
 NEWEST = """
     SELECT heard.host, batches.at, batches.layout, batches.samples FROM heard
     JOIN batches ON batches.id = heard.batch ORDER BY heard.host
@@ -50,15 +52,13 @@ class SqliteSamples:
 
     async def overview(self) -> list[Latest]:
         def job(connection: sqlite3.Connection) -> list[Latest]:
-            return [
-                self._latest(connection, row) for row in connection.execute(f"{LATEST} ORDER BY hosts.name")
-            ]
+            return [self._latest(connection, row) for row in connection.execute(OVERVIEW)]
 
         return await self._readers.read(job)
 
     async def latest(self, host: int) -> Latest | None:
         def job(connection: sqlite3.Connection) -> Latest | None:
-            row = connection.execute(f"{LATEST} WHERE hosts.id = ?", [host]).fetchone()
+            row = connection.execute(LATEST_OF_ONE, [host]).fetchone()
             return None if row is None else self._latest(connection, row)
 
         return await self._readers.read(job)

@@ -18,6 +18,7 @@ from collector.stores.sqlite.connection import APPLICATION_ID
 from collector.stores.sqlite.evidence import evidence
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.jobs import jobs
+from collector.stores.sqlite.leaving import leaving
 from collector.stores.sqlite.people import people
 from collector.stores.sqlite.policy import policy
 from collector.stores.sqlite.precaution import keep_a_copy
@@ -258,7 +259,7 @@ def ground_floor(db: Database) -> None:
     db.conn.execute("INSERT INTO meta VALUES ('instance', ?)", [secrets.token_hex(8)])
 
 
-STEPS = (ground_floor, columnar, evidence, remarks, people, promises, settings, jobs, policy, advice)
+STEPS = (ground_floor, columnar, evidence, remarks, people, promises, settings, jobs, policy, advice, leaving)
 MIGRATIONS = Migrations("watchkeeper")
 for step in STEPS:
     MIGRATIONS()(step)

@@ -32,7 +32,7 @@ def remember(connection: sqlite3.Connection, now: int) -> Remembered:
     (instance,) = connection.execute("SELECT value FROM meta WHERE key = 'instance'").fetchone()
     return Remembered(
         instance=instance,
-        hosts=all_hosts(connection),
+        hosts=all_hosts(connection, and_removed=True),
         seen=[
             Seen(host, spool, below, unpack_ranges(ranges))
             for host, spool, below, ranges in connection.execute(

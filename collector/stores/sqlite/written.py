@@ -11,7 +11,7 @@ class Written:
 
     def __init__(self) -> None:
         self.layouts = WrittenLayouts()
-        self._said_of_hosts: dict[int, tuple[object, object, object]] = {}
+        self._said_of_hosts: dict[int, tuple[object, object, object, int]] = {}
 
     def clear(self) -> None:
         self.layouts.clear()
@@ -23,8 +23,9 @@ class Written:
         It tells by the very objects, which batch after batch are the same ones: that costs a tenth of a look into the
         table, and now and then a row is written for nothing.
         """
-        labels, facts, own_labels = self._said_of_hosts.get(host.id, (None, None, None))
-        if labels is host.labels and facts is host.facts and own_labels is host.own_labels:
+        labels, facts, own_labels, facts_at = self._said_of_hosts.get(host.id, (None, None, None, 0))
+        is_same = labels is host.labels and facts is host.facts and own_labels is host.own_labels
+        if is_same and facts_at == host.facts_at:
             return False
-        self._said_of_hosts[host.id] = host.labels, host.facts, host.own_labels
+        self._said_of_hosts[host.id] = host.labels, host.facts, host.own_labels, host.facts_at
         return True

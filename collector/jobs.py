@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter
 from collector.config.jobs import JobOptions
 from collector.store import StoreError
 from collector.store.jobs import Jobs as Kept
+from collector.who import needs
 from rules.jobs import Job, began, ended, series
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Jobs:
     def routes(self) -> list[web.RouteDef]:
         """For jobs: no login, the address itself is the secret."""
         return [
-            web.route(method, path, self._ping)
+            web.route(method, path, needs(None, self._ping))
             for method in ("GET", "HEAD", "POST")
             for path in ("/ping/{token}", "/ping/{token}/{how}")
         ]

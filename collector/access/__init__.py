@@ -30,7 +30,7 @@ from collector.access.whence import Proxies
 from collector.store.people import People
 from collector.who import LOCAL
 
-STRANGERS_SHARE = 4
+STRANGERS_SHARE = 2
 """Whoever does not say who they are may ask that many times less often than whoever does."""
 
 

@@ -107,9 +107,9 @@ class Gate:
     async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         request[ASKED_BY], request[FORM_TOKEN] = NOBODY, ""
         request[ASKED_FROM] = whence = self._proxies.whence(request)
-        if request.path.startswith(AGENTS_BELOW):
-            return await handler(request)
         target = request.match_info.handler
+        if _is_of_agents(request):
+            return await handler(request)
         needed = needed_by(target) if is_declared(target) else None
         is_open = request.method in SAFE and is_declared(target) and needed is None
         try:
@@ -212,6 +212,12 @@ class Gate:
         if request.can_read_body:
             answer.force_close()  # what they had to say was not listened to
         return answer
+
+
+def _is_of_agents(request: web.Request) -> bool:
+    """By the route that was found, not by what the address says: those two may be read in different ways."""
+    resource = request.match_info.route.resource
+    return resource is not None and resource.canonical.startswith(AGENTS_BELOW)
 
 
 def _as_json(request: web.Request, refusal: Refusal) -> web.Response:

@@ -18,6 +18,7 @@ from prometheus_client.metrics_core import Metric
 
 from agent import wire
 from collector.health import Component
+from collector.who import needs
 
 ASK_TIMEOUT_S = 2.0
 RANK = {"ok": 0, "degraded": 1, "bad": 2}
@@ -62,10 +63,10 @@ class Health:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/health", self._alive),
-            web.get("/health/detailed", self._detailed),
-            web.get("/ready", self._ready),
-            web.get("/metrics", self._metrics),
+            web.get("/health", needs(None, self._alive)),
+            web.get("/health/detailed", needs("monitoring.read", self._detailed)),
+            web.get("/ready", needs(None, self._ready)),
+            web.get("/metrics", needs("monitoring.read", self._metrics)),
         ]
 
     async def report(self) -> Report:

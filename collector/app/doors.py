@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from collector.access.gate import safe_next
 from collector.api.health import Health
 from collector.config import CollectorConfig
+from collector.web.accounts import Accounts
 from collector.web.links import LinkPages
-from collector.who import ASKED_BY, LOCAL, Handler
 
 if TYPE_CHECKING:
     from collector.app.parts import Parts
-
-
-@web.middleware
-async def everybody_is_local(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The server lets nobody in but this machine."""
-    request[ASKED_BY] = LOCAL
-    return await handler(request)
 
 
 def application(
@@ -53,13 +47,21 @@ def application(
         show=parts.pages.incident,
         now_ms=now_ms,
     )
-    app = web.Application(middlewares=[everybody_is_local])
+    accounts = Accounts(parts.pages.frame, parts.access.own, parts.access.setup, safe_next=safe_next)
+    app = web.Application()
+    parts.access.guard(
+        app,
+        trusted_proxies=parts.proxies,
+        busy=parts.evaluator.is_behind,
+        show_trouble=parts.pages.frame.trouble,
+    )
     app.add_routes(
         [
             *parts.ingest.routes(),
             *health.routes(),
             *parts.api.routes(),
             *links.routes(),
+            *accounts.routes(),
             *parts.jobs.routes(),
             *parts.pages.routes(),
         ]

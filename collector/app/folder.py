@@ -33,6 +33,18 @@ def caretaker(loaded: Loaded) -> Caretaker:
     return SqliteCaretaker(loaded.state)
 
 
+def write_private(file: Path, text: str) -> None:
+    """Put a line that only the collector's user may read into a file, whole or not at all. StoreError."""
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write(f"{text}\n")
+        fresh.replace(file)
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror}") from None
+
+
 def key_in(folder: Path, name: str) -> bytes:
     """A key of this collector's own, in a file that only its user may read; made when it is missing. StoreError."""
     file = folder / name

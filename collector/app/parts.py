@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from collector.api.kept import Kept
 from collector.api.ticks import Ticks
+from collector.app.access import access, proxies
 from collector.app.api import api
 from collector.app.doors import application
 from collector.app.folder import key_in
@@ -64,7 +65,16 @@ class Parts:
         config = loaded.config
         self.store = store
         names = [options.name for options in config.channels]
-        self.pages = Pages(store, names, now_ms=now_ms, registry=registry)
+        self.access = access(store.people, loaded, now_ms=now_ms, monotonic=time.monotonic, registry=registry)
+        self.proxies = proxies(loaded)
+        self._link_base = config.link_base
+        self.pages = Pages(
+            store,
+            names,
+            status_is_public=config.access.status_page,
+            now_ms=now_ms,
+            registry=registry,
+        )
         self.links = Links(key_in(loaded.state, "links.key"), config.link_base, now_ms)
         self.notifier = Notifier(
             store.notices,
@@ -115,7 +125,6 @@ class Parts:
             *config.address,
             registry=registry,
             limits=Limits(connections_max=config.connections_max),
-            loopback_only=True,
             short_cuts=self.ingest.routes(),
         )
 
@@ -130,12 +139,15 @@ class Parts:
             await self.jobs.start()
             await self.notifier.start()
             await self.server.start()
+            if not self.server.is_on_loopback and not await self.access.setup.any_user():
+                self.access.setup.tell(self._link_base)
             undo.pop_all()
 
     async def stop(self) -> None:
         """Pushes are put off, what was judged is kept, what is being sent is finished."""
         await self.pages.close()
         await self.server.stop()
+        await self.access.close()
         await self.tokens.close()
         await self.ticks.close()
         await self.attendance.stop()
@@ -151,6 +163,7 @@ class Parts:
         if self._heartbeat is not None:
             rounds.start("heartbeat", self._beat_every_s, self._heartbeat.beat)
         rounds.start("attendance", NOTE_S, self.attendance.note)
+        rounds.start("sessions", FORGET_S, self.access.forget_ended)
         rounds.start("seal", SEAL_S, self.upkeep.seal)
         rounds.start("forget", FORGET_S, self.upkeep.forget)
 

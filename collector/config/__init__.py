@@ -26,6 +26,7 @@ from agent.options import (
     read_yaml,
 )
 from collector.channels import Channel, ChannelOptions
+from collector.config.access import AccessOptions
 from collector.config.definitions import Definition, read_definitions
 from collector.config.heartbeat import HeartbeatOptions
 from collector.config.jobs import JobOptions, refuse_one_token_twice
@@ -73,6 +74,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     disk_budget: how much disk the store may take; when it comes near, the oldest samples go before their time
     late_max: how late a batch may come, when an agent was cut off, and still be taken
     connections_max: how many connections may be open at once
+    access: who may what, for how long, and how often
     packs: which of the rules that come with Watchkeeper hold
     rules: files of your own rules; one with the name of a pack's rule takes its place
     thresholds: limits of the packs' rules that most people want to change
@@ -91,6 +93,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     disk_budget_bytes: Annotated[int, Meta(ge=256 * 1024 * 1024)] | None = None
     late_s_max: Annotated[float, Meta(ge=60, le=365 * 86_400)] = 7 * 86_400
     connections_max: Annotated[int, Meta(ge=8, le=1_000_000)] = 4_096
+    access: AccessOptions = AccessOptions()
     packs: tuple[str, ...] = ("hosts", "services", "critical", "collector")
     rules: tuple[str, ...] = ("rules.d/*.yaml",)
     thresholds: Thresholds = Thresholds()

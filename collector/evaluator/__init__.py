@@ -35,6 +35,8 @@ PAUSE_MS = 5_000
 """A tick this late means that we slept (or the clock was set): nobody is called silent for time we did not listen."""
 PUT_OFF_MS = 12_000
 """An agent that is told to come again later may stay away for so long beyond its interval, and is not missed for it."""
+BEHIND_FROM = QUEUE_MAX // 2
+"""While so much waits to be committed, pages and programs are put off."""
 
 
 class Evaluator:
@@ -83,6 +85,10 @@ class Evaluator:
         services = sum(memory.host.is_service for memory in self._watch.hosts.values())
         judged = f"{len(self._watch.hosts) - services} hosts" + (f", {services} services" if services else "")
         return Component("evaluator", "ok", f"Judging {judged} by {len(self._rules)} rules.")
+
+    def is_behind(self) -> bool:
+        """Whether so much waits to be committed that whoever can wait should."""
+        return len(self._committing) > BEHIND_FROM
 
     def hosts_by_state(self) -> dict[str, int]:
         """How many hosts are heard, silent (a rule says so), stopped as planned, and never heard yet; none while not

@@ -21,7 +21,7 @@ from collector.server.answers import FULL
 from collector.server.connection import Connection, ShortCuts
 from collector.server.gate import Gate, Limits
 from collector.server.listening import ServerError, listeners, room_for
-from collector.who import network_of
+from collector.who import LOOPBACK, network_of
 
 __all__ = ["Limits", "Server", "ServerError"]
 
@@ -38,11 +38,10 @@ log = logging.getLogger(__name__)
 class Server:
     """Serves an application on one host and port, under limits.
 
-    While `loopback_only` is true, peers from elsewhere get what agents and load balancers need and nothing more. Bodies
-    reach their handlers as they came: compressed ones are unpacked by whoever knows how large they may be.
+    Bodies reach their handlers as they came: compressed ones are unpacked by whoever knows how large they may be.
 
     `short_cuts` are routes of the application that are asked for so often that looking for them in its table would be
-    a twentieth of the work; their paths have no variables.
+    a twentieth of the work; their paths have no variables, and no middleware of the application sees them.
     """
 
     def __init__(
@@ -54,10 +53,9 @@ class Server:
         registry: CollectorRegistry,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
-        loopback_only: bool = False,
         short_cuts: Iterable[web.RouteDef] = (),
     ) -> None:
-        self._gate = Gate(limits or Limits(), registry, loopback_only)
+        self._gate = Gate(limits or Limits(), registry)
         # aiohttp waits twice that long: for the handler, then for the rest of its connection.
         self._runner = web.AppRunner(app, shutdown_timeout=self._gate.limits.stop_timeout_s / 2)
         self._host, self._port, self._tls = host, port, tls
@@ -93,9 +91,10 @@ class Server:
         """Where it listens; with port 0 asked for, this tells the port that was given."""
         return [listener.getsockname()[:2] for listener in self._listeners]
 
-    def open_to_everybody(self) -> None:
-        """From now on peers from elsewhere are served like those on loopback."""
-        self._gate.loopback_only = False
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether it listens to this machine alone."""
+        return all(network_of(address) == LOOPBACK for address, _ in self.addresses)
 
     def health(self) -> Component:
         if not self._listeners:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
@@ -16,15 +15,10 @@ from aiohttp.streams import StreamReader
 
 from collector.server import answers
 from collector.server.gate import Gate
-from collector.who import LOOPBACK, request_id_of
+from collector.who import request_id_of
 
 READ_BUFFER_BYTES = 64 * 1024
 HEADERS_MAX = 64
-
-OPEN_TO_ALL_BELOW = "/api/agent/"
-OPEN_TO_ALL = frozenset({"/health", "/ready"})
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
-LOOPBACK_NAME = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 ShortCuts = Mapping[tuple[str, str], Callable[[Any], Awaitable[web.StreamResponse]]]
 """Handlers by method and path."""
@@ -71,7 +65,7 @@ class Connection(web.RequestHandler):
         self._stalled_bytes = 0
         self._short_cuts = short_cuts
         self._inside = self._request_handler
-        self._request_handler = self._at_the_gate
+        self._request_handler = self._answer_shortly
 
     # --- from open to closed ---
 
@@ -208,25 +202,12 @@ class Connection(web.RequestHandler):
             self._stall.cancel()
             self._stall = None
 
-    async def _at_the_gate(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._gate.loopback_only and not self._may_pass(request):
-            self._gate.metrics.refused["not_loopback"].inc()
-            message = (
-                "pages and API are served to this machine only, under http://localhost or http://127.0.0.1"
-            )
-            return answers.problem(403, "not_loopback", message)
+    async def _answer_shortly(self, request: web.BaseRequest) -> web.StreamResponse:
         short_cut = self._short_cuts.get((request.method, request.path))
         if short_cut is not None:
             return await short_cut(request)
         assert self._inside is not None
         return await self._inside(request)
-
-    def _may_pass(self, request: web.BaseRequest) -> bool:
-        if request.path.startswith(OPEN_TO_ALL_BELOW) or request.path in OPEN_TO_ALL:
-            return True
-        # A proxy on this machine speaks for peers from anywhere, and a foreign page can give its own name our address.
-        own = LOOPBACK_NAME.fullmatch(request.headers.get("Host", "localhost")) is not None
-        return self._network == LOOPBACK and own and not any(name in request.headers for name in FORWARDED)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse | None, start_time: float | None

@@ -35,9 +35,7 @@ class Metrics:
             registry, "turned_away", "Connections refused", ("full", "network", "files")
         )
         self.cut = _by_why(registry, "cut", "Connections ended by a limit", ("head", "body", "stall", "tls"))
-        self.refused = _by_why(
-            registry, "refused", "Requests refused at the gate", ("not_http", "not_loopback")
-        )
+        self.refused = _by_why(registry, "refused", "Requests that made no sense", ("not_http",))
         self.errors = Counter(
             "watchkeeper_http_errors", "Requests that failed on our side", registry=registry
         )
@@ -51,10 +49,9 @@ def _by_why(registry: CollectorRegistry, name: str, text: str, whys: tuple[str, 
 class Gate:
     """Counts who is in. `connections_max` may be lowered to what the system allows."""
 
-    def __init__(self, limits: Limits, registry: CollectorRegistry, loopback_only: bool) -> None:
+    def __init__(self, limits: Limits, registry: CollectorRegistry) -> None:
         self.limits = limits
         self.metrics = Metrics(registry)
-        self.loopback_only = loopback_only
         self.connections_max = limits.connections_max
         self.open = 0
         self._open_by_network: Tally[str] = Tally()

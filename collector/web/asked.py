@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from collector.web.answers import Missing, Unclear
 from collector.web.words import Times, zone_named
+from collector.who import ASKED_BY, NOBODY
 
 TEXT_LETTERS_MAX = 200
 ZONE_COOKIE = "zone"
@@ -14,17 +15,21 @@ _NUMBER_DIGITS_MAX = 15
 
 
 class View(Struct, frozen=True):
-    """How a reader wants a page: in which zone's time, and whole or only the part that changes."""
+    """How a reader wants a page: in which zone's time, and whole or only the part that changes. `person`: whether it
+    is somebody with an account, which the frame leads to."""
 
     path: str
     zone: str
     fragment: bool
+    person: bool = False
 
     @classmethod
     def of(cls, request: web.Request) -> View:
         """Pages without JavaScript are in UTC: only a browser's script tells the reader's zone."""
         zone = request.cookies.get(ZONE_COOKIE, "UTC")
-        return cls(request.path, zone, request.query.get("fragment") == "1")
+        fragment = request.query.get("fragment") == "1"
+        person = not fragment and request.get(ASKED_BY, NOBODY).kind == "user"
+        return cls(request.path, zone, fragment, person)
 
     def times(self, now: int) -> Times:
         return Times(zone_named(self.zone), now)

@@ -19,7 +19,7 @@ from collector.web.words import Times, iso, say_count
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Frame:
@@ -51,7 +51,7 @@ class Frame:
     def render(self, template: str, view: View, times: Times, **given: object) -> Body:
         layout = "fragment.html" if view.fragment else "page.html"
         text = self._templates.get_template(template).render(
-            layout=layout, path=view.path, times=times, iso=iso, told=self._told, **given
+            layout=layout, path=view.path, person=view.person, times=times, iso=iso, told=self._told, **given
         )
         return Body(text)
 
@@ -59,7 +59,7 @@ class Frame:
         """A handler whose troubles become pages, and whose time is taken."""
         seconds = self._seconds.labels(name)
 
-        async def wrapped(request: web.Request) -> web.Response:
+        async def wrapped(request: web.Request) -> web.StreamResponse:
             began = time.perf_counter()
             try:
                 return await handler(request)

@@ -12,6 +12,7 @@ from collector.web.answers import Missing, answer
 from collector.web.asked import View
 from collector.web.frame import Frame
 from collector.web.words import HOUR_MS
+from collector.who import FORM_TOKEN, needs
 from rules.acts import Acknowledge, Act, Refused, Snooze
 from rules.model import Incident
 
@@ -42,8 +43,8 @@ class LinkPages:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get(PATH, self._frame.page("link", self._look), allow_head=False),
-            web.post(PATH, self._frame.page("link", self._do)),
+            web.get(PATH, needs(None, self._frame.page("link", self._look)), allow_head=False),
+            web.post(PATH, needs(None, self._frame.page("link", self._do))),
         ]
 
     async def _look(self, request: web.Request) -> web.Response:
@@ -97,5 +98,6 @@ class LinkPages:
             headline=headline,
             sentence=sentence,
             button=button if incident.resolved_at is None else "",
+            form_token=request.get(FORM_TOKEN, ""),
         )
         return answer(request, body)

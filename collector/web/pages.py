@@ -27,6 +27,7 @@ from collector.web.live import Feed
 from collector.web.standing import acknowledged_of
 from collector.web.thinning import step_ms_for, too_close
 from collector.web.words import iso
+from collector.who import Handler, Permission, needs
 from rules.model import Host, Outcome
 
 NAME_LETTERS_MAX = 512
@@ -35,24 +36,30 @@ READS_AT_ONCE = 3
 
 
 class Pages:
-    """Everything a browser is shown. `channels` are the names of those that would tell somebody."""
+    """Everything a browser is shown. `channels` are the names of those that would tell somebody; `status_is_public`
+    shows the status page to everybody."""
 
     def __init__(
         self,
         store: Store,
         channels: Sequence[str],
         *,
+        status_is_public: bool = False,
         now_ms: Callable[[], int],
         registry: CollectorRegistry,
     ) -> None:
         self._store, self._channels, self._now_ms = store, list(channels), now_ms
         self.frame = Frame(told=bool(channels), now_ms=now_ms, registry=registry)
+        self._status_needs: Permission | None = None if status_is_public else "monitoring.read"
         self._feed = Feed(registry)
         self._shared = Shared()
 
     def routes(self) -> list[web.RouteDef]:
         """To be added last: the final one answers for every address that nothing else does, but for the API's."""
-        page = self.frame.page
+
+        def page(name: str, handler: Handler, needed: Permission | None = "monitoring.read") -> Handler:
+            return needs(needed, self.frame.page(name, handler))
+
         return [
             web.get("/", page("overview", self._overview)),
             web.get("/hosts/{id}", page("host", self._host)),
@@ -60,9 +67,9 @@ class Pages:
             web.get("/incidents", page("incidents", self._incidents)),
             web.get("/incidents/{id}", page("incident", self._incident)),
             web.get("/notices", page("notices", self._notices)),
-            web.get("/status", page("status", self._status)),
-            web.get("/api/monitoring/events", self._feed.stream, allow_head=False),
-            web.get("/static/{name}", page("static", self.frame.assets.serve)),
+            web.get("/status", page("status", self._status, self._status_needs)),
+            web.get("/api/monitoring/events", needs("monitoring.read", self._feed.stream), allow_head=False),
+            web.get("/static/{name}", page("static", self.frame.assets.serve, None)),
             web.get("/{rest:(?!api/).*}", page("missing", _missing)),
         ]
 

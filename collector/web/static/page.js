@@ -39,6 +39,7 @@ async function refresh() {
     url.searchParams.set("fragment", "1");
     const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(WORD_MS_MAX) });
     if (answer.status >= 500) throw new Error(`the server answers ${answer.status}`);
+    if (answer.redirected) return location.reload(); // to the log-in: the session is over
     show(await answer.text());
     heard = shown = performance.now();
     lost = null;

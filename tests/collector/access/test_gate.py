@@ -191,7 +191,7 @@ async def test_whoever_asks_too_often_has_to_wait_and_is_told_how_long(tmp_path:
 async def test_strangers_share_what_their_network_may_ask_and_keep_nobody_out_who_is_known(
     tmp_path: Path,
 ) -> None:
-    async with open_house(tmp_path, terms=Terms(requests_per_s=2, requests_burst=8)) as house:
+    async with open_house(tmp_path, terms=Terms(requests_per_s=2, requests_burst=4)) as house:
         cookie = await house.cookie(await house.user())
         assert (await house.ask("/page", Cookie=cookie)).status == 200
         assert [(await house.ask("/api/thing")).status for _ in range(3)] == [401, 401, 429]
@@ -202,7 +202,7 @@ async def test_strangers_share_what_their_network_may_ask_and_keep_nobody_out_wh
 
 
 async def test_wrong_tokens_are_counted_like_strangers(tmp_path: Path) -> None:
-    async with open_house(tmp_path, terms=Terms(requests_per_s=2, requests_burst=8)) as house:
+    async with open_house(tmp_path, terms=Terms(requests_per_s=2, requests_burst=4)) as house:
         await house.user()
         headers = [f"Bearer wk_api_{number:012}_{'b' * 40}" for number in range(4)]
         told = [(await house.ask("/api/thing", Authorization=header)).status for header in headers]

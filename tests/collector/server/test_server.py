@@ -328,7 +328,7 @@ async def test_without_a_free_file_descriptor_who_comes_waits_and_is_served_late
 
 
 def test_one_network_may_not_take_all_places_and_loopback_may() -> None:
-    gate = Gate(Limits(connections_max=10), CollectorRegistry(), loopback_only=False)
+    gate = Gate(Limits(connections_max=10), CollectorRegistry())
     assert [gate.enter("192.0.2.1") for _ in range(6)] == [True] * 5 + [False]
     assert gate.enter("192.0.2.2")
     assert [gate.enter(LOOPBACK) for _ in range(5)] == [True] * 4 + [False]
@@ -416,58 +416,6 @@ async def test_what_is_not_there_is_told_in_json_and_a_page_keeps_its_own_words(
 async def test_no_answer_tells_which_versions_run_here(door: Door) -> None:
     for path in ("/health", "/nothing", "/fails"):
         assert (await door.get(path)).headers["server"] == "watchkeeper"
-
-
-# --- loopback only ----------------------------------------------------------------------------------------------------
-
-
-async def test_without_users_only_what_agents_and_balancers_need_is_open_to_others() -> None:
-    """A proxy on this machine speaks for others, and says so in a header."""
-    async with open_door(loopback_only=True) as door:
-        for path, status in [("/health", 200), ("/ready", 200), ("/metrics", 403), ("/health/detailed", 403)]:
-            assert (await door.get(path, X_Forwarded_For="192.0.2.1")).status == status, path
-            assert (await door.get(path)).status == 200
-        assert (await door.get("/nothing", Forwarded="for=192.0.2.1")).json["code"] == "not_loopback"
-        assert (await door.post(door.push_of(), X_Forwarded_For="192.0.2.1")).status == 200
-        assert (await door.get("/%2e%2e/api/agent/../../metrics", X_Forwarded_For="192.0.2.1")).status != 200
-        assert door.count("http_refused_total", why="not_loopback") == 4
-        door.server.open_to_everybody()
-        assert (await door.get("/metrics", X_Forwarded_For="192.0.2.1")).status == 200
-
-
-@pytest.mark.parametrize("name", ["localhost", "LOCALHOST:1", "127.0.0.1:8420", "127.9.9.9", "[::1]:8420"])
-async def test_pages_are_asked_for_by_a_name_of_loopback(name: str) -> None:
-    async with open_door(loopback_only=True) as door:
-        assert (await door.get("/metrics", Host=name)).status == 200
-
-
-@pytest.mark.parametrize(
-    "name", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8420", ""]
-)
-async def test_a_foreign_page_that_gives_its_own_name_our_address_reads_nothing(name: str) -> None:
-    async with open_door(loopback_only=True) as door:
-        assert (await door.get("/metrics", Host=name)).json["code"] == "not_loopback"
-        assert (await door.get("/health", Host=name)).status == 200
-
-
-async def test_a_peer_that_is_not_on_loopback_is_known_by_its_address() -> None:
-    async with open_door(loopback_only=True) as door:
-        server = door.server._runner.server
-        assert server is not None
-        loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        assert door.server._gate.enter("192.0.2.1")
-        serving = asyncio.create_task(door.server._serve(ours, "192.0.2.1"))
-        reader, writer = await asyncio.open_connection(sock=theirs)
-        for path, status in [("/metrics", 403), ("/health", 200)]:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: door\r\n\r\n".encode())
-            assert (await read_answer(reader)).status == status
-        await serving
-        writer.close()
-        await until(door, "http_connections", 0)
-        del loop
 
 
 # --- starting and ending ----------------------------------------------------------------------------------------------

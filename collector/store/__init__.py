@@ -25,6 +25,7 @@ from collector.store.listing import Listing
 from collector.store.people import People
 from collector.store.policy import PolicyKept
 from collector.store.promises import Promises
+from collector.store.queries import Queries
 from collector.store.remarks import Remarks
 from collector.store.settings import Settings
 from rules.model import Alert, CheckAnswer, Host, Incident, Notice, Outcome, RuleState, Transition
@@ -316,6 +317,7 @@ class Store(Protocol):
     notices: Notices
     people: People
     jobs: Jobs
+    queries: Queries
     settings: Settings
     advice: Advice
     policy: PolicyKept

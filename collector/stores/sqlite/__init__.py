@@ -25,6 +25,7 @@ from collector.store.listing import Listing
 from collector.store.people import People
 from collector.store.policy import PolicyKept
 from collector.store.promises import Promises
+from collector.store.queries import Queries
 from collector.store.settings import Settings
 from collector.stores.sqlite import commit, forgetting, upkeep
 from collector.stores.sqlite.advice import SqliteAdvice
@@ -38,6 +39,7 @@ from collector.stores.sqlite.notices import SqliteNotices
 from collector.stores.sqlite.people import SqlitePeople
 from collector.stores.sqlite.policy import SqlitePolicy
 from collector.stores.sqlite.promises import SqlitePromises
+from collector.stores.sqlite.queries import SqliteQueries
 from collector.stores.sqlite.readers import Readers
 from collector.stores.sqlite.room import Room, give_back_pages
 from collector.stores.sqlite.samples import SqliteSamples
@@ -82,6 +84,7 @@ class SqliteStore:
         self.notices: Notices = SqliteNotices(self._readers, self._writer)
         self.jobs: Jobs = SqliteJobs(self._readers, self._writer)
         self.people: People = SqlitePeople(self._readers, self._writer)
+        self.queries: Queries = SqliteQueries(self._readers)
         self.settings: Settings = SqliteSettings(self._readers, self._writer)
         self.advice: Advice = SqliteAdvice(self._readers, self._writer)
         self.policy: PolicyKept = SqlitePolicy(self._readers, self._writer)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
+from typing import TypeVar
 
 from collector.store import StoreError
+
+C = TypeVar("C", bound=sqlite3.Connection)
 
 APPLICATION_ID = 0x574B5052
 """Stands in the file's header and says whose it is: "WKPR"."""
@@ -46,7 +49,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 
     Raises sqlite3.Error and StoreError; a file that is not ours is left as it was.
     """
-    connection = _connect(path, "rw", WRITER_CACHE_KIB)
+    connection = _connect(path, "rw", WRITER_CACHE_KIB, sqlite3.Connection)
     try:
         _see_whose(connection, path)
         # Has an effect in an empty file only, and must come before anything is written to it.
@@ -64,16 +67,22 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. It may be used by any thread, but by one at a time. Raises sqlite3.Error."""
-    return _connect(path, "ro", READER_CACHE_KIB)
+    return connect_reader_as(path, sqlite3.Connection)
 
 
-def _connect(path: Path, mode: str, cache_kib: int) -> sqlite3.Connection:
+def connect_reader_as(path: Path, kind: type[C]) -> C:
+    """The same, as a connection of some kind."""
+    return _connect(path, "ro", READER_CACHE_KIB, kind)
+
+
+def _connect(path: Path, mode: str, cache_kib: int, kind: type[C]) -> C:
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode={mode}",
         uri=True,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,  # transactions begin and end where we say so
         check_same_thread=False,
+        factory=kind,
     )
     connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     connection.execute("PRAGMA temp_store = MEMORY")

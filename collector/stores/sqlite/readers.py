@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from collector.store import StoreError
-from collector.stores.sqlite.connection import WORDS, connect_reader, explain, primary_code
+from collector.stores.sqlite.connection import WORDS, connect_reader_as, explain, primary_code
+from collector.stores.sqlite.slow import Slow, Timed
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +23,13 @@ T = TypeVar("T")
 
 
 class Readers:
-    """A few threads and as many connections, opened when they are first needed."""
+    """A few threads and as many connections, opened when they are first needed. `slow` knows what took long."""
 
     def __init__(self, path: Path) -> None:
+        self.slow = Slow()
         self._path = path
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="store-reader")
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[Timed] = []
         self._queued = 0
         self._closed = False
 
@@ -50,11 +52,12 @@ class Readers:
             self._idle.pop().close()
 
     def _snapshot(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        connection: sqlite3.Connection | None = None
+        connection: Timed | None = None
         try:
             connection = self._take()
-            connection.execute("BEGIN")
+            connection.begin()
             answer = job(connection)
+            self.slow.note(connection.took())
             connection.execute("ROLLBACK")
         except Exception as error:
             if connection is not None:
@@ -67,8 +70,8 @@ class Readers:
         self._idle.append(connection)
         return answer
 
-    def _take(self) -> sqlite3.Connection:
+    def _take(self) -> Timed:
         try:
             return self._idle.pop()
         except IndexError:
-            return connect_reader(self._path)
+            return connect_reader_as(self._path, Timed)

@@ -15,6 +15,7 @@ from agent.definitions import Unfit
 from agent.evidence import Lookout
 from agent.facts import VERSION
 from agent.loop import SERIES, Loop
+from agent.neighbours import Neighbours
 from agent.net import tls
 from agent.net.proxy import Proxy
 from agent.net.tls import Trust
@@ -56,6 +57,7 @@ class Service:
         self._loaded = loaded
         self._sampler = Sampler(self._checks(loaded), reserved=SERIES)
         self._lookout = Lookout(self._found, self._clock)
+        self._neighbours = Neighbours(self._saw, config.accept, accept_loopback=config.accept_loopback)
         self._pusher = Pusher(self._spool, collectors, config.every_ms, self._clock, do=self._do)
         self._pusher.definitions = self._defined.now.hash
         self._loop = Loop(
@@ -90,6 +92,8 @@ class Service:
         match ask:
             case wire.AskEvidence(about=about):
                 self._lookout.look(about)
+            case wire.AskLook(about=about, address=address):
+                self._neighbours.look(about, address)
             case wire.AskSample():
                 self._calls.make("sample")
             case wire.AskDefinitions():
@@ -121,6 +125,10 @@ class Service:
     def _found(self, evidence: wire.Evidence) -> None:
         self._pusher.attach(evidence)
         self._calls.make("sample")  # it goes with the next batch, so that is not waited for
+
+    def _saw(self, looked: wire.Looked) -> None:
+        self._pusher.say(looked)
+        self._calls.make("sample")
 
     # --- what systemd hears ---
 
@@ -162,6 +170,7 @@ class Service:
         self._spool.change(limits(config))
         self._sampler.replace(checks)
         self._loop.change(config.every_ms, config.labels)
+        self._neighbours.trust(config.accept, accept_loopback=config.accept_loopback)
         self._loaded = loaded
         self._config = structs.replace(config, state=before.state)
         log.info("the config is read again; %s", changes(known, self._running))

@@ -8,7 +8,7 @@ within a version (tests keep a golden file of each).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -24,7 +24,7 @@ BATCHES_PER_PUSH_MAX = 200
 BODY_BYTES_MAX = 4 * 1024 * 1024
 """After decompression. A batch of 2,000 series is some 120 KB."""
 GZIP_FROM_BYTES = 1_024
-ASKS_MAX = 10
+ASKS_MAX = LOOKED_MAX = 10
 DEFINITIONS_MAX = 100
 """Checks of one host that a collector may define."""
 DEFINITION_BYTES_MAX = 4 * 1024
@@ -108,8 +108,19 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
     unseen: Annotated[list[Detail], Meta(max_length=20)] = []
 
 
+class Looked(Struct, frozen=True, omit_defaults=True):
+    """Whether another host answers from where this one stands; None where that could not be tried, and why.
+
+    `about` is what the collector called it when it asked.
+    """
+
+    about: Annotated[int, Meta(ge=0, lt=2**53)]
+    reached: bool | None = None
+    detail: Text = ""
+
+
 class Push(Struct, omit_defaults=True):
-    """One request: batches of one spool, and with it the evidence that was asked for.
+    """One request: batches of one spool, and with it the evidence and the looks at others that were asked for.
 
     `floor` is the lowest sequence number this spool may still send. What lies below it is delivered or given up, so the
     collector may forget the gaps there.
@@ -125,6 +136,7 @@ class Push(Struct, omit_defaults=True):
     floor: Annotated[int, Meta(ge=0)] = 0
     evidence: Evidence | None = None
     definitions: Fingerprint | None = None
+    looked: Annotated[list[Looked], Meta(max_length=LOOKED_MAX)] = []
 
 
 class Refused(Struct, frozen=True):
@@ -146,6 +158,13 @@ class AskSample(Struct, frozen=True, tag_field="kind", tag="sample"):
     """Take a sample now."""
 
 
+class AskLook(Struct, frozen=True, tag_field="kind", tag="look"):
+    """Say, under this number, whether another host answers at this address."""
+
+    about: int
+    address: Text
+
+
 class AskDefinitions(Struct, frozen=True, tag_field="kind", tag="definitions"):
     """Run these checks from now on, and none that came before; say from now on that it is `hash` that you run.
 
@@ -157,7 +176,7 @@ class AskDefinitions(Struct, frozen=True, tag_field="kind", tag="definitions"):
     checks: Annotated[list[Raw], Meta(max_length=DEFINITIONS_MAX)]
 
 
-Ask = AskEvidence | AskSample | AskDefinitions
+Ask = AskEvidence | AskSample | AskLook | AskDefinitions
 
 
 class Results(Struct, frozen=True, omit_defaults=True):
@@ -219,10 +238,13 @@ def push_parts(
     batches: Iterable[tuple[int, int, int, bytes]],
     evidence: Evidence | None = None,
     definitions: str | None = None,
+    looked: Sequence[Looked] = (),
 ) -> Iterator[bytes]:
     """The JSON of a Push in parts, from (seq, at, sent, tail) of each batch: what was kept is not taken apart again,
     and a large push need not be in memory as a whole."""
-    beside: dict[str, Evidence | str] = {} if evidence is None else {"evidence": evidence}
+    beside: dict[str, Evidence | str | Sequence[Looked]] = {} if evidence is None else {"evidence": evidence}
+    if looked:
+        beside["looked"] = looked
     if definitions is not None:
         beside["definitions"] = definitions
     head = encode({"v": VERSION, "spool": spool, "boot_id": boot_id, "floor": floor, **beside})

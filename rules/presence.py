@@ -109,7 +109,7 @@ class Group(Struct, frozen=True):
 
 def at_once(watch: Watch, now: int) -> tuple[list[Group], set[int]]:
     """Groups that are to be called silent now, and the hosts about which more is to be waited for."""
-    expected = [memory for memory in watch.hosts.values() if _is_expected(watch, memory)]
+    expected = [memory for memory in watch.hosts.values() if is_expected(watch, memory)]
     missing = {memory.host.id: memory for memory in expected if is_overdue(memory, now)}
     if len(missing) < AT_LEAST:
         return [], set()
@@ -163,7 +163,7 @@ def is_overdue(memory: Memory, now: int) -> bool:
     return now - memory.quiet_since > OVERDUE * memory.host.every_ms
 
 
-def _is_expected(watch: Watch, memory: Memory) -> bool:
+def is_expected(watch: Watch, memory: Memory) -> bool:
     """Whether its word is waited for: not of one that has not joined, that said it goes, or whose silence is known."""
     if memory.absence or not memory.ever_heard or memory.patience_ms >= NEVER or memory.host.bye is not None:
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from rules import words
+from rules import neighbours, words
 from rules.engine import matters, series_of
 from rules.incidents import Draft
 from rules.kinds import ArrivalRule, BatchRule
@@ -161,7 +161,11 @@ class Recorder:
             severity=rule.severity,
             since=since,
             fired_at=now,
-            summary=self._silent_summary(memory, rule, since),
+            summary="; ".join(
+                filter(
+                    None, (self._silent_summary(memory, rule, since), neighbours.said(self._watch, memory))
+                )
+            ),
             incident=UNNUMBERED,
             value=silence_s,
             limit=memory.patience_of(rule) / 1000,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from rules.incidents import RELEASE_MS
 from rules.memory import NEVER, Memory
 from rules.model import Change, Outcome
+from rules.neighbours import is_awaited
 from rules.presence import ancestors, at_once, is_over
 from rules.record import Recorder
 from rules.watch import Watch
@@ -44,7 +45,7 @@ def _call_silent(watch: Watch, silent: list[Memory], recorder: Recorder, now: in
         recorder.silent_together(group)
     chains = {memory.host.id: list(ancestors(watch, memory.host.id)) for memory in silent}
     for memory in sorted(silent, key=lambda memory: len(chains[memory.host.id])):
-        if memory.host.id in waited_for:
+        if memory.host.id in waited_for or is_awaited(watch, memory, now):
             continue
         if _may_be_behind(watch, memory, chains[memory.host.id], recorder, now):
             continue

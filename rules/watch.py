@@ -11,6 +11,7 @@ from rules.engine import Plans, Rule, has_window
 from rules.looks import Looks
 from rules.memory import NEVER, Memory, split_subject
 from rules.model import REOPEN_MS, Alert, Change, ChannelView, Host, Incident, Outcome, RuleState
+from rules.neighbours import Sight
 from rules.policy import Policy
 from rules.policy.rationing import Ledger
 from rules.presence import is_group
@@ -44,6 +45,7 @@ class Watch:
         self.by_key: dict[str, int] = {}
         self.down: dict[int, set[int]] = {}
         self.together: dict[str, RuleState] = {}
+        self.sights: dict[int, Sight] = {}
         self.next_alert = self.next_incident = 1
         self.late: set[int] = set()
         self.unfilled: set[int] = set()

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -119,6 +119,7 @@ class Pusher:
         self._words = ""
         self._do = do
         self._evidence: deque[wire.Evidence] = deque(maxlen=EVIDENCE_MAX)
+        self._looked: deque[wire.Looked] = deque(maxlen=wire.LOOKED_MAX)
         self._place = ""
         self._changed: tuple[Collectors, int] | None = None
         self._uniform = uniform
@@ -161,6 +162,10 @@ class Pusher:
     def attach(self, evidence: wire.Evidence) -> None:
         """Send this with the next batch."""
         self._evidence.append(evidence)
+
+    def say(self, looked: wire.Looked) -> None:
+        """Send this with the next batch as well."""
+        self._looked.append(looked)
 
     def change(self, collectors: Collectors, every_ms: int) -> None:
         """From the next request on push to these, at the pace of such ticks."""
@@ -243,8 +248,9 @@ class Pusher:
         began_s = self._monotonic()
         status, retry_after_s = 0, None
         evidence = self._evidence[0] if self._evidence and not backlog else None
+        looked = () if backlog else tuple(self._looked)
         try:
-            answer = self._collectors.post(self._parts(held, now, evidence), limit_s)
+            answer = self._collectors.post(self._parts(held, now, evidence, looked), limit_s)
             status, retry_after_s = answer.status, answer.retry_after_s
             verdict = judge(answer, len(held))
             rtt_ms = answer.took_ms if verdict.kind in ("taken", "too much") else None
@@ -259,6 +265,9 @@ class Pusher:
         elif self._tries_another(verdict):
             return True
         self._say(verdict, now_s)
+        if verdict.kind in ("taken", "too much"):
+            while self._looked and self._looked[0] in looked:
+                self._looked.popleft()
         if evidence is not None and verdict.kind in ("taken", "too much"):
             self._evidence.popleft()
             if verdict.kind == "too much":
@@ -284,10 +293,14 @@ class Pusher:
             )
         return True
 
-    def _parts(self, held: list[Held], now: Moment, evidence: wire.Evidence | None) -> Iterator[bytes]:
+    def _parts(
+        self, held: list[Held], now: Moment, evidence: wire.Evidence | None, looked: Sequence[wire.Looked]
+    ) -> Iterator[bytes]:
         batches = ((h.seq, min(dated(h.then, now), now.wall_ms), now.wall_ms, h.tail) for h in held)
         spool = self._spool
-        return wire.push_parts(spool.id, now.boot_id, spool.floor, batches, evidence, self.definitions)
+        return wire.push_parts(
+            spool.id, now.boot_id, spool.floor, batches, evidence, self.definitions, looked
+        )
 
     def _sort(self, held: list[Held], verdict: Verdict) -> bool:
         """Do what the answer says of each batch, and what it asks; False if it says `again` to all of them."""

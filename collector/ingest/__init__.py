@@ -41,6 +41,8 @@ WHYS = (
 Take = Callable[[list[Arrival]], Awaitable[list[wire.Result]]]
 
 
+Heard = Callable[[int, Sequence[wire.Looked]], None]
+"""Where it goes what a host's agent saw of others."""
 Defined = Callable[[int, str | None], Sequence[wire.Ask]]
 """What a host's agent is to be asked, given the hash of the definitions that it has."""
 
@@ -87,6 +89,7 @@ class Ingest:
         registry: CollectorRegistry,
         inquiries: Inquiries | None = None,
         defined: Defined = lambda host, has: (),
+        looked: Heard = lambda host, looked: None,
         late_ms_max: int = LATE_MS_MAX,
         bytes_at_work_max: int = BYTES_AT_WORK_MAX,
     ) -> None:
@@ -95,6 +98,7 @@ class Ingest:
         self._now_ms = now_ms
         self._inquiries = inquiries
         self._defined = defined
+        self._looked = looked
         self._late_ms_max = late_ms_max
         self._room = Room(bytes_at_work_max)
         self._layouts = Layouts()
@@ -162,6 +166,8 @@ class Ingest:
         push = await self._read(request, share)
         if push.evidence is not None:
             await self._hand_on(host, push.evidence, arrived_at)
+        if push.looked:
+            self._looked(host, push.looked)
         # A floor above what comes with it would give up that very batch.
         floor = min(push.floor, min([batch.seq for batch in push.batches]))
         arrivals: list[Arrival] = []

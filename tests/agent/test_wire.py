@@ -80,6 +80,13 @@ EVIDENCE = wire.Evidence(
 )
 LOOKED = Push(v=1, spool=SPOOL, boot_id="b", batches=[Batch(1, 2, 3, 10_000, {})], evidence=EVIDENCE)
 DEFINED = Push(v=1, spool=SPOOL, boot_id="b", batches=[Batch(1, 2, 3, 10_000, {})], definitions="5eed" * 8)
+SEEN_OTHERS = Push(
+    v=1,
+    spool=SPOOL,
+    boot_id="b",
+    batches=[Batch(1, 2, 3, 10_000, {})],
+    looked=[wire.Looked(7, True), wire.Looked(8, False), wire.Looked(9, None, "that is no address")],
+)
 SEEN_LITTLE = wire.Evidence(about=0, at=0, took_ms=0)
 DEFINING = wire.AskDefinitions(
     "5eed" * 8,
@@ -101,6 +108,7 @@ def golden(name: str) -> bytes:
         ("push_bye.json", BYE, wire.decode_push),
         ("push_evidence.json", LOOKED, wire.decode_push),
         ("push_definitions.json", DEFINED, wire.decode_push),
+        ("push_looked.json", SEEN_OTHERS, wire.decode_push),
         ("evidence_smallest.json", SEEN_LITTLE, msgspec.json.Decoder(wire.Evidence).decode),
         ("results.json", RESULTS, wire.decode_results),
         ("problem.json", Problem("bad_token", "this token is not known here"), wire.decode_problem),
@@ -138,6 +146,12 @@ def test_what_a_collector_asks_is_read_and_written_alike() -> None:
     assert wire.encode(RESULTS) == wire.answer(RESULTS.results)
 
 
+def test_a_look_at_another_host_is_asked_for_alike() -> None:
+    answer = wire.answer(["ok"], [wire.AskLook(7, "10.0.0.7")])
+    assert golden("results_look.json") == answer
+    assert wire.known_asks(wire.decode_results(answer)) == [wire.AskLook(7, "10.0.0.7")]
+
+
 def test_what_a_later_collector_asks_is_passed_over() -> None:
     later = wire.decode_results(golden("results_asks_from_later.json"))
     assert later.results == ["ok"]
@@ -157,8 +171,11 @@ def test_a_push_joined_from_what_was_kept_is_the_same_as_one_made_whole() -> Non
     joined = wire.push_body(PUSH.spool, PUSH.boot_id, PUSH.floor, kept)
     whole = msgspec.structs.replace(PUSH, batches=PUSH.batches * 3)
     assert wire.decode_push(joined) == whole
-    parts = wire.push_parts(PUSH.spool, PUSH.boot_id, PUSH.floor, kept, EVIDENCE)
-    assert wire.decode_push(b"".join(parts)) == msgspec.structs.replace(whole, evidence=EVIDENCE)
+    looked = SEEN_OTHERS.looked
+    parts = wire.push_parts(PUSH.spool, PUSH.boot_id, PUSH.floor, kept, EVIDENCE, looked=looked)
+    assert wire.decode_push(b"".join(parts)) == msgspec.structs.replace(
+        whole, evidence=EVIDENCE, looked=looked
+    )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

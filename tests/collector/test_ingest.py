@@ -181,6 +181,15 @@ async def test_what_is_to_be_asked_goes_with_the_answer_and_evidence_is_handed_o
         assert len(door.arrivals) == 2
 
 
+async def test_what_an_agent_saw_of_others_is_handed_on() -> None:
+    got: list[tuple[int, list[wire.Looked]]] = []
+    async with open_door(looked=lambda host, looked: got.append((host, list(looked)))) as door:
+        await door.push()
+        assert got == []
+        await door.push(looked=[{"about": 7, "reached": True}, {"about": 8, "detail": "no way"}])
+        assert got == [(1, [wire.Looked(7, True), wire.Looked(8, None, "no way")])]
+
+
 @pytest.mark.parametrize(
     ("sent", "has"), [({}, None), ({"definitions": ""}, ""), ({"definitions": "ab"}, "ab")]
 )

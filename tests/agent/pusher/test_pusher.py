@@ -369,6 +369,24 @@ def test_evidence_that_a_collector_cannot_take_costs_no_batch(
     assert "the evidence about 17 is given up: 422 what is this" in caplog.text
 
 
+def test_what_was_seen_of_others_goes_once_and_with_the_present(host: Host, receiver: Receiver) -> None:
+    host.sample(30)
+    host.pusher.say(wire.Looked(7, True))
+    host.pusher.say(wire.Looked(8, False))
+    host.push()
+    assert [[one.about for one in got.push.looked] for got in receiver.got] == [[7, 8], []]
+
+
+def test_what_was_seen_of_others_and_did_not_arrive_is_sent_again(host: Host, receiver: Receiver) -> None:
+    receiver.answer = lambda push: problem(503)
+    host.pusher.say(wire.Looked(7, True))
+    host.live(30)
+    receiver.got.clear()
+    receiver.answer = all_ok
+    host.live(30)
+    assert [got.push.looked for got in receiver.got if got.push.looked] == [[wire.Looked(7, True)]]
+
+
 # --- answers for requests as a whole ---
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
+SPARE = 100
+
 
 class Looks:
     """A time for each incident. Asking changes nothing; what is due stays due until it is given another time."""
@@ -21,6 +23,8 @@ class Looks:
             heappush(self._heap, (at, incident))
         while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
             heappop(self._heap)
+        if len(self._heap) > 2 * len(self._at) + SPARE:  # most of it is of times that were taken back
+            self._heap = sorted((at, incident) for incident, at in self._at.items())
 
     def due(self, now: int) -> list[int]:
         """Those whose time has come, in the order of their numbers."""
@@ -34,7 +38,3 @@ class Looks:
                     found.add(incident)
                 ahead += (2 * place + 1, 2 * place + 2)
         return sorted(found)
-
-    @property
-    def next_at(self) -> int | None:
-        return self._heap[0][0] if self._heap else None

@@ -24,6 +24,7 @@ from rules.model import (
     RuleState,
     Transition,
 )
+from rules.policy import Policy
 from rules.seen import Seen
 from rules.watch import Watch
 
@@ -61,10 +62,11 @@ class House:
         *,
         hosts: Sequence[Host] = (Host(1, "h1"),),
         channels: Sequence[ChannelView] = (ChannelView("mail"),),
+        policy: Policy | None = None,
         watch: Watch | None = None,
         check_purity: bool = True,
     ) -> None:
-        self.watch = watch or remembered(rules, channels=channels, hosts=hosts)
+        self.watch = watch or remembered(rules, channels=channels, policy=policy, hosts=hosts)
         self.check_purity = check_purity
         self.rows: dict[int, list[Row]] = {}
         self.outcomes: list[Outcome] = []
@@ -186,6 +188,7 @@ class Rest(Struct):
     incidents: list[Incident]
     next_alert: int
     next_incident: int
+    sent: list[tuple[str, int]] = []
 
 
 def stored(watch: Watch) -> Rest:
@@ -198,6 +201,7 @@ def stored(watch: Watch) -> Rest:
         incidents=list(watch.incidents.values()),
         next_alert=watch.next_alert,
         next_incident=watch.next_incident,
+        sent=[(channel, at) for channel, times in watch.ledger.sent.items() for at in times],
     )
 
 
@@ -205,6 +209,7 @@ def remembered(
     rules: Sequence[Rule],
     *,
     channels: Sequence[ChannelView] = (ChannelView("mail"),),
+    policy: Policy | None = None,
     hosts: Sequence[Host] = (),
     rest: Rest | None = None,
     started_s: float = 0,
@@ -214,6 +219,7 @@ def remembered(
         instance="0123456789ab",
         rules=rules,
         channels=channels,
+        policy=policy,
         started_at=T0 + round(1000 * started_s),
         **asdict(rest),
     )

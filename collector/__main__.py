@@ -24,7 +24,7 @@ from collector import config as settings
 from collector import logs
 from collector.app import Collector, caretaker, now_ms, open_state
 from collector.auth import new_token
-from collector.cli import House, add_config, backup, hosts, notify, rules, simulate, size, store, up
+from collector.cli import House, add_config, backup, hosts, jobs, notify, rules, simulate, size, store, up
 from collector.server import ServerError
 from collector.service import Service
 from collector.store import StoreError
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--port", type=int, help="another port than the config's (8420)")
     both.set_defaults(command=_up)
 
-    for command in (hosts, rules, notify, backup, store, size, simulate):
+    for command in (hosts, rules, notify, jobs, backup, store, size, simulate):
         command.add_to(commands, HOUSE)
     return parser
 

@@ -297,7 +297,9 @@ class Notices(Protocol):
         ...
 
     async def interrupted(self) -> int:
-        """At a start: every notice left in `sending` waits again, marked `perhaps_again`. How many there were."""
+        """At a start: every notice left in `sending` waits again, marked `perhaps_again`. How many there were.
+
+        Those that wait for their next try are due at once: whoever starts us has perhaps put right what was wrong."""
         ...
 
     async def recent(self, limit: int, incident: int | None = None) -> list[NoticeRow]:

@@ -46,6 +46,7 @@ FAILED = """
     WHERE id = ?3 AND delivery IN ('waiting', 'sending')
 """
 INTERRUPTED = "UPDATE notices SET delivery = 'waiting', perhaps_again = 1 WHERE delivery = 'sending'"
+AT_ONCE = "UPDATE notices SET next_try_at = 0 WHERE delivery = 'waiting' AND next_try_at > 0"
 COUNTS = "SELECT channel, delivery, count(*) FROM notices GROUP BY channel, delivery"
 
 
@@ -77,7 +78,11 @@ class SqliteNotices:
         await self._settle(notice, "failed", FAILED, now, answer, notice)
 
     async def interrupted(self) -> int:
-        return await self._writer.write(lambda connection: connection.execute(INTERRUPTED).rowcount)
+        def job(connection: sqlite3.Connection) -> int:
+            connection.execute(AT_ONCE)
+            return connection.execute(INTERRUPTED).rowcount
+
+        return await self._writer.write(job)
 
     async def recent(self, limit: int, incident: int | None = None) -> list[NoticeRow]:
         if incident is None:

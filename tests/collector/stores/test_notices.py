@@ -114,6 +114,17 @@ async def test_of_many_workers_that_want_a_notice_one_gets_it(place: Place) -> N
     assert {row.tries for row in await collector.notices.recent(50)} == {1}
 
 
+async def test_a_start_waits_for_no_pause_that_was_begun_before_it(place: Place) -> None:
+    store = await place.open()
+    await owe(store, notice("n1"))
+    await store.notices.sending("n1", NOW)
+    await store.notices.put_off("n1", NOW, "closed", NOW + 3_600_000)
+    store = await place.reopen()
+    assert await due(store) == []
+    assert await store.notices.interrupted() == 0
+    assert await due(store) == ["n1"]
+
+
 async def test_after_a_crash_what_was_being_sent_waits_again_and_says_so(place: Place) -> None:
     store = await place.open()
     await owe(store, notice("n1"), notice("n2"), notice("n3", channel="slack"), notice("n4", of=2))

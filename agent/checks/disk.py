@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -35,6 +35,7 @@ SERIES = {
     "disk_inodes_used_pct": "How many of a mounted disk's inodes are used: how many more files it can hold.",
     "disk_readonly": "1 when a disk (not only one mount of it) is read-only, else 0.",
 }
+ESCAPED = re.compile(r"\\([0-7]{3})")
 NO_VALUES: dict[str, float | None] = {
     "disk_used_pct": None,
     "disk_used_bytes": None,
@@ -80,9 +81,11 @@ class Check:
         self._ask = ask
         self._workers = Workers("disk", THREADS_MAX)
         self._hung: dict[str, Job[os.statvfs_result]] = {}
+        self._mountinfo = ""
+        self._mounts: list[Mount] = []
 
     def measure(self, at_s: float) -> Measured:
-        mounts = wanted(mounted(), self._options)
+        mounts = self._wanted()
         jobs = self._asked([mount.path for mount in mounts])
         samples: dict[str, float | None] = {}
         faults = []
@@ -100,6 +103,13 @@ class Check:
                 samples |= {series_name(metric, label): value for metric, value in values.items()}
         return Measured(samples, "bad" if faults else "ok", "; ".join(faults))
 
+    def _wanted(self) -> list[Mount]:
+        """The mounts to report, worked out anew when something was mounted or unmounted."""
+        table = Path(psutil.PROCFS_PATH, "self", "mountinfo").read_text(errors="surrogateescape")
+        if table != self._mountinfo:
+            self._mountinfo, self._mounts = table, wanted(mounted(table), self._options)
+        return self._mounts
+
     def _asked(self, paths: list[str]) -> dict[str, Job[os.statvfs_result]]:
         """A call for each path, ended or not. A path whose last call has not come back is not asked again."""
         self._hung = {path: job for path, job in self._hung.items() if not job.ended}
@@ -113,24 +123,22 @@ class Check:
         return new | self._hung
 
 
-def mounted() -> list[Mount]:
-    table = Path(psutil.PROCFS_PATH) / "self" / "mountinfo"
-    readonly = readonly_by_path(table.read_text(errors="surrogateescape"))
-    return [
-        Mount(found.mountpoint, found.device, found.fstype, readonly.get(found.mountpoint, False))
-        for found in psutil.disk_partitions(all=True)
-    ]
+def mounted(mountinfo: str) -> Iterator[Mount]:
+    """What /proc/self/mountinfo says is mounted.
 
-
-def readonly_by_path(mountinfo: str) -> dict[str, bool]:
-    """Whether each file system itself is read-only. That a mount of it is means nothing: to a service that is not to
-    write, systemd shows every disk so."""
-    found = {}
+    Whether a mount can be written to is asked of its file system, whose options come last: that one mount of it cannot
+    means nothing. To a service that is not to write, systemd shows every disk so.
+    """
     for line in mountinfo.splitlines():
         mount, _, file_system = line.partition(" - ")
-        path = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), mount.split(" ")[4])
-        found[path] = "ro" in file_system.split(" ")[-1].split(",")
-    return found
+        kind, device, options = file_system.split(" ", 2)
+        path = plain_text(mount.split(" ", 5)[4])
+        yield Mount(path, plain_text(device), kind, "ro" in options.split(","))
+
+
+def plain_text(field: str) -> str:
+    """A field without the octal numbers that the kernel writes for spaces and the like."""
+    return ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), field) if "\\" in field else field
 
 
 def wanted(mounts: Iterable[Mount], options: Options) -> list[Mount]:

@@ -7,12 +7,15 @@ import time
 import msgspec
 
 from agent.wire import Evidence
+from tests.agent.this_machine import has_a_disk
+from tests.conftest import Needs
 from tests.system.harness import Stage, wait_until
 
 FULL = {"name": "memory", "metric": "memory_used_pct", "above": 0.1, "severity": "warning"}
 
 
-def test_evidence_is_asked_for_gathered_once_and_shown_with_its_incident(stage: Stage) -> None:
+def test_evidence_is_asked_for_gathered_once_and_shown_with_its_incident(needs: Needs, stage: Stage) -> None:
+    needs.that(has_a_disk(), "needs a disk that is mounted and can be written to")
     collector = stage.collector(rules=[FULL])
     collector.start()
     agent = stage.agent("web-1", collector.add_host("web-1"), every="1s")

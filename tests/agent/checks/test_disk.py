@@ -11,6 +11,8 @@ import psutil
 import pytest
 
 from agent.checks.disk import THREADS_MAX, Check, Options
+from tests.agent.this_machine import has_a_root
+from tests.conftest import Needs
 
 ROOT_STAT = os.statvfs("/")
 
@@ -93,7 +95,8 @@ def df(*columns: str) -> list[int]:
     return [int(field.rstrip("%")) for field in told.split()]
 
 
-def test_the_root_agrees_with_df() -> None:
+def test_the_root_agrees_with_df(needs: Needs) -> None:
+    needs.that(has_a_root(), "needs a / that is a mount, which a chroot has not")
     samples = Check(Options()).measure(0.0).samples
     size, used, free, used_pct, inodes_pct = df("size", "used", "avail", "pcent", "ipcent")
     assert samples['disk_total_bytes{mount="/"}'] == size

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.checks.network import Check, Counted, Options, is_up, rates
+from tests.agent.this_machine import has_sysfs
+from tests.conftest import Needs
 
 HEADER = "Inter-|   Receive        |  Transmit\n face |bytes packets errs drop …|bytes packets errs drop …\n"
 
@@ -33,7 +35,8 @@ def line(nic: str, rx: int, tx: int, errors: int = 0, drops: int = 0) -> str:
     return f"{nic}: {rx} 1 {errors} {drops} 0 0 0 0 {tx} 1 0 0 0 0 0 0\n"
 
 
-def test_it_agrees_with_proc_net_dev() -> None:
+def test_it_agrees_with_proc_net_dev(needs: Needs) -> None:
+    needs.that(has_sysfs(), "needs /sys, where the kernel says which interfaces are up")
     check = Check(Options(exclude_nics=()))
     check.measure(100.0)
     before = counters("lo")
@@ -52,7 +55,8 @@ def test_it_agrees_with_proc_net_dev() -> None:
     assert samples['net_up{nic="lo"}'] == 1
 
 
-def test_the_first_tick_has_no_rates_but_says_what_is_up(proc_net_dev: Path) -> None:
+def test_the_first_tick_has_no_rates_but_says_what_is_up(needs: Needs, proc_net_dev: Path) -> None:
+    needs.that(has_sysfs(), "needs /sys, where the kernel says which interfaces are up")
     proc_net_dev.write_text(HEADER + line("lo", 100, 100))
     samples = Check(Options(exclude_nics=())).measure(0.0).samples
     assert samples == {'net_up{nic="lo"}': 1}

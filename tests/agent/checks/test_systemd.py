@@ -40,6 +40,10 @@ def running(needs: Needs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     needs.that(os.geteuid() == 0, "needs root, for a systemd of its own")
     needs("dbus-daemon")
     needs.that(
+        Path("/sys/fs/cgroup").is_dir(),
+        "needs /sys, with the control groups that systemd puts its units into",
+    )
+    needs.that(
         Path("/usr/lib/systemd/systemd").exists(), "needs systemd (on Debian: apt-get install systemd)"
     )
     with own_systemd(tmp_path_factory.mktemp("systemd")) as systemd:

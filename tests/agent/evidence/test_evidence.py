@@ -12,6 +12,8 @@ from agent import evidence, wire
 from agent.clock import system_clock
 from agent.evidence import Lookout, gather
 from agent.workers import Workers
+from tests.agent.this_machine import has_a_disk
+from tests.conftest import Needs
 
 
 def look(about: int = 7) -> wire.Evidence:
@@ -22,7 +24,8 @@ def look(about: int = 7) -> wire.Evidence:
         workers.close()
 
 
-def test_it_holds_what_an_admin_would_look_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_holds_what_an_admin_would_look_at_first(needs: Needs, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs.that(has_a_disk(), "needs a disk that is mounted and can be written to")
     monkeypatch.setattr(evidence, "WALK_S", 0.5)
     found = look()
     assert found.about == 7

@@ -1,0 +1,270 @@
+"""Advice on scaling, once a minute: what each service should have and why, and where it is switched on, the hook.
+
+All that is said and done is kept beside what really became of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+from prometheus_client import CollectorRegistry, Counter
+
+from collector.advice.hooks import Hooks, Refused
+from collector.advice.loads import past_load
+from collector.advice.seeing import Hosts, Numbers, Resting, instances_of, read_numbers, see
+from collector.config.scaling import ScalingOptions
+from collector.health import Component
+from collector.store import Samples
+from collector.store.advice import Advice, Advised, HookRun, Switch
+from rules.model import Host
+from rules.scaling.ahead import RECENT_MS, BackTest, Study, foresee, study
+from rules.scaling.decide import decide
+from rules.scaling.model import Change, Foreseen, Past, Recommendation, ScalingPolicy
+from rules.scaling.smooth import LONGEST_MS, remembered
+
+__all__ = ["Advisor", "Refused", "Standing"]
+
+log = logging.getLogger(__name__)
+
+STUDY_MS = 3_600_000
+RECENT_STEP_MS = 5 * 60_000
+
+
+class Standing(Struct, frozen=True):
+    """How it stands with a service: what is recommended now, None before the first look, and what would be done.
+
+    `ahead` says what the pattern of its load is worth; `hook` is webhook, command or none.
+    """
+
+    service: str
+    policy: ScalingPolicy
+    recommendation: Recommendation | None
+    auto: bool
+    auto_by: str
+    hook: str
+    dry_run: bool
+    ahead: str
+    test: BackTest | None
+
+
+class Advisor:
+    """`round` is to be called once a minute. Its words on a service are of the last round; a StoreError leaves them."""
+
+    def __init__(
+        self,
+        advice: Advice,
+        samples: Samples,
+        hosts: Hosts,
+        options: Mapping[str, ScalingOptions],
+        *,
+        resting: Resting = lambda host, now: False,
+        now_ms: Callable[[], int],
+        registry: CollectorRegistry,
+    ) -> None:
+        self._advice, self._samples, self._hosts, self._resting = advice, samples, hosts, resting
+        self._now_ms = now_ms
+        self._options = dict(options)
+        self._minds: dict[str, _Mind] = {}
+        self._switches: dict[str, Switch] = {}
+        self._hooks = Hooks(advice, now_ms)
+        self._said = Counter(
+            "watchkeeper_scaling_recommendations",
+            "Recommendations that differ from the one before",
+            ["direction"],
+            registry=registry,
+        )
+
+    async def start(self) -> None:
+        """StoreError. Runs of hooks that were cut short are noted as such."""
+        now = self._now_ms()
+        if cut_short := await self._advice.interrupted(now):
+            log.warning("%d runs of scaling hooks were cut short; what they did is not known.", cut_short)
+        self._switches = {switch.service: switch for switch in await self._advice.switches()}
+
+    async def stop(self) -> None:
+        """Hooks that are being run are ended, and noted at the next start as not known."""
+        await self._hooks.stop()
+
+    def replace(self, options: Mapping[str, ScalingOptions]) -> None:
+        """From the next round on these hold."""
+        self._options = dict(options)
+        self._minds = {service: mind for service, mind in self._minds.items() if service in options}
+
+    async def round(self) -> None:
+        """Look at every service, say what it should have, and run what is to be run."""
+        if not self._options:
+            return
+        now, policies = self._now_ms(), {name: one.policy for name, one in self._options.items()}
+        numbers = await read_numbers(
+            self._samples, (metric for policy in policies.values() for metric in policy.metrics)
+        )
+        sources = {host.name: host for host in self._hosts() if host.is_service}
+        for service, policy in policies.items():
+            await self._look_at(service, policy, numbers, sources, now)
+
+    # --- what it says ---
+
+    @property
+    def services(self) -> list[str]:
+        return sorted(self._options)
+
+    def standing(self, service: str) -> Standing | None:
+        """None when there is no policy for it."""
+        options = self._options.get(service)
+        if options is None:
+            return None
+        mind, hook = self._minds.get(service), options.hook
+        learnt = mind.learnt if mind else None
+        switch = self._switches.get(service)
+        return Standing(
+            service,
+            options.policy,
+            mind.recommendation if mind else None,
+            auto=self.is_auto(service),
+            auto_by=switch.changed_by if switch else "config",
+            hook="none" if hook is None else "webhook" if hook.url is not None else "command",
+            dry_run=hook is not None and hook.dry_run,
+            ahead=learnt.reason if learnt else "",
+            test=learnt.test if learnt else None,
+        )
+
+    async def history(self, service: str | None, limit: int) -> list[Advised]:
+        """What was said and what became of it, newest first. StoreError."""
+        return await self._advice.said(service, limit)
+
+    async def runs(self, service: str | None, limit: int) -> list[HookRun]:
+        """What hooks did, newest first. StoreError."""
+        return await self._advice.runs(service, limit)
+
+    def health(self) -> Component:
+        switched_on = sum(map(self.is_auto, self._options))
+        return Component(
+            "advice", "ok", f"{len(self._options)} services, {switched_on} scaled automatically."
+        )
+
+    # --- what people and programs do ---
+
+    def is_auto(self, service: str) -> bool:
+        switch, options = self._switches.get(service), self._options.get(service)
+        return options is not None and options.hook is not None and (switch.on if switch else options.auto)
+
+    async def switch(self, service: str, on: bool, by: str) -> Standing:
+        """Scale without asking from now on, or no longer. Refused; StoreError."""
+        options = self._known(service)
+        if on and options.hook is None:
+            raise Refused("no_hook", f"{service} has no hook, so there is nothing that could be run")
+        switch = Switch(service, on, self._now_ms(), by)
+        await self._advice.switch(switch)
+        self._switches[service] = switch
+        standing = self.standing(service)
+        assert standing is not None
+        return standing
+
+    async def scale(self, service: str, replicas: int, by: str, *, dry_run: bool = False) -> HookRun:
+        """Run the hook by hand, and wait for its end. Refused; StoreError."""
+        options = self._known(service)
+        policy = options.policy
+        if not policy.min <= replicas <= policy.max:
+            raise Refused("out_of_bounds", f"{service} may have {policy.min} to {policy.max}, not {replicas}")
+        hosts = instances_of(policy.where, self._hosts, self._resting, self._now_ms())
+        current = len(hosts) if policy.current is None else policy.current
+        return await self._hooks.run(
+            service, options.hook, current, replicas, "asked for", by, dry_run=dry_run
+        )
+
+    def _known(self, service: str) -> ScalingOptions:
+        if service not in self._options:
+            known = ", ".join(self.services) or "none"
+            raise Refused("not_found", f'"{service:.100}" has no scaling policy; there are: {known}')
+        return self._options[service]
+
+    # --- one service ---
+
+    async def _look_at(
+        self, service: str, policy: ScalingPolicy, numbers: Numbers, sources: Mapping[str, Host], now: int
+    ) -> None:
+        hosts = instances_of(policy.where, self._hosts, self._resting, now)
+        seen = see(service, policy, hosts, numbers, sources, now)
+        mind = await self._mind(service, seen.count, now)
+        if mind.count != seen.count:
+            change = Change(now, mind.count, seen.count)
+            await self._advice.changed(service, change)
+            mind.past = replace(mind.past, changes=(*mind.past.changes, change))
+            mind.count = seen.count
+        foreseen = await self._foresee(mind, service, policy, hosts, numbers, now)
+        said = decide(service, policy, seen, mind.past, now, foreseen)
+        mind.past = remembered(replace(mind.past, wanted=(*mind.past.wanted, (now, said.unsmoothed))), now)
+        await self._note(mind, said)
+        if said.direction in ("up", "down") and self.is_auto(service):
+            self._hooks.begin(service, self._options[service].hook, said)
+
+    async def _mind(self, service: str, count: int, now: int) -> _Mind:
+        """What is remembered of a service. After a start that is what the store knows, and as if what there is had been
+        wanted: nothing is taken away for a silence that was ours."""
+        if service not in self._minds:
+            changes = await self._advice.changes(service, now - LONGEST_MS)
+            self._minds[service] = _Mind(
+                changes[-1].after if changes else count, Past(((now, count),), tuple(changes))
+            )
+        return self._minds[service]
+
+    async def _note(self, mind: _Mind, said: Recommendation) -> None:
+        last = mind.advised
+        if last is not None and (last.direction, last.wanted) == (said.direction, said.wanted):
+            advised = replace(last, until=said.at, became=said.current)
+        else:
+            if last is not None:
+                await self._advice.say(replace(last, until=said.at, became=said.current))
+            advised = Advised(
+                said.service, said.at, said.at, said.direction, said.current, said.wanted, said.current,
+                said.confidence, said.reason, said.evidence,
+            )  # fmt: skip
+            self._said.labels(said.direction).inc()
+        await self._advice.say(advised)
+        mind.advised, mind.recommendation = advised, said
+
+    async def _foresee(
+        self,
+        mind: _Mind,
+        service: str,
+        policy: ScalingPolicy,
+        hosts: Sequence[Host],
+        numbers: Numbers,
+        now: int,
+    ) -> Foreseen | None:
+        if policy.look_ahead is None:
+            return None
+        metric, target = next(iter(policy.targets.items()))
+        named = numbers.names.get(metric, {})
+        series = [(host.id, name) for host in hosts for name in named.get(host.id, [])[:1]]
+        by_ms = round(policy.look_ahead.by_s * 1000)
+        if now >= mind.study_at:
+            past = await past_load(self._samples, series, target, now)
+            mind.learnt = await asyncio.to_thread(study, *past, by_ms)
+            mind.study_at = _next_study(service, now)
+        if mind.learnt is None or mind.learnt.pattern is None:
+            return None
+        recent = await past_load(self._samples, series, target, now, RECENT_MS, RECENT_STEP_MS)
+        return foresee(mind.learnt, *recent, now, by_ms)
+
+
+class _Mind:
+    """What is remembered of a service from one round to the next."""
+
+    def __init__(self, count: int, past: Past) -> None:
+        self.count, self.past = count, past
+        self.learnt: Study | None = None
+        self.study_at = 0
+        self.advised: Advised | None = None
+        self.recommendation: Recommendation | None = None
+
+
+def _next_study(service: str, now: int) -> int:
+    """Once an hour, each service in a minute of its own."""
+    own = zlib.crc32(service.encode()) % STUDY_MS
+    return (now - own) // STUDY_MS * STUDY_MS + STUDY_MS + own

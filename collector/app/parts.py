@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
+from agent.wire import Ask
 from collector.api.kept import Kept
 from collector.api.ticks import Ticks
 from collector.app.access import access, proxies
@@ -31,6 +32,7 @@ from collector.jobs import Jobs
 from collector.leaps import Leaps
 from collector.links import Links
 from collector.messages import Message
+from collector.neighbours import Neighbours
 from collector.notifier import Notifier
 from collector.rounds import Rounds
 from collector.selfwatch import SERVICE, Selfwatch
@@ -107,6 +109,7 @@ class Parts:
             self._heartbeat = Heartbeat(config.heartbeat.url, needed, registry)
         self.kept = Kept(time.monotonic)
         self.inquiries = Inquiries(store.incidents, now_ms=now_ms, registry=registry)
+        self.neighbours = Neighbours(lambda: self.evaluator.watch, now_ms=now_ms, registry=registry)
         self.definitions = Definitions(loaded.definitions, self._labels)
         self.tokens = Tokens(store.hosts, now_ms)
         self.ingest = Ingest(
@@ -115,7 +118,8 @@ class Parts:
             now_ms=now_ms,
             registry=registry,
             inquiries=self.inquiries,
-            defined=self.definitions.asks,
+            defined=self._asks,
+            looked=self.neighbours.answered,
             late_ms_max=round(config.late_s_max * 1000),
         )
         self.upkeep = Upkeep(store, what_to_keep(config), Leaps(now_ms), now_ms)
@@ -157,6 +161,7 @@ class Parts:
     def go_round(self, rounds: Rounds) -> None:
         """Begin all that comes round again and again, but for the tick itself."""
         rounds.start("posted", TICK_S, self.ticks.flush)
+        rounds.start("neighbours", TICK_S, self.neighbours.tick)
         rounds.start("repair", TICK_S, self.evaluator.repair_late)
         rounds.start("jobs", TELL_S, self.jobs.tell)
         rounds.start("selfwatch", TELL_S, self.selfwatch.tell)
@@ -179,6 +184,9 @@ class Parts:
 
     async def _tell_of_ourselves(self, found: Sequence[tuple[str, dict[str, str], float]]) -> None:
         await self.ticks.gauges(SERVICE, found)
+
+    def _asks(self, host: int, has: str | None) -> Sequence[Ask]:
+        return [*self.neighbours.asks(host), *self.definitions.asks(host, has)]
 
     def _labels(self, host: int) -> Mapping[str, str] | None:
         try:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
-from collector.who import Permission, Refusal, Who
+from collector.who import Permission, Refusal
 
 __all__ = [
     "BASE",
@@ -86,12 +86,13 @@ class Door(Struct, Generic[Q, B, A], frozen=True, kw_only=True):
     """`path` lies below BASE. `needs` is the right that whoever asks must have; None opens it to all.
 
     `others` are statuses beside `status` whose answer is no Problem, each with its type. `kept` says of which topics
-    an answer is made; it may then be given again until a commit touches one of them (see `kept.py`).
+    an answer is made; it may then be given again until a commit touches one of them (see `kept.py`). `with_request`
+    hands the request to the handler as well, for the audit trail to tell from where something was changed.
     """
 
     method: Method
     path: str
-    handler: Callable[[Who, Q, B], Awaitable[A | Reply[Any]]]
+    handler: Callable[..., Awaitable[A | Reply[Any] | Text]]
     needs: Permission | None
     summary: str
     answer: Any
@@ -102,6 +103,7 @@ class Door(Struct, Generic[Q, B, A], frozen=True, kw_only=True):
     refusals: tuple[int, ...] = ()
     kept: Callable[[Q], Sequence[str]] | None = None
     body_bytes_max: int = BODY_BYTES_MAX
+    with_request: bool = False
 
     @property
     def whole_path(self) -> str:

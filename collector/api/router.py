@@ -91,7 +91,8 @@ class Router:
             made = await self._kept.get(key, door.kept(query), lambda: _make(door, who, query))
             return _whole(request, door.status, made)
         body = await self._body(door, request) if door.body is not None else None
-        answer = await door.handler(who, query, body)
+        more = (request,) if door.with_request else ()
+        answer = await door.handler(who, query, body, *more)
         match answer:
             case Reply(value, status, headers):
                 return _json(status, encode(value), headers)

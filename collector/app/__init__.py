@@ -11,6 +11,7 @@ import msgspec
 from agent.options import ConfigError
 from collector.app.folder import caretaker, open_state
 from collector.app.parts import TICK_S, Parts, now_ms, own_registry
+from collector.app.runtime import Runtime
 from collector.app.upkeep import what_to_keep
 from collector.config import CollectorConfig, Loaded, load_rules
 from collector.rounds import Rounds
@@ -42,11 +43,18 @@ class Collector:
 
     async def start(self) -> None:
         """Raises ConfigError, StoreError or ServerError, one sentence each; nothing is left open then."""
-        rules = load_rules(self._loaded)
+        load_rules(self._loaded)
         store = await open_state(self._loaded, role="collector")
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(store.close)
-            self._parts = Parts(store, self._loaded, rules, self._registry, lambda: self._not_ready)
+            self._runtime = Runtime(self._load, store.settings, self._take_up, now_ms)
+            await self._runtime.read()
+            self._loaded = self._runtime.load()
+            self._config = self._loaded.config
+            rules = load_rules(self._loaded)
+            self._parts = Parts(
+                store, self._loaded, rules, self._registry, lambda: self._not_ready, self._runtime
+            )
             await self._parts.start()
             undo.pop_all()
         self._rounds.start("tick", TICK_S, self._tick)
@@ -81,11 +89,13 @@ class Collector:
 
     def _take_anew(self) -> None:
         try:
-            loaded = self._load()
-            rules = load_rules(loaded)
+            self._take_up(self._runtime.load())
         except ConfigError as mistake:
             log.error("The config and rules are left as they were: %s", mistake)  # noqa: TRY400 - theirs, no trace of ours
-            return
+
+    def _take_up(self, loaded: Loaded) -> None:
+        """Have what may change at a reload hold from now on. ConfigError, with nothing changed."""
+        rules = load_rules(loaded)
         if waiting := needing_a_restart(self._config, loaded.config):
             log.warning("A reload leaves these as they were, restart for them: %s.", ", ".join(waiting))
         parts = self._parts
@@ -110,7 +120,16 @@ class Collector:
 
 
 RELOADED = frozenset(
-    ("packs", "rules", "checks", "keep_s", "keep_rollups_s", "keep_history_s", "disk_budget_bytes")
+    (
+        "packs",
+        "rules",
+        "thresholds",
+        "checks",
+        "keep_s",
+        "keep_rollups_s",
+        "keep_history_s",
+        "disk_budget_bytes",
+    )
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from collector.api.alerts import Alerts
+from collector.api.config import Config
 from collector.api.described import Described
 from collector.api.doors import AnyDoor
 from collector.api.fleet import Fleet
@@ -39,6 +40,7 @@ def api(
         *Alerts(parts.store, parts.evaluator.act).doors(),
         *Incidents(parts.store, parts.evaluator.act).doors(),
         *metrics.doors(),
+        *Config(parts.runtime, parts.access.audit.record).doors(),
         *Performance(parts.store, parts.ticks, parts.kept, now_ms).doors(),
     ]
     return Router([*doors, *Described(doors).doors()], parts.kept, registry=registry)

@@ -18,6 +18,7 @@ from collector.app.access import access, proxies
 from collector.app.api import api
 from collector.app.doors import application
 from collector.app.folder import key_in
+from collector.app.runtime import Runtime
 from collector.app.upkeep import Upkeep, what_to_keep
 from collector.attendance import NOTE_S, Attendance
 from collector.auth import Tokens
@@ -63,8 +64,10 @@ class Parts:
         rules: Sequence[Rule],
         registry: CollectorRegistry,
         not_ready: Callable[[], str | None],
+        runtime: Runtime,
     ) -> None:
         config = loaded.config
+        self.runtime = runtime
         self.store = store
         names = [options.name for options in config.channels]
         self.access = access(store.people, loaded, now_ms=now_ms, monotonic=time.monotonic, registry=registry)
@@ -77,36 +80,12 @@ class Parts:
             now_ms=now_ms,
             registry=registry,
         )
-        self.links = Links(key_in(loaded.state, "links.key"), config.link_base, now_ms)
-        self.notifier = Notifier(
-            store.notices,
-            {options.name: build_channel(options) for options in config.channels},
-            now_ms=now_ms,
-            registry=registry,
-            message=lambda notice, again: Message(
-                notice, self.links.to_incident(notice), again, self.links.actions(notice)
-            ),
-        )
         self.evaluator = Evaluator(
             store, rules, config.channel_views, now_ms=now_ms, on_commit=self._committed, registry=registry
         )
         self.attendance = Attendance(store.promises, self.evaluator.act, now_ms=now_ms)
         self.ticks = Ticks(store.hosts, self.evaluator.take, now_ms=now_ms)
-        self.jobs = Jobs(
-            store.jobs, config.jobs, post=self._tell_of_ourselves, now_ms=now_ms, registry=registry
-        )
-        self.selfwatch = Selfwatch(
-            channels=self.notifier.channels_state,
-            store=store.health,
-            oldest_s=self.notifier.oldest_s,
-            post=self._tell_of_ourselves,
-            registry=registry,
-        )
-        self._heartbeat: Heartbeat | None = None
-        if config.heartbeat is not None:
-            needed = [self._judging, self.store_health]
-            self._beat_every_s = config.heartbeat.every_s
-            self._heartbeat = Heartbeat(config.heartbeat.url, needed, registry)
+        self._let_people_know(loaded, registry)
         self.kept = Kept(time.monotonic)
         self.inquiries = Inquiries(store.incidents, now_ms=now_ms, registry=registry)
         self.neighbours = Neighbours(lambda: self.evaluator.watch, now_ms=now_ms, registry=registry)
@@ -131,6 +110,35 @@ class Parts:
             limits=Limits(connections_max=config.connections_max),
             short_cuts=self.ingest.routes(),
         )
+
+    def _let_people_know(self, loaded: Loaded, registry: CollectorRegistry) -> None:
+        """Notices and the links in them, and what tells of jobs that are late and of a collector that is not well."""
+        config, store = loaded.config, self.store
+        self.links = Links(key_in(loaded.state, "links.key"), config.link_base, now_ms)
+        self.notifier = Notifier(
+            store.notices,
+            {options.name: build_channel(options) for options in config.channels},
+            now_ms=now_ms,
+            registry=registry,
+            message=lambda notice, again: Message(
+                notice, self.links.to_incident(notice), again, self.links.actions(notice)
+            ),
+        )
+        self.jobs = Jobs(
+            store.jobs, config.jobs, post=self._tell_of_ourselves, now_ms=now_ms, registry=registry
+        )
+        self.selfwatch = Selfwatch(
+            channels=self.notifier.channels_state,
+            store=store.health,
+            oldest_s=self.notifier.oldest_s,
+            post=self._tell_of_ourselves,
+            registry=registry,
+        )
+        self._heartbeat: Heartbeat | None = None
+        if config.heartbeat is not None:
+            needed = [self._judging, self.store_health]
+            self._beat_every_s = config.heartbeat.every_s
+            self._heartbeat = Heartbeat(config.heartbeat.url, needed, registry)
 
     async def start(self) -> None:
         """StoreError or ServerError, one sentence each; what was started is stopped again then."""

@@ -1,0 +1,69 @@
+"""What is set while the collector runs: kept in the store, laid below the file, and taken up without a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from agent.options import ConfigError
+from collector.config import Loaded, load_rules
+from collector.config.runtime import flattened, laid_under, refuse_what_is_held
+from collector.store.settings import Setting, Settings
+
+log = logging.getLogger(__name__)
+
+
+class Runtime:
+    """`files` reads the config as file and environment have it; `take_up` makes what holds anew hold."""
+
+    def __init__(
+        self,
+        files: Callable[[], Loaded],
+        settings: Settings,
+        take_up: Callable[[Loaded], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._files, self._settings = files, settings
+        self._take_up, self._now_ms = take_up, now_ms
+        self._values: dict[str, Any] = {}
+        self._changing = asyncio.Lock()
+
+    async def read(self) -> None:
+        """Learn what is set. Should it not fit the file or this version, the file alone holds. StoreError."""
+        self._values = {one.key: msgspec.json.decode(one.value) for one in await self._settings.all()}
+        try:
+            load_rules(self.load())
+        except ConfigError as mistake:
+            log.error("What was set while it ran does not fit and is left out: %s", mistake)  # noqa: TRY400 - no trace of ours
+            self._values = {}
+
+    def load(self) -> Loaded:
+        """All that holds. ConfigError."""
+        return laid_under(self._files(), self._values)
+
+    async def change(self, wanted: Mapping[str, Any], by: str) -> dict[str, tuple[Any, Any]]:
+        """Set keys, or with None leave them to the defaults again; tells how each was and is.
+
+        SettingError and ConfigError say why not, StoreError why not now; then nothing is changed.
+        """
+        async with self._changing:
+            files = self._files()
+            changes = flattened(wanted)
+            refuse_what_is_held(files, changes)
+            values = {key: value for key, value in {**self._values, **changes}.items() if value is not None}
+            loaded = laid_under(files, values)
+            load_rules(loaded)
+            now = self._now_ms()
+            put = [
+                Setting(key, msgspec.json.encode(value).decode(), now, by)
+                for key, value in changes.items()
+                if value is not None
+            ]
+            await self._settings.change(put, [key for key, value in changes.items() if value is None])
+            before, self._values = self._values, values
+            self._take_up(loaded)
+        return {key: (before.get(key), value) for key, value in changes.items()}

@@ -66,6 +66,14 @@ class LateRange(Struct, frozen=True):
     noted: int
 
 
+class Asked(Struct, frozen=True):
+    """A host has a check of that id, of that kind: it said something about it, be it long ago."""
+
+    host: int
+    check: str
+    kind: str
+
+
 class Spoken(Struct, frozen=True):
     """When batches of a host were sampled in a range, ascending, and how long their ticks are; of each series asked for
     the times and values of those that named it.
@@ -106,6 +114,10 @@ class Promises(Protocol):
         more than INTERVALS_MAX."""
         ...
 
+    async def latest(self, service: str) -> Interval | None:
+        """The last that is written down, whole."""
+        ...
+
     async def tally(self, service: str, start: int, end: int) -> Tally:
         """How long it was what, of as much of the range as is written down."""
         ...
@@ -128,6 +140,14 @@ class Promises(Protocol):
 
     async def late_done(self, ranges: Sequence[LateRange]) -> None:
         """These were looked at; one to which more was added meanwhile stays."""
+        ...
+
+    async def asked(self, checks: Sequence[str]) -> list[Asked]:
+        """Which hosts have any of these checks, by host and check."""
+        ...
+
+    async def take_back(self, service: str, since: int) -> None:
+        """What is written down of the time from then on was written by a clock that was wrong."""
         ...
 
     async def spoken(self, host: int, names: Sequence[str], start: int, end: int) -> Spoken: ...

@@ -14,7 +14,7 @@ from rules.sla.budget import (
     sentence,
     within_limit_pct,
 )
-from rules.sla.model import Class, Interval, ServiceOptions, Tally
+from rules.sla.model import Class, Interval, ServiceOptions, Span, Tally
 from rules.sla.periods import Period
 from rules.sla.timeline import in_words
 
@@ -50,6 +50,7 @@ class Summary(Struct, frozen=True):
 
     service: str
     title: str
+    window: Span
     period: str
     start: int
     end: int
@@ -66,26 +67,28 @@ class Summary(Struct, frozen=True):
     budget: Budget | None
     latency: LatencyStanding | None
     burn_rates: dict[str, float | None]
-    repaired_ms: int
     sentence: str
 
 
 def summary_of(
     service: ServiceOptions,
+    window: Span,
     period: Period,
     now: int,
-    known: Sequence[Interval],
+    troubles: Sequence[Interval],
+    latest: Interval,
     tally: Tally,
     burn_rates: dict[str, float | None],
 ) -> Summary:
-    """`known` are the times within the period in which it was not simply up, oldest first, and at least the latest one
-    whatever it was; `tally` is of all that is known of the period."""
-    downs = [one for one in known if counts_as_down(one, service)]
-    breaks, latest = outages(downs), known[-1]
+    """`troubles` are the times within the period in which it was not simply up, oldest first; `latest` is what it is at
+    the end of what is known, from when it began to be; `tally` is of all that is known of the period."""
+    downs = [one for one in troubles if counts_as_down(one, service)]
+    breaks = outages(downs)
     standing = budget(service, tally, period, now, downs)
     return Summary(
         service=service.name,
         title=service.called,
+        window=window,
         period=period.called,
         start=period.start,
         end=period.end,
@@ -102,7 +105,6 @@ def summary_of(
         budget=standing,
         latency=latency_standing(service, tally),
         burn_rates=burn_rates,
-        repaired_ms=sum(one.ms for one in known if one.repaired),
         sentence=sentence(service, tally, period, now, standing),
     )
 

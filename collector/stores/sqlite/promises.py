@@ -9,6 +9,7 @@ from typing import Any
 from collector.store import DAY_MS, SERVICES_MAX, StoreError
 from collector.store.promises import (
     INTERVALS_MAX,
+    Asked,
     Day,
     LateRange,
     Promise,
@@ -20,7 +21,7 @@ from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.many import Rows
 from collector.stores.sqlite.promised import LATE_RANGES
 from collector.stores.sqlite.readers import Readers
-from collector.stores.sqlite.tables import Table
+from collector.stores.sqlite.tables import Table, json_text
 from collector.stores.sqlite.writer import Writer
 from rules.sla.courses import course_of, intervals_of
 from rules.sla.model import CLASSES, Interval, Tally
@@ -47,11 +48,22 @@ SUMS = ", ".join(f"coalesce(sum(iif(state = '{name}', {IN_RANGE}, 0)), 0)" for n
 SUM_UP = f"""
     INSERT OR REPLACE INTO sla_metrics
     SELECT ?1, ?2, {SUMS}, coalesce(sum(iif(repaired, {IN_RANGE}, 0)), 0) {WITHIN}
+    HAVING count(*) > 0
 """
 SUM_OF_DAYS = f"""
     SELECT {", ".join(f"coalesce(sum({name}), 0)" for name in CLASSES)} FROM sla_metrics
     WHERE service = ? AND start >= ? AND start < ?
 """
+ASKED = """
+    SELECT host, id, kind FROM checks WHERE id IN (SELECT value FROM json_each(?)) ORDER BY host, id
+"""
+TAKE_BACK = (
+    "DELETE FROM service_intervals WHERE service = ?1 AND start >= ?2",
+    'UPDATE service_intervals SET "end" = ?2 WHERE service = ?1 AND start < ?2 AND "end" > ?2',
+    f"DELETE FROM sla_metrics WHERE service = ?1 AND start > ?2 - {DAY_MS}",
+    "DELETE FROM service_reach WHERE service = ?1 AND start >= ?2",
+    'UPDATE service_reach SET "end" = min("end", ?2) WHERE service = ?1',
+)
 LISTENED = """
     INSERT INTO collector_runs VALUES (?1, ?2) ON CONFLICT DO UPDATE SET seen_at = max(seen_at, ?2)
 """
@@ -99,6 +111,15 @@ class SqlitePromises:
 
         await self._writer.write(job)
 
+    async def take_back(self, service: str, since: int) -> None:
+        def job(connection: sqlite3.Connection) -> None:
+            for statement in TAKE_BACK:
+                connection.execute(statement, [service, since])
+            day = since // DAY_MS * DAY_MS
+            connection.execute(SUM_UP, [service, day, day + DAY_MS])
+
+        await self._writer.write(job)
+
     async def intervals(self, service: str, start: int, end: int, *, but_up: bool = False) -> list[Interval]:
         only = "AND state <> 'up'" if but_up else ""
         query = f"SELECT {INTERVAL} {WITHIN} {only} ORDER BY start LIMIT ?4"
@@ -109,6 +130,9 @@ class SqlitePromises:
                 passing=False,
             )
         return [_interval(row, start, end) for row in rows]
+
+    async def latest(self, service: str) -> Interval | None:
+        return await self._readers.read(lambda connection: _one(connection, service, "<", 2**62))
 
     async def tally(self, service: str, start: int, end: int) -> Tally:
         def job(connection: sqlite3.Connection) -> Tally:
@@ -151,6 +175,9 @@ class SqlitePromises:
             connection.executemany(LATE_DONE, [(done.host, done.noted) for done in ranges])
 
         await self._writer.write(job)
+
+    async def asked(self, checks: Sequence[str]) -> list[Asked]:
+        return [Asked(*row) for row in await self._rows(ASKED, json_text(list(checks)))]
 
     async def spoken(self, host: int, names: Sequence[str], start: int, end: int) -> Spoken:
         return await self._readers.read(

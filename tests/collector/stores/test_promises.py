@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from collector.store import DAY_MS, SERVICES_MAX, Keep, Store, StoreError
-from collector.store.promises import LATE_MS, LateRange, Promise, Reach
+from collector.store.promises import LATE_MS, Asked, LateRange, Promise, Reach
+from rules.model import CheckAnswer, Outcome
 from rules.sla.courses import course_of, intervals_of, tally
 from rules.sla.model import Interval
-from tests.collector.stores.builders import DAY, HOUR, NOW, TICK, batch, enrolled, forgotten, sealed
+from tests.collector.stores.builders import DAY, HOUR, NOW, TICK, arrival, batch, enrolled, forgotten, sealed
 from tests.collector.stores.conftest import Place
 
 DAY_0 = NOW // DAY * DAY
@@ -37,6 +38,8 @@ async def test_what_is_written_is_read_back(store: Store) -> None:
     assert await kept(store) == rows
     assert await kept(store, "mail") == []
     assert await store.promises.reach() == {"shop": Reach("shop", rows[0].start, rows[-1].end)}
+    assert await store.promises.latest("shop") == rows[-1]
+    assert await store.promises.latest("mail") is None
 
 
 async def test_what_goes_on_becomes_one_row(store: Store) -> None:
@@ -130,6 +133,19 @@ async def test_what_was_is_kept_as_long_as_history(store: Store) -> None:
     ]
 
 
+async def test_what_a_wrong_clock_wrote_is_taken_back(store: Store) -> None:
+    rows = [spell(0, 5), spell(5, 3_000, "unknown")]
+    await store.promises.write({"shop": rows})
+    await store.promises.take_back("shop", DAY_0 + 7 * 60_000)
+    assert await kept(store) == [spell(0, 5), spell(5, 7, "unknown")]
+    (day,) = await store.promises.days("shop", 0, 2**60)
+    assert day.tally.whole == 7 * 60_000
+    await store.promises.take_back("shop", DAY_0 - 1)
+    assert await kept(store) == []
+    assert await store.promises.days("shop", 0, 2**60) == []
+    assert await store.promises.reach() == {}
+
+
 # --- services made at run time ----------------------------------------------------------------------------------------
 
 
@@ -198,6 +214,18 @@ async def test_what_was_long_on_its_way_is_noted_with_the_batch(place: Place) ->
     assert (left.noted, left.end) == (3, NOW + 2 * TICK + 25_000)
     await store.promises.late_done([left])
     assert await store.promises.late() == []
+
+
+async def test_it_is_known_which_hosts_have_a_check(store: Store) -> None:
+    hosts = [await enrolled(store, name) for name in ("alice", "bob")]
+    for host in hosts:
+        said = [CheckAnswer(id, "http", "ok", NOW) for id in ("shop", f"only-{host.name}")]
+        await store.commit([Outcome(arrival=arrival(host.id, NOW), checks=said)])
+    assert await store.promises.asked(["shop", "only-bob", "nothing"]) == [
+        Asked(hosts[0].id, "shop", "http"),
+        Asked(hosts[1].id, "only-bob", "http"),
+        Asked(hosts[1].id, "shop", "http"),
+    ]
 
 
 # --- what it is reckoned from -----------------------------------------------------------------------------------------

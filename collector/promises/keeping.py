@@ -1,0 +1,190 @@
+"""Writes down what services were: once a minute what is new, and again what batches that came late have changed.
+
+What is written lies a little back, so that what is on its way is waited for. What is late nevertheless was noted by the
+store with the batch itself; those ranges are looked at again, and what is found otherwise is marked.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from collector.promises.looking import NOT_KEPT, PIECE_MS, Fleet, Looking, Works, stored
+from collector.promises.services import Services
+from collector.store import Store
+from collector.store.promises import LATE_MS, LateRange, Reach
+from rules.sla.courses import FAR, Course, intervals_of, laid_over, mended, steady
+from rules.sla.model import UNKNOWN, ServiceOptions
+from rules.sla.timeline import Range, excluded_course
+
+log = logging.getLogger(__name__)
+
+ROUND_S = 30.0
+GRACE_MS = 2 * LATE_MS
+"""What is not noted as late has come by then, the wait for its commit included."""
+PAUSE_MS = 75_000
+"""A round this long after the one before it: we slept, or the clock was set, and nobody listened."""
+EXTEND_FOR_S = 5.0
+"""What there is to catch up with is spread over rounds."""
+
+
+class Keeping:
+    """One per store: there is one who writes."""
+
+    def __init__(
+        self,
+        store: Store,
+        services: Services,
+        *,
+        works: Works,
+        now_ms: Callable[[], int],
+        in_doubt: Callable[[], bool],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`in_doubt`: whether the date is one that should not be trusted."""
+        self._store, self._services = store, services
+        self._looking, self._works = Looking(store, works), works
+        self._now_ms, self._monotonic, self._in_doubt = now_ms, monotonic, in_doubt
+        self._since = self._seen = now_ms()
+
+    async def round(self) -> None:
+        """Meant to be called every ROUND_S. StoreError: the next one does what this one could not."""
+        now = self._now_ms()
+        if self._in_doubt():
+            return
+        if not 0 <= now - self._seen <= PAUSE_MS:
+            self._since = now
+        self._seen = now
+        await self._store.promises.listened(self._since, now)
+        services = await self._services.all()
+        fleet = await self._looking.fleet(services)
+        await self._take_back(services, now)
+        await self._extend(services, fleet, now - GRACE_MS)
+        await self._put_right(services, fleet)
+
+    async def _take_back(self, services: Sequence[ServiceOptions], now: int) -> None:
+        """What lies in the future was written before the clock was set back."""
+        reach = await self._store.promises.reach()
+        for service in services:
+            if service.name in reach and reach[service.name].end > now:
+                log.warning("The clock was set back: what %s was is written down anew.", service.name)
+                await self._store.promises.take_back(service.name, now - GRACE_MS)
+
+    # --- what is new ---
+
+    async def _extend(self, services: Sequence[ServiceOptions], fleet: Fleet, until: int) -> None:
+        """Piece by piece, those that are furthest behind first."""
+        kept_from = await self._store.promises.samples_from()
+        if kept_from is None:
+            return
+        stop_at = self._monotonic() + EXTEND_FOR_S
+        while self._monotonic() < stop_at:
+            reach = await self._store.promises.reach()
+            starts = {service.name: _begin(reach, service.name, kept_from) for service in services}
+            behind = [start for start in starts.values() if start < until]
+            if not behind:
+                return
+            start = min(behind)
+            some = [service for service in services if starts[service.name] == start]
+            if start < kept_from:
+                await self._skip(some, start, min(kept_from, until))
+            else:
+                others = [starts[service.name] for service in services if starts[service.name] > start]
+                await self._write(some, fleet, start, min(until, start + PIECE_MS, *others))
+
+    async def _skip(self, services: Sequence[ServiceOptions], start: int, end: int) -> None:
+        """The collector was away for longer than samples are kept."""
+        under = steady(start, end, UNKNOWN, NOT_KEPT)
+        found = {}
+        for service in services:
+            works = await self._works(service.name, start, end)
+            found[service.name] = laid_over(under, excluded_course(service, Range(start, end), works))
+        await self._keep(found)
+
+    async def _write(self, services: Sequence[ServiceOptions], fleet: Fleet, start: int, end: int) -> None:
+        known = await self._below(services, start, end)
+        await self._keep(await self._looking.courses(services, fleet, start, end, known))
+
+    async def _keep(self, found: dict[str, Course]) -> None:
+        await self._store.promises.write({name: intervals_of(course) for name, course in found.items()})
+
+    async def _below(self, services: Sequence[ServiceOptions], start: int, end: int) -> dict[str, Course]:
+        """What is written down of those that these depend on, unless they are among them."""
+        wanted = {name for service in services if service.depends_on for name in service.depends_on.services}
+        wanted -= {service.name for service in services}
+        return {name: await stored(self._store, name, start, end) for name in sorted(wanted)}
+
+    # --- what came late ---
+
+    async def _put_right(self, services: Sequence[ServiceOptions], fleet: Fleet) -> None:
+        """Look again at the time that late batches speak for. A range stays noted until it is done."""
+        late = await self._store.promises.late()
+        if not late:
+            return
+        kept_from = await self._store.promises.samples_from()
+        reach = await self._store.promises.reach()
+        for host_range in late:
+            touched = _touched(services, fleet, host_range.host)
+            if touched and kept_from is not None:
+                start, end = max(host_range.start, kept_from), await self._end_of(host_range)
+                await self._look_again(touched, fleet, start, end, reach)
+            await self._store.promises.late_done([host_range])
+
+    async def _end_of(self, late: LateRange) -> int:
+        """A host that was heard for the first time by what came late is a part of the service from then on."""
+        spoken = await self._store.promises.spoken(late.host, (), late.start, late.start + 1)
+        return FAR if spoken.first_at == late.start else late.end
+
+    async def _look_again(
+        self, services: Sequence[ServiceOptions], fleet: Fleet, start: int, end: int, reach: dict[str, Reach]
+    ) -> None:
+        """Each of them only where it is written down already: the rest comes by itself."""
+        spans = {
+            one.name: (max(start, reach[one.name].start), min(end, reach[one.name].end))
+            for one in services
+            if one.name in reach
+        }
+        edges = sorted({edge for span in spans.values() if span[0] < span[1] for edge in span})
+        for begin, until in _pieces(edges):
+            some = [one for one in services if one.name in spans and _lies_in(begin, until, spans[one.name])]
+            await self._mend(some, fleet, begin, until)
+
+    async def _mend(self, services: Sequence[ServiceOptions], fleet: Fleet, start: int, end: int) -> None:
+        known = await self._below(services, start, end)
+        fresh = await self._looking.courses(services, fleet, start, end, known)
+        changed = {}
+        for name, course in fresh.items():
+            before = await stored(self._store, name, start, end)
+            after = mended(before, course)
+            if after != before:
+                changed[name] = after
+        await self._keep(changed)
+
+
+def _lies_in(start: int, end: int, span: tuple[int, int]) -> bool:
+    return span[0] <= start and end <= span[1]
+
+
+def _begin(reach: dict[str, Reach], name: str, kept_from: int) -> int:
+    """Where a service goes on; one that is new begins with the first sample that there is."""
+    return reach[name].end if name in reach else kept_from
+
+
+def _touched(services: Sequence[ServiceOptions], fleet: Fleet, host: int) -> list[ServiceOptions]:
+    """Those that a host is a part of, and all that depend on them; in order, so that one pass finds them."""
+    found: dict[str, ServiceOptions] = {}
+    for service in services:
+        below = service.depends_on.services if service.depends_on else ()
+        if any(name in found for name in below) or any(host == part for part, _ in fleet.parts(service)):
+            found[service.name] = service
+    return list(found.values())
+
+
+def _pieces(edges: Sequence[int]) -> list[tuple[int, int]]:
+    """The spans between edges, none longer than PIECE_MS."""
+    found = []
+    for first, last in pairwise(edges):
+        found += [(start, min(start + PIECE_MS, last)) for start in range(first, last, PIECE_MS)]
+    return found

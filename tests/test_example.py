@@ -29,7 +29,10 @@ SECRETS = {
 
 # What is checked kind by kind, and what is an example where there is nothing by default.
 OF_KINDS = ("checks[]", "channels[]")
-EXAMPLES = {"checks", "channels", "heartbeat", "jobs", "jobs[].every"}
+EXAMPLES = {
+    "checks", "channels", "heartbeat", "jobs", "jobs[].every", "routes", "routes[].name", "routes[].escalate",
+    "on_call", "on_call[].instead", "maintenance",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from agent.options import say_duration
 from collector.messages import Channel, Failed, Message, Sent
@@ -21,6 +22,7 @@ __all__ = ["Channel", "ChannelOptions", "Failed", "Message", "Sent", "cut", "sho
 TIMEOUT_S_MIN, TIMEOUT_S_MAX = 1.0, 120.0
 ANSWER_LETTERS_MAX = 300
 SECRET_LETTERS_MIN = 4
+PerHour = Annotated[int, Meta(ge=1, le=1_000)]
 
 
 class ChannelOptions(Struct, kw_only=True, frozen=True):
@@ -28,11 +30,13 @@ class ChannelOptions(Struct, kw_only=True, frozen=True):
 
     name: what the channel is called on pages, in notices and in metrics
     from_severity: it hears of incidents from this severity on
+    per_hour: so many messages an hour at most; what is beyond that is told together, every ten minutes; null for any
     timeout: one try takes no longer than this
     """
 
     name: str
     from_severity: Severity = "warning"
+    per_hour: PerHour | None = 30
     timeout_s: float = 15.0
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from collector.channels import ChannelOptions, Message, Sent, shown
+from collector.channels import ChannelOptions, Message, PerHour, Sent, shown
 from rules.model import Severity
 
 LEVELS: dict[Severity, int] = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}
@@ -13,6 +13,8 @@ LINE_LETTERS_MAX = 2_000
 
 class Options(ChannelOptions, kw_only=True, frozen=True):
     """Nothing more is needed."""
+
+    per_hour: PerHour | None = None  # a line costs nobody any sleep
 
 
 class Channel:

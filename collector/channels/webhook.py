@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from agent.options import Secret
-from collector.channels import ChannelOptions, Failed, Message, Sent
+from collector.channels import ChannelOptions, Failed, Message, PerHour, Sent
 from collector.channels._http import Poster, check_url, judged, origin
 from rules.model import Alert, Notice
 
@@ -25,6 +25,7 @@ class Options(ChannelOptions, kw_only=True, frozen=True):
     headers: more headers, by name; their values are kept secret
     """
 
+    per_hour: PerHour | None = None  # a program keeps count by itself
     url: Secret
     token: Secret | None = None
     headers: dict[str, Secret] = msgspec.field(default_factory=dict)
@@ -71,7 +72,7 @@ class Channel:
 
 def payload(message: Message, receiver: str) -> dict[str, Any]:
     notice = message.notice
-    resolved = notice.reason == "resolved"
+    resolved = notice.resolved_at is not None
     told = notice.alerts[:ALERTS_MAX]
     alerts = [alert_entry(alert, message, resolved) for alert in told] or [incident_entry(message, resolved)]
     group = {"incident": str(notice.incident)}

@@ -31,10 +31,13 @@ from collector.config.definitions import Definition, read_definitions
 from collector.config.heartbeat import HeartbeatOptions
 from collector.config.jobs import JobOptions, refuse_one_token_twice
 from collector.config.kinds import kind_of, refuse_one_name_twice
+from collector.config.policy import see_that_it_is_sound
 from collector.config.rulefiles import PACKS, WrittenRule, find_rules, read_rules, rules_in
 from collector.config.thresholds import Thresholds, with_limits
 from rules.engine import Rule
 from rules.model import ChannelView
+from rules.policy import Maintenance, Rotation, Route
+from rules.policy.routes import When
 
 __all__ = [
     "DEFAULT_FILE",
@@ -57,7 +60,7 @@ __all__ = [
 
 DEFAULT_FILE = Path("/etc/watchkeeper/collector.yaml")
 DEFAULT_PORT = 8420
-JOBS_MAX = 500
+JOBS_MAX = ROUTES_MAX = 500
 DEFINITIONS_MAX = 1_000
 """Of all hosts together; how many one of them runs is in agent.wire."""
 
@@ -79,6 +82,11 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     rules: files of your own rules; one with the name of a pack's rule takes its place
     thresholds: limits of the packs' rules that most people want to change
     channels: whom to tell
+    zone: the time zone of all times of the day that name none
+    routes: which problems go to which channels; without one, each channel hears what it is there for
+    quiet_hours: when what is not critical waits, such as daily 22:00 to 07:00
+    on_call: channels that take turns, week by week
+    maintenance: times in which work is done, so that nobody is told of it
     heartbeat: who is told, again and again, that the collector is well
     jobs: what runs elsewhere, and calls /ping/TOKEN when it has ended
     checks: what hosts are to check besides what is in their own config, each with `from`, the labels of those hosts
@@ -98,6 +106,11 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     rules: tuple[str, ...] = ("rules.d/*.yaml",)
     thresholds: Thresholds = Thresholds()
     channels: list[ChannelOptions] = []
+    zone: str = "UTC"
+    routes: Annotated[list[Route], Meta(max_length=ROUTES_MAX)] = []
+    quiet_hours: When = ()
+    on_call: Annotated[list[Rotation], Meta(max_length=ROUTES_MAX)] = []
+    maintenance: Annotated[list[Maintenance], Meta(max_length=ROUTES_MAX)] = []
     heartbeat: HeartbeatOptions | None = None
     jobs: Annotated[list[JobOptions], Meta(max_length=JOBS_MAX)] = []
     checks: Annotated[list[dict[str, Any]], Meta(max_length=DEFINITIONS_MAX)] = []
@@ -109,7 +122,9 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     @property
     def channel_views(self) -> list[ChannelView]:
         """What deciding needs to know of the channels."""
-        return [ChannelView(options.name, options.from_severity) for options in self.channels]
+        return [
+            ChannelView(options.name, options.from_severity, options.per_hour) for options in self.channels
+        ]
 
     @property
     def link_base(self) -> str:
@@ -163,6 +178,7 @@ def loaded_of(section: Node, folder: Path) -> Loaded:
     loaded = Loaded(config, folder, section, definitions)
     _refuse_bad_addresses(loaded)
     refuse_one_name_twice("channels", config.channels, section.get("channels"))
+    see_that_it_is_sound(config, section)
     refuse_one_name_twice("jobs", config.jobs, section.get("jobs"))
     refuse_one_token_twice(config.jobs, section.get("jobs"))
     return loaded

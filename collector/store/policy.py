@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from rules.policy import Maintenance, Silence
+from rules.policy import Planned, Silence
 
 SILENCES_MAX = 1_000
 """That are not over yet."""
@@ -27,14 +27,14 @@ class PolicyKept(Protocol):
         already."""
         ...
 
-    async def maintenance(self) -> list[Maintenance]:
+    async def maintenance(self) -> list[Planned]:
         """All windows, the newest first."""
         ...
 
-    async def add_maintenance(self, maintenance: Maintenance) -> Maintenance:
+    async def add_maintenance(self, maintenance: Planned) -> Planned:
         """The same with an id. StoreError when there are MAINTENANCE_MAX already."""
         ...
 
-    async def remove_maintenance(self, maintenance: int) -> Maintenance | None:
+    async def remove_maintenance(self, maintenance: int) -> Planned | None:
         """What was removed; None when there is none of that id."""
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rules.policy.deciding import Case, Decision, Owed, decide
 from rules.policy.matching import Match, Trouble
-from rules.policy.muting import Maintenance, Silence
+from rules.policy.muting import Maintenance, Planned, Silence
 from rules.policy.oncall import Rotation
 from rules.policy.policy import Policy
 from rules.policy.routes import Route, Step
@@ -19,6 +19,7 @@ __all__ = [
     "Maintenance",
     "Match",
     "Owed",
+    "Planned",
     "Policy",
     "Rotation",
     "Route",

@@ -31,13 +31,19 @@ class Maintenance(Match, kw_only=True, frozen=True):
 
     name: str
     when: str | tuple[str, ...]
-    by: str = ""
-    id: int = 0
 
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise ValueError("name is empty; a maintenance needs a name of its own")
         times(self.when)
+
+
+class Planned(Maintenance, kw_only=True, frozen=True):
+    """One that a person has asked for while the collector runs. `id` is 0 until it is stored."""
+
+    by: str
+    comment: str = ""
+    id: int = 0
 
 
 class Mute(Struct, frozen=True):

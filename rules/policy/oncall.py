@@ -31,12 +31,14 @@ class StandIn(Struct, kw_only=True, frozen=True):
 class Rotation(Struct, kw_only=True, frozen=True):
     """Channels that take turns, a week each.
 
+    name: what routes call it
     weeks: the channels in their order
     hand_over: when the next one takes over; the time zone may follow
     since: the day on which the first one's first week begins
     instead: who stands in, and when
     """
 
+    name: str
     weeks: Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)]
     hand_over: str = "Monday 09:00"
     since: str = "2026-01-05"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from rules.calendar import Times, times
 from rules.model import ChannelView, Severity
@@ -24,14 +24,14 @@ class Policy:
         *,
         routes: Sequence[Route] = (),
         quiet_hours: When = (),
-        on_call: Mapping[str, Rotation] | None = None,
+        on_call: Sequence[Rotation] = (),
         silences: Sequence[Silence] = (),
         maintenance: Sequence[Maintenance] = (),
         zone: str = "UTC",
     ) -> None:
         self.routes = tuple(routes) or DEFAULT_ROUTES
         self.silences, self.maintenance, self.zone = tuple(silences), tuple(maintenance), zone
-        self._on_call = {name: rotation.compiled(zone) for name, rotation in (on_call or {}).items()}
+        self._on_call = {rotation.name: rotation.compiled(zone) for rotation in on_call}
         self._works = tuple((work, times(work.when, zone)) for work in self.maintenance)
         self._quiet = _perhaps(quiet_hours, zone)
         self._whens = [_perhaps(route.when, zone) for route in self.routes]

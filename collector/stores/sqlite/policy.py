@@ -15,9 +15,9 @@ from collector.store.policy import MAINTENANCE_MAX, SILENCES_KEPT_MS, SILENCES_M
 from collector.stores.sqlite.readers import Readers
 from collector.stores.sqlite.tables import json_text
 from collector.stores.sqlite.writer import Writer
-from rules.policy import Maintenance, Silence
+from rules.policy import Planned, Silence
 
-T = TypeVar("T", Silence, Maintenance)
+T = TypeVar("T", Silence, Planned)
 
 # What was told was once a severity for each channel; when it was told, the newest notice says. An incident that is over
 # owes no channel anything: each was told of its end with it.
@@ -91,23 +91,23 @@ class SqlitePolicy:
 
         return await self._writer.write(job)
 
-    async def maintenance(self) -> list[Maintenance]:
-        return await self._all(Maintenance, MAINTENANCE)
+    async def maintenance(self) -> list[Planned]:
+        return await self._all(Planned, MAINTENANCE)
 
-    async def add_maintenance(self, maintenance: Maintenance) -> Maintenance:
-        def job(connection: sqlite3.Connection) -> Maintenance:
+    async def add_maintenance(self, maintenance: Planned) -> Planned:
+        def job(connection: sqlite3.Connection) -> Planned:
             _refuse_more(connection, "maintenance", [], MAINTENANCE_MAX, "maintenance windows")
             row = connection.execute("INSERT INTO maintenance (said) VALUES (?)", [json_text(maintenance)])
             return replace(maintenance, id=row.lastrowid or 0)
 
         return await self._writer.write(job)
 
-    async def remove_maintenance(self, maintenance: int) -> Maintenance | None:
-        def job(connection: sqlite3.Connection) -> Maintenance | None:
+    async def remove_maintenance(self, maintenance: int) -> Planned | None:
+        def job(connection: sqlite3.Connection) -> Planned | None:
             rows = connection.execute(
                 "DELETE FROM maintenance WHERE id = ? RETURNING id, said", [maintenance]
             ).fetchall()
-            return _said(Maintenance, rows[0]) if rows else None
+            return _said(Planned, rows[0]) if rows else None
 
         return await self._writer.write(job)
 

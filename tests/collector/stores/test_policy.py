@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from collector.store import Store, StoreError
 from collector.store.policy import SILENCES_KEPT_MS, SILENCES_MAX
 from rules.model import Line, Outcome, Told
-from rules.policy import Maintenance, Silence
+from rules.policy import Planned, Silence
 from tests.collector.stores.builders import NOW, incident, notice
 from tests.collector.stores.conftest import Place
 
@@ -21,7 +21,7 @@ DISKS = Silence(
     by="ada",
     comment="new disks",
 )
-NIGHT = Maintenance(
+NIGHT = Planned(
     name="patch night", when=("Saturday 22:00 to Sunday 06:00", "daily 03:00 to 03:10"), by="ada"
 )
 

@@ -233,14 +233,15 @@ def test_escalation_steps(after: int, more: Any, expected: list[str], sentence: 
     assert owed(decision) == expected, sentence
 
 
-TURNS = {
-    "ops": Rotation(
+TURNS = [
+    Rotation(
+        name="ops",
         weeks=("mail", "all"),
         since="2026-11-16",
         hand_over="Monday 09:00",
         instead=(StandIn(channel="pager", when="2026-11-20 04:00 to 05:00"),),
     )
-}
+]
 DUTY = Policy(routes=[Route(channels=("ops",))], on_call=TURNS)
 
 

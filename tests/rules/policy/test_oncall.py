@@ -13,6 +13,7 @@ from rules.policy.oncall import Rotation, StandIn
 from rules.zones import wall, zone_named
 
 BERLIN = Rotation(
+    name="ops",
     weeks=("ada", "bob", "cleo"),
     since="2026-03-16",
     hand_over="Monday 09:00 Europe/Berlin",
@@ -67,4 +68,4 @@ def test_nobody_takes_over_before_the_next_change(at: int) -> None:
 )
 def test_what_is_written_wrong_is_refused_in_plain_words(given: dict[str, str], problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
-        Rotation(weeks=("ada",), **given)  # type: ignore[arg-type]
+        Rotation(name="ops", weeks=("ada",), **given)  # type: ignore[arg-type]

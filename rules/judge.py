@@ -17,7 +17,7 @@ from rules.seen import Seen, TooManyGaps
 from rules.tick import tick
 from rules.watch import Watch, apply, replace_rules
 
-__all__ = ["Watch", "apply", "judge", "repair", "repairs_due", "replace_rules", "tick"]
+__all__ = ["Watch", "apply", "judge", "repair", "repairs_due", "replace_rules", "tick", "unjudged"]
 
 AHEAD_MS_MAX = 60_000
 """Nothing is known of a host that lies so far ahead of a batch of it, however long that was on its way, but what was
@@ -61,6 +61,22 @@ def judge(watch: Watch, arrival: Arrival, now: int) -> Outcome:
         recorder.change(change)
     _end_silence(memory, recorder, arrival.arrived_at)
     return recorder.finish()
+
+
+def unjudged(watch: Watch, arrival: Arrival, now: int) -> Outcome:
+    """A batch that a rule cannot be asked about is kept all the same, and its host is heard. How its rules stand stays.
+
+    TooManyGaps as above. What the agent says of its host counts from the next batch on that can be judged.
+    """
+    memory = watch.hosts[arrival.host]
+    seen = _seen(memory, arrival)
+    if seen is None:
+        return Outcome(repeat=True, judged_at=now)
+    known = _known(memory.host, arrival)
+    outcome = Outcome(arrival=arrival, seen=seen, judged_at=now, unjudged=True)
+    outcome.late = known.last_at is not None and arrival.at <= known.last_at
+    outcome.host = (_host_after_late if outcome.late else _host_after)(memory, known, arrival)
+    return outcome
 
 
 # --- has it been taken before? ----------------------------------------------------------------------------------------

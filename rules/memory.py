@@ -103,6 +103,10 @@ class Memory:
             self.returned_at = self._returns(arrival)
         if outcome.seen is not None:
             self._see(outcome.seen)
+        if outcome.unjudged:
+            self.layout = ()  # so that the next batch finds anew which rules it is for
+            self._settle_patience()
+            return
         for answer in outcome.checks:
             self.checks[answer.id] = answer
         if outcome.repair_from is not None:

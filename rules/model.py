@@ -345,7 +345,8 @@ class Notice(Struct, frozen=True):
 class Outcome(Struct):
     """All that follows from one batch or one tick. It is committed whole or not at all.
 
-    `arrival` is None for a tick, for a word without samples and for a batch that was taken before (`repeat`). States
+    `arrival` is None for a tick, for a word without samples and for a batch that was taken before (`repeat`); it is
+    `unjudged` when a rule failed at it. States
     with state "ok" and no alert are to be forgotten by the store. Alerts and incidents are whole new versions of their
     rows. What comes after `remarks` is for the judge's own memory and is not stored: `looks` is when to look again at
     incidents though nothing happens to them, None for never; `repaired` is a host that was judged again, and `replayed`
@@ -356,6 +357,7 @@ class Outcome(Struct):
     arrival: Arrival | None = None
     repeat: bool = False
     late: bool = False
+    unjudged: bool = False
     repair_from: int | None = None
     host: Host | None = None
     seen: Seen | None = None

@@ -106,6 +106,14 @@ class Watch:
             memory.bind(self.plans)
         self.by_name[host.name] = host.id
 
+    def remove_host(self, host: int) -> None:
+        """Forget a host, of which nothing is open any more: see `rules.leaving`."""
+        memory = self.hosts.pop(host)
+        if self.by_name.get(memory.host.name) == host:
+            del self.by_name[memory.host.name]
+        for hosts in (self.late, self.unfilled):
+            hosts.discard(host)
+
     def listen_from(self, now: int) -> None:
         """Count silence from now on. To be called when we did not listen for a while, or our clock was set."""
         for memory in self.hosts.values():

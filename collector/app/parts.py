@@ -46,7 +46,7 @@ from rules.model import Outcome
 
 DRAIN_S = 5.0
 TICK_S = 1
-SEAL_S, FORGET_S = 5, 60
+SEAL_S, FORGET_S, HOSTS_S = 5, 60, 2
 TELL_S = 10
 
 
@@ -171,6 +171,7 @@ class Parts:
         rounds.start("posted", TICK_S, self.ticks.flush)
         rounds.start("neighbours", TICK_S, self.neighbours.tick)
         rounds.start("repair", TICK_S, self.evaluator.repair_late)
+        rounds.start("hosts", HOSTS_S, self.evaluator.follow_hosts)
         rounds.start("jobs", TELL_S, self.jobs.tell)
         rounds.start("selfwatch", TELL_S, self.selfwatch.tell)
         if self._heartbeat is not None:

@@ -1,10 +1,11 @@
-"""`watchkeeper host`: enrol a host and say what to write into its agent's config."""
+"""`watchkeeper host`: enrol hosts, and say what to write into their agents' config; change them, and let them go."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -27,6 +28,75 @@ def add_to(commands: Commands, house: House) -> None:
     listing = host.add_parser("list", help="the enrolled hosts")
     add_config(listing)
     listing.set_defaults(command=partial(_list, house))
+    label = _about_one(host, house, "label", "give a host labels, over what its agent says", _label)
+    label.add_argument("labels", nargs="+", metavar="NAME=VALUE", help="nothing after = takes the label away")
+    rename = _about_one(host, house, "rename", "call a host otherwise; it keeps all that it has", _rename)
+    rename.add_argument("new_name", type=argument(parse_name), metavar="NEW-NAME")
+    _about_one(host, house, "revoke", "let nobody push as a host until it is enrolled again", _revoke)
+    _about_one(host, house, "remove", "drop a host and its samples; incidents stay as history", _remove)
+
+
+Change = Callable[[Hosts, Host, argparse.Namespace, int], Awaitable[str]]
+"""Does something to a host; what it returns is said."""
+
+
+def _about_one(
+    commands: Commands, house: House, name: str, about: str, change: Change
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=about)
+    command.add_argument("name")
+    add_config(command)
+    command.set_defaults(command=partial(_change, house, change))
+    return command
+
+
+def _change(house: House, change: Change, arguments: argparse.Namespace) -> int:
+    loaded = house.load(arguments.config)
+
+    async def run() -> int:
+        store = await house.open_store(loaded, "tool")
+        try:
+            host = await named(store.hosts, arguments.name)
+            print(await change(store.hosts, host, arguments, house.now_ms()))
+        finally:
+            await store.close()
+        return 0
+
+    return house.run(run())
+
+
+async def named(hosts: Hosts, name: str) -> Host:
+    """The host of that name. StoreError when there is none, or it is a service."""
+    for host in await hosts.all():
+        if host.name == name and not host.is_service:
+            return host
+    raise StoreError(f"there is no host named {name}; see: watchkeeper host list")
+
+
+async def _label(hosts: Hosts, host: Host, arguments: argparse.Namespace, _now: int) -> str:
+    given = parse_labels(arguments.labels)
+    labelled = await hosts.set_labels(host.id, {label: text or None for label, text in given.items()})
+    return f"{host.name} has the labels: {shown(labelled.labels) or 'none'}"
+
+
+async def _rename(hosts: Hosts, host: Host, arguments: argparse.Namespace, _now: int) -> str:
+    renamed = await hosts.rename(host.id, arguments.new_name)
+    return f"{host.name} is called {renamed.name} from now on; its agent need not know"
+
+
+async def _revoke(hosts: Hosts, host: Host, _arguments: argparse.Namespace, now: int) -> str:
+    count = await hosts.revoke_all(host.id, now)
+    if not count:
+        return f"{host.name} has no token that holds"
+    tokens = "its token holds" if count == 1 else f"its {count} tokens hold"
+    return f"{tokens} no more, for a collector at work within seconds; a new one: watchkeeper host add {host.name}"
+
+
+async def _remove(hosts: Hosts, host: Host, _arguments: argparse.Namespace, _now: int) -> str:
+    await hosts.remove(host.id)
+    return (
+        f"{host.name} is removed; what it brought is dropped little by little, its incidents stay as history"
+    )
 
 
 def _add(house: House, arguments: argparse.Namespace) -> int:
@@ -107,6 +177,10 @@ def agent_config(url: str, token: Token) -> str:
     return f"agent:\n  collector: {url}\n  token: {token}\n{plain}"
 
 
+def shown(labels: dict[str, str]) -> str:
+    return " ".join(f"{label}={text}" for label, text in sorted(labels.items()))
+
+
 def table(hosts: list[Host], now: int) -> str:
     """The enrolled hosts for a terminal, one a line."""
     if not hosts:
@@ -114,8 +188,6 @@ def table(hosts: list[Host], now: int) -> str:
     rows = [("HOST", "SEEN", "LABELS")]
     for host in hosts:
         seen = "never" if host.arrived_at is None else f"{max(0, now - host.arrived_at) // 1000} s ago"
-        rows.append(
-            (host.name, seen, " ".join(f"{key}={value}" for key, value in sorted(host.labels.items())))
-        )
+        rows.append((host.name, seen, shown(host.labels)))
     wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "\n".join(f"{name:{wide[0]}}  {seen:{wide[1]}}  {labels}".rstrip() for name, seen, labels in rows)

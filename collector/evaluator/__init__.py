@@ -12,17 +12,20 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Counter
 
 from agent.wire import Result
 from collector.evaluator.acts import Acts
 from collector.evaluator.committing import QUEUE_MAX, Committing
+from collector.evaluator.faults import Faults
 from collector.health import Component
-from collector.store import Store, StoreError
+from collector.store import Row, Store, StoreError
 from rules.acts import Act
 from rules.engine import Rule
-from rules.judge import Watch, apply, judge, repair, repairs_due, replace_rules, tick
-from rules.model import Arrival, ChannelView, Incident, Outcome
+from rules.judge import Watch, apply, judge, repair, repairs_due, replace_rules, tick, unjudged
+from rules.leaving import leave
+from rules.model import Arrival, ChannelView, Host, Incident, Outcome
 from rules.policy import Policy
 from rules.seen import TooManyGaps
 from rules.windows import fill, rows_wanted
@@ -59,9 +62,11 @@ class Evaluator:
         self._now_ms, self._monotonic = now_ms, monotonic
         self._watch: Watch | None = None
         self._trouble = "the store is not read yet"
+        self._hosts_as_of: int | None = None
         self._ticked = (now_ms(), monotonic())
         self._committing = Committing(store, self, on_commit=on_commit, registry=registry)
         self._acts = Acts(store, self._committing, lambda: self.watch, now_ms)
+        self._faults = Faults(registry)
         self._repairs = Counter(
             "watchkeeper_repairs", "Hosts judged again after late batches", registry=registry
         )
@@ -82,6 +87,8 @@ class Evaluator:
     def health(self) -> Component:
         if self._watch is None:
             return Component("evaluator", "bad", f"Not judging: {self._trouble}.")
+        if fault := self._faults.lately(self._now_ms()):
+            return Component("evaluator", "degraded", fault)
         services = sum(memory.host.is_service for memory in self._watch.hosts.values())
         judged = f"{len(self._watch.hosts) - services} hosts" + (f", {services} services" if services else "")
         return Component("evaluator", "ok", f"Judging {judged} by {len(self._rules)} rules.")
@@ -142,13 +149,31 @@ class Evaluator:
         return results
 
     def _judge(self, arrival: Arrival) -> Result:
+        if arrival.host not in self.watch.hosts:
+            raise StoreError(f"host {arrival.host} was removed")
         try:
-            outcome = judge(self.watch, arrival, self._now_ms())
+            outcome = self._judged(arrival)
         except TooManyGaps:
             return "again"
-        apply(self.watch, outcome)
         self._committing.put(outcome)
         return "ok"
+
+    def _judged(self, arrival: Arrival) -> Outcome:
+        """What follows from a batch, taken into memory. Where a rule fails at it, it is kept as it is: sent again for
+        ever, it would hold up all that its host has to say."""
+        now = self._now_ms()
+        try:
+            outcome = judge(self.watch, arrival, now)
+        except TooManyGaps:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a rule does, its host's word is kept
+            self._faults.note(f"a batch of {self._name(arrival.host)}", error, now)
+            outcome = unjudged(self.watch, arrival, now)
+        apply(self.watch, outcome)
+        return outcome
+
+    def _name(self, host_id: int) -> str:
+        return self.watch.hosts[host_id].host.name
 
     async def _meet(self, host_id: int) -> None:
         """A host that was enrolled after we read the store."""
@@ -169,8 +194,13 @@ class Evaluator:
             return
         await self._committing.done()
         rows = await self._store.samples.rows(arrival.host, start, 2**62, REPAIR_ROWS_MAX)
-        if arrival.host in self.watch.unfilled:
+        if arrival.host not in self.watch.unfilled:
+            return
+        try:
             fill(self.watch, arrival.host, rows)
+        except Exception as error:  # noqa: BLE001 - whatever a rule does, its host's word is kept
+            self._faults.note(f"the past of {self._name(arrival.host)}", error, self._now_ms())
+            self.watch.unfilled.discard(arrival.host)
 
     async def act(self, what: Act) -> Incident:
         """Do to an incident what a person or a program wants; returns it once that is on disk.
@@ -197,6 +227,45 @@ class Evaluator:
         if not outcome.empty:
             self._committing.put(outcome)
 
+    async def follow_hosts(self) -> None:
+        """Every few seconds: what an admin did to hosts meanwhile, in whichever process. StoreError."""
+        as_of = await self._store.hosts.changes()
+        if self._watch is None or as_of == self._hosts_as_of:
+            return
+        watch, before = self._watch, {number: memory.host for number, memory in self._watch.hosts.items()}
+        await self._committing.done()
+        stored = {host.id: host for host in await self._store.hosts.all()}
+        if self._watch is not watch:
+            return
+        gone = [number for number in before if number in watch.hosts and number not in stored]
+        self._let_go(gone)
+        settled = [self._rename(before[number], stored[number]) for number in before if number in stored]
+        if all(settled):
+            self._hosts_as_of = as_of
+
+    def _let_go(self, gone: Sequence[int]) -> None:
+        if not gone:
+            return
+        outcome = leave(self.watch, gone, self._now_ms())
+        apply(self.watch, outcome)
+        self._committing.put(outcome)
+        for number in gone:
+            self.watch.remove_host(number)
+        log.info("%d hosts were removed, and are judged no more.", len(gone))
+
+    def _rename(self, before: Host, stored: Host) -> bool:
+        """Have a host's name and labels as they are stored; False when its agent changed them meanwhile, and what was
+        read may be older."""
+        known = self.watch.hosts[stored.id].host
+        is_same = known.name == stored.name and known.labels == stored.labels
+        if is_same and known.own_labels == stored.own_labels:
+            return True
+        if known.labels is not before.labels:
+            return False
+        host = replace(known, name=stored.name, labels=stored.labels, own_labels=stored.own_labels)
+        self.watch.add_host(host)
+        return True
+
     async def repair_late(self) -> None:
         """Once a second as well, for as long as it takes: hosts are judged again after late batches. StoreError."""
         if self._watch is None:
@@ -211,12 +280,21 @@ class Evaluator:
             before = self.watch.hosts[host_id].host
             rows = await self._store.samples.rows(host_id, start, 2**62, REPAIR_ROWS_MAX)
             if self.watch.hosts[host_id].host is before:
-                outcome = repair(self.watch, host_id, rows, self._now_ms())
-                apply(self.watch, outcome)
-                self._committing.put(outcome)
+                self._committing.put(self._repaired(host_id, rows))
                 self._repairs.inc()
                 return
         log.info("Host %d sends faster than its past can be read; its repair is tried again.", host_id)
+
+    def _repaired(self, host_id: int, rows: Sequence[Row]) -> Outcome:
+        """The past of a host judged again, taken into memory. Where a rule fails at it, the past stays as it was."""
+        now = self._now_ms()
+        try:
+            outcome = repair(self.watch, host_id, rows, now)
+        except Exception as error:  # noqa: BLE001 - whatever a rule does, the others have their turn
+            self._faults.note(f"the past of {self._name(host_id)}", error, now)
+            outcome = Outcome(repaired=host_id, judged_at=now)
+        apply(self.watch, outcome)
+        return outcome
 
     # --- what goes out ---
 
@@ -229,6 +307,7 @@ class Evaluator:
 
     async def _read(self, patience_ms: int = 0) -> None:
         now = self._now_ms()
+        self._hosts_as_of = None  # among those remembered may be some that were removed
         kept = await self._store.remember(now)
         self._watch = Watch.from_remembered(
             instance=kept.instance,

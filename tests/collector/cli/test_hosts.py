@@ -98,3 +98,56 @@ def test_hosts_are_listed_one_a_line() -> None:
 
 def test_where_there_is_no_host_the_next_step_is_said() -> None:
     assert table([], NOW) == "No host yet. Enrol one with: watchkeeper host add NAME"
+
+
+# --- hosts that are there ---------------------------------------------------------------------------------------------
+
+
+def test_labels_are_given_and_taken_away(watchkeeper: Command) -> None:
+    watchkeeper("host", "add", "db-3", "--label", "role=db", "--label", "rack=7")
+    said = watchkeeper("host", "label", "db-3", "role=cache", "rack=", "site=north")
+    assert (said.code, said.out) == (0, "db-3 has the labels: role=cache site=north\n")
+    assert "db-3  never  role=cache site=north" in watchkeeper("host", "list").out
+    assert watchkeeper("host", "label", "db-3", "role=", "site=").out == "db-3 has the labels: none\n"
+
+
+def test_a_label_that_is_none_changes_nothing(watchkeeper: Command) -> None:
+    watchkeeper("host", "add", "db-3")
+    said = watchkeeper("host", "label", "db-3", "role=db", "7=x")
+    assert (said.code, "is not a label" in said.err) == (2, True)
+    assert "role" not in watchkeeper("host", "list").out
+
+
+def test_a_host_is_called_otherwise(watchkeeper: Command) -> None:
+    watchkeeper("host", "add", "db-3")
+    assert "db-3 is called db-4 from now on" in watchkeeper("host", "rename", "db-3", "db-4").out
+    assert watchkeeper("host", "list").out.splitlines()[1:] == ["db-4  never"]
+    watchkeeper("host", "add", "db-5")
+    said = watchkeeper("host", "rename", "db-4", "db-5")
+    assert said.code != 0
+    assert "'db-5' is enrolled already" in said.err
+    assert "is not a host name" in watchkeeper("host", "rename", "db-4", "a b").err
+
+
+def test_tokens_are_revoked_all_at_once(watchkeeper: Command) -> None:
+    watchkeeper("host", "add", "db-3")
+    watchkeeper("host", "add", "db-3")
+    assert "its 2 tokens hold no more" in watchkeeper("host", "revoke", "db-3").out
+    assert watchkeeper("host", "revoke", "db-3").out == "db-3 has no token that holds\n"
+    watchkeeper("host", "add", "db-3")
+    assert "its token holds no more" in watchkeeper("host", "revoke", "db-3").out
+
+
+def test_a_removed_host_is_gone_and_its_name_free(watchkeeper: Command) -> None:
+    watchkeeper("host", "add", "db-3")
+    assert watchkeeper("host", "remove", "db-3").out.startswith("db-3 is removed; ")
+    assert "No host yet" in watchkeeper("host", "list").out
+    assert "enrolled already" not in watchkeeper("host", "add", "db-3").err
+
+
+@pytest.mark.parametrize("command", [["remove"], ["revoke"], ["label", "a=b"], ["rename", "x"]])
+def test_a_host_that_is_not_there_is_said_to_be_none(watchkeeper: Command, command: list[str]) -> None:
+    verb, *more = command
+    said = watchkeeper("host", verb, "db-3", *more)
+    assert said.code != 0
+    assert "there is no host named db-3; see: watchkeeper host list" in said.err

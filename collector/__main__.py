@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from prometheus_client import CollectorRegistry
 
 from agent.options import ConfigError
 from collector import config as settings
@@ -28,6 +29,7 @@ from collector.cli import House, add_config, backup, hosts, jobs, notify, rules,
 from collector.server import ServerError
 from collector.service import Service
 from collector.store import StoreError
+from collector.wording import load_wording
 
 log = logging.getLogger("collector")
 
@@ -92,6 +94,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     if arguments.check_config:
         loaded = HOUSE.load(arguments.config)
         held = settings.load_rules(loaded)
+        load_wording(loaded, CollectorRegistry())
         print(f"The config is right: {len(held)} rules, {len(loaded.config.channels)} channels.")
         return 0
     collector = Collector(lambda: HOUSE.load(arguments.config), Service(os.environ))

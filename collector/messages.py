@@ -40,12 +40,14 @@ class Action(Struct, frozen=True):
 
 class Message(Struct, frozen=True):
     """A notice on its way out. `link` leads to the incident's page; `perhaps_again` warns that an earlier try may
-    have got through before we could write it down."""
+    have got through before we could write it down. `html` is the page that a channel is to show where it can, if
+    that is another than it would make itself."""
 
     notice: Notice
     link: str
     perhaps_again: bool = False
     actions: tuple[Action, ...] = ()
+    html: str = ""
 
     @property
     def title(self) -> str:

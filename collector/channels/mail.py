@@ -175,5 +175,5 @@ def compose(message: Message, options: Options) -> EmailMessage:
     if notice.severity == "critical" and notice.reason != "resolved":
         mail["Importance"] = "high"
     mail.set_content(message.text + "\n")
-    mail.add_alternative(page(message), subtype="html")
+    mail.add_alternative(message.html or page(message), subtype="html")
     return mail

@@ -75,6 +75,8 @@ def forecast(at: Times, values: Numbers, limit: float, now: int, *, below: bool 
         return Forecast(
             "fills", "it is at the limit already", 0.0, 0.0, 0.0, level=float(values[-1]), points=len(at)
         )
+    if values[-1] + REACH * np.ptp(values) < limit:
+        return _hardly_changes(at, values, now)
     shape = look(at, values, limit)
     too_short = _too_short(shape)
     if too_short:
@@ -82,6 +84,47 @@ def forecast(at: Times, values: Numbers, limit: float, now: int, *, below: bool 
             "unknown", too_short, shape=shape.kind, since=shape.cut_at or int(at[0]), points=len(shape.at)
         )
     return _extrapolated(shape, limit, now)
+
+
+def forecast_with_newest(
+    past: tuple[Times, Numbers],
+    newest: tuple[Times, Numbers],
+    limit: float,
+    now: int,
+    *,
+    below: bool = False,
+) -> Forecast:
+    """The same from a long past in few points, and the newest hours in many: what runs away since an hour shows only
+    there. It is believed where the long past knows no such rise: a tooth of a saw looks like it, seen from near."""
+    found = forecast(*past, limit, now, below=below)
+    near = forecast(*newest, limit, now, below=below)
+    if near.outlook != "fills" or near.days is None or (found.days is not None and found.days <= near.days):
+        return found
+    sign = -1 if below else 1
+    at, values = thinned(*past)
+    newest_at, newest_values = thinned(*newest)
+    span, rise = int(newest_at[-1] - newest_at[0]), sign * float(newest_values[-1] - newest_values[0])
+    ends = at[(at - span >= at[0]) & (at <= newest_at[0])]
+    if len(ends):
+        rises = sign * (np.interp(ends, at, values) - np.interp(ends - span, at, values))
+        if float(rises.max()) >= SEEN_BEFORE * rise:
+            return found
+    return near
+
+
+def _hardly_changes(at: Times, values: Numbers, now: int) -> Forecast:
+    """What moves so little cannot reach the limit within the time ahead, whichever way it moves."""
+    since = int(at[0])
+    horizon = min(HORIZON_DAYS, REACH * (now - since) / DAY_MS)
+    return Forecast(
+        "steady",
+        f"it hardly changes; not at the limit within {_days(horizon)}",
+        horizon_days=horizon,
+        level=float(np.median(values[-POINTS_MIN:])),
+        per_day=float(np.median(np.diff(values) / np.maximum(np.diff(at), 1))) * DAY_MS,
+        since=since,
+        points=len(at),
+    )
 
 
 def _too_short(shape: Shape) -> str:

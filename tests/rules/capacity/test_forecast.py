@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.capacity.forecast import HORIZON_DAYS, Outlook, forecast
+from rules.capacity.forecast import HORIZON_DAYS, Forecast, Outlook, forecast, forecast_with_newest
 from rules.capacity.slope import Numbers
 from tests.rules.capacity import disks, table
 from tests.rules.capacity.disks import DAY_MS, HOUR_MS, LIMIT, NOW
@@ -132,3 +133,33 @@ def test_it_takes_milliseconds() -> None:
     for _ in range(5):
         forecast(at, values, LIMIT, NOW)
     assert (time.process_time() - began) / 5 < 0.2
+
+
+# --- the newest hours beside a long past ------------------------------------------------------------------------------
+
+NEAR = np.arange(-12 * 30, 1) / 720
+NEAR_AT = NOW + (NEAR * DAY_MS).round().astype(np.int64)
+
+
+def both(make: Callable[[Numbers], Numbers]) -> Forecast:
+    seldom = T[::2], AT[::2]
+    return forecast_with_newest((seldom[1], make(seldom[0])), (NEAR_AT, make(NEAR)), LIMIT, NOW)
+
+
+@pytest.mark.parametrize(
+    ("make", "outlook", "hours", "sentence"),
+    [
+        (lambda t: 40 + np.maximum(t + 0.2, 0) * 120, "fills", 6.2, "what runs away since five hours"),
+        (lambda t: 50 + 40 * ((t + 0.4) % 1), "steady", None, "the tooth of a saw, seen from near"),
+        (lambda t: 85 + t, "fills", 240, "what was seen from far already"),
+        (lambda t: 60 + 0 * t, "steady", None, "what stands still"),
+    ],
+)
+def test_the_newest_hours_are_looked_at_from_near(
+    make: Callable[[Numbers], Numbers], outlook: Outlook, hours: float | None, sentence: str
+) -> None:
+    found = both(make)
+    assert found.outlook == outlook, f"{sentence}: {found.reason}"
+    assert (found.days is None) == (hours is None), sentence
+    if found.days is not None and hours is not None:
+        assert found.days * 24 == pytest.approx(hours, rel=0.15), sentence

@@ -76,7 +76,8 @@ class Memory:
         """Look up anew which rules apply: after a change of rules or labels."""
         labels = binding_labels(self.host)
         self.track = self.track.onto(plans.plan(self.layout, labels))
-        self.absence_rules: list[ArrivalRule] = [] if self.host.is_service else plans.absence(labels)
+        may_be_away = self.host.is_service or is_ephemeral(self.host)
+        self.absence_rules: list[ArrivalRule] = [] if may_be_away else plans.absence(labels)
         self._settle_patience()
 
     def _settle_patience(self) -> None:
@@ -225,6 +226,11 @@ class Memory:
         """A rule is gone: what it said is of no use for judging the past either."""
         self.track.write([Change(self.host.id, *key, None, None, 0)])
         self.undo = [change for change in self.undo if (change.rule, change.series) != key]
+
+
+def is_ephemeral(host: Host) -> bool:
+    """Whether it comes and goes as there is work, by its label: nobody is to wonder that it is silent."""
+    return host.labels.get("ephemeral", "").lower() in ("true", "yes", "1")
 
 
 def binding_labels(host: Host) -> dict[str, str]:

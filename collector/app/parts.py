@@ -24,6 +24,7 @@ from collector.attendance import NOTE_S, Attendance
 from collector.auth import Tokens
 from collector.config import Loaded, build_channel
 from collector.definitions import Definitions
+from collector.ephemeral import LOOK_S, Ephemeral
 from collector.evaluator import Evaluator
 from collector.health import Component
 from collector.heartbeat import Heartbeat
@@ -40,10 +41,9 @@ from collector.selfwatch import SERVICE, Selfwatch
 from collector.server import Limits, Server
 from collector.store import Store, StoreError
 from collector.web.pages import Pages
-from collector.wording import load_wording
 from rules.engine import Rule
 from rules.memory import binding_labels
-from rules.model import Notice, Outcome
+from rules.model import Outcome
 
 DRAIN_S = 5.0
 TICK_S = 1
@@ -89,6 +89,12 @@ class Parts:
         self._let_people_know(loaded, registry)
         self.kept = Kept(time.monotonic)
         self.inquiries = Inquiries(store.incidents, now_ms=now_ms, registry=registry)
+        self.ephemeral = Ephemeral(
+            store.hosts,
+            lambda: self.evaluator.watch,
+            after_ms=round(config.ephemeral_after_s * 1000),
+            now_ms=now_ms,
+        )
         self.neighbours = Neighbours(lambda: self.evaluator.watch, now_ms=now_ms, registry=registry)
         self.definitions = Definitions(loaded.definitions, self._labels)
         self.tokens = Tokens(store.hosts, now_ms)
@@ -116,13 +122,14 @@ class Parts:
         """Notices and the links in them, and what tells of jobs that are late and of a collector that is not well."""
         config, store = loaded.config, self.store
         self.links = Links(key_in(loaded.state, "links.key"), config.link_base, now_ms)
-        self.wording = load_wording(loaded, registry)
         self.notifier = Notifier(
             store.notices,
             {options.name: build_channel(options) for options in config.channels},
             now_ms=now_ms,
             registry=registry,
-            message=self._message,
+            message=lambda notice, again: Message(
+                notice, self.links.to_incident(notice), again, self.links.actions(notice)
+            ),
         )
         self.jobs = Jobs(
             store.jobs, config.jobs, post=self._tell_of_ourselves, now_ms=now_ms, registry=registry
@@ -178,6 +185,7 @@ class Parts:
             rounds.start("heartbeat", self._beat_every_s, self._heartbeat.beat)
         rounds.start("attendance", NOTE_S, self.attendance.note)
         rounds.start("sessions", FORGET_S, self.access.forget_ended)
+        rounds.start("ephemeral", LOOK_S, self.ephemeral.look)
         rounds.start("seal", SEAL_S, self.upkeep.seal)
         rounds.start("forget", FORGET_S, self.upkeep.forget)
 
@@ -190,10 +198,6 @@ class Parts:
     async def store_health(self) -> Component:
         health = await self.store.health()
         return Component("store", health.state, health.detail)
-
-    def _message(self, notice: Notice, again: bool) -> Message:
-        links = self.links
-        return self.wording.dress(Message(notice, links.to_incident(notice), again, links.actions(notice)))
 
     async def _tell_of_ourselves(self, found: Sequence[tuple[str, dict[str, str], float]]) -> None:
         await self.ticks.gauges(SERVICE, found)

@@ -75,6 +75,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     keep_rollups: how long they are kept in quarters of an hour, with the lowest, the highest and the mean of each
     keep_history: how long transitions, and incidents once they are resolved, are kept
     disk_budget: how much disk the store may take; when it comes near, the oldest samples go before their time
+    ephemeral_after: how long a host labelled `ephemeral: true` may be silent before it is removed
     late_max: how late a batch may come, when an agent was cut off, and still be taken
     connections_max: how many connections may be open at once
     access: who may what, for how long, and how often
@@ -87,7 +88,6 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     quiet_hours: when what is not critical waits, such as daily 22:00 to 07:00
     on_call: channels that take turns, week by week
     maintenance: times in which work is done, so that nobody is told of it
-    templates: a folder with words of your own for messages: title.txt, text.txt, mail.html
     heartbeat: who is told, again and again, that the collector is well
     jobs: what runs elsewhere, and calls /ping/TOKEN when it has ended
     checks: what hosts are to check besides what is in their own config, each with `from`, the labels of those hosts
@@ -100,6 +100,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     keep_rollups_s: Annotated[float, Meta(ge=2 * 86_400)] = 400 * 86_400
     keep_history_s: Annotated[float, Meta(ge=2 * 86_400)] = 5 * 365 * 86_400
     disk_budget_bytes: Annotated[int, Meta(ge=256 * 1024 * 1024)] | None = None
+    ephemeral_after_s: Annotated[float, Meta(ge=60)] = 86_400
     late_s_max: Annotated[float, Meta(ge=60, le=365 * 86_400)] = 7 * 86_400
     connections_max: Annotated[int, Meta(ge=8, le=1_000_000)] = 4_096
     access: AccessOptions = AccessOptions()
@@ -112,7 +113,6 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     quiet_hours: When = ()
     on_call: Annotated[list[Rotation], Meta(max_length=ROUTES_MAX)] = []
     maintenance: Annotated[list[Maintenance], Meta(max_length=ROUTES_MAX)] = []
-    templates: Path | None = None
     heartbeat: HeartbeatOptions | None = None
     jobs: Annotated[list[JobOptions], Meta(max_length=JOBS_MAX)] = []
     checks: Annotated[list[dict[str, Any]], Meta(max_length=DEFINITIONS_MAX)] = []

@@ -41,9 +41,10 @@ from collector.selfwatch import SERVICE, Selfwatch
 from collector.server import Limits, Server
 from collector.store import Store, StoreError
 from collector.web.pages import Pages
+from collector.wording import load_wording
 from rules.engine import Rule
 from rules.memory import binding_labels
-from rules.model import Outcome
+from rules.model import Notice, Outcome
 
 DRAIN_S = 5.0
 TICK_S = 1
@@ -122,14 +123,13 @@ class Parts:
         """Notices and the links in them, and what tells of jobs that are late and of a collector that is not well."""
         config, store = loaded.config, self.store
         self.links = Links(key_in(loaded.state, "links.key"), config.link_base, now_ms)
+        self.wording = load_wording(loaded, registry)
         self.notifier = Notifier(
             store.notices,
             {options.name: build_channel(options) for options in config.channels},
             now_ms=now_ms,
             registry=registry,
-            message=lambda notice, again: Message(
-                notice, self.links.to_incident(notice), again, self.links.actions(notice)
-            ),
+            message=self._message,
         )
         self.jobs = Jobs(
             store.jobs, config.jobs, post=self._tell_of_ourselves, now_ms=now_ms, registry=registry
@@ -198,6 +198,10 @@ class Parts:
     async def store_health(self) -> Component:
         health = await self.store.health()
         return Component("store", health.state, health.detail)
+
+    def _message(self, notice: Notice, again: bool) -> Message:
+        links = self.links
+        return self.wording.dress(Message(notice, links.to_incident(notice), again, links.actions(notice)))
 
     async def _tell_of_ourselves(self, found: Sequence[tuple[str, dict[str, str], float]]) -> None:
         await self.ticks.gauges(SERVICE, found)

@@ -31,7 +31,9 @@ SECRETS = {
 OF_KINDS = ("checks[]", "channels[]")
 EXAMPLES = {
     "checks", "channels", "heartbeat", "jobs", "jobs[].every", "routes", "routes[].name", "routes[].escalate",
-    "on_call", "on_call[].instead", "maintenance",
+    "on_call", "on_call[].instead", "maintenance", "services", "services[].title", "services[].checks",
+    "services[].checks[].from", "services[].checks[].need", "services[].hosts", "services[].hosts.need",
+    "services[].depends_on", "services[].latency",
 }  # fmt: skip
 
 

@@ -33,11 +33,13 @@ from collector.config.jobs import JobOptions, refuse_one_token_twice
 from collector.config.kinds import kind_of, refuse_one_name_twice
 from collector.config.policy import see_that_it_is_sound
 from collector.config.rulefiles import PACKS, WrittenRule, find_rules, read_rules, rules_in
+from collector.config.services import refuse_services_that_do_not_fit
 from collector.config.thresholds import Thresholds, with_limits
 from rules.engine import Rule
 from rules.model import ChannelView
 from rules.policy import Maintenance, Rotation, Route
 from rules.policy.routes import When
+from rules.sla.model import SERVICES_MAX, ServiceOptions
 
 __all__ = [
     "DEFAULT_FILE",
@@ -88,10 +90,10 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     quiet_hours: when what is not critical waits, such as daily 22:00 to 07:00
     on_call: channels that take turns, week by week
     maintenance: times in which work is done, so that nobody is told of it
-    templates: a folder with words of your own for messages: title.txt, text.txt, mail.html
     heartbeat: who is told, again and again, that the collector is well
     jobs: what runs elsewhere, and calls /ping/TOKEN when it has ended
     checks: what hosts are to check besides what is in their own config, each with `from`, the labels of those hosts
+    services: what is promised to others, and what it is made of
     """
 
     listen: str = f"127.0.0.1:{DEFAULT_PORT}"
@@ -114,10 +116,10 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     quiet_hours: When = ()
     on_call: Annotated[list[Rotation], Meta(max_length=ROUTES_MAX)] = []
     maintenance: Annotated[list[Maintenance], Meta(max_length=ROUTES_MAX)] = []
-    templates: Path | None = None
     heartbeat: HeartbeatOptions | None = None
     jobs: Annotated[list[JobOptions], Meta(max_length=JOBS_MAX)] = []
     checks: Annotated[list[dict[str, Any]], Meta(max_length=DEFINITIONS_MAX)] = []
+    services: Annotated[list[ServiceOptions], Meta(max_length=SERVICES_MAX)] = []
 
     @property
     def address(self) -> tuple[str, int]:
@@ -185,6 +187,7 @@ def loaded_of(section: Node, folder: Path) -> Loaded:
     see_that_it_is_sound(config, section)
     refuse_one_name_twice("jobs", config.jobs, section.get("jobs"))
     refuse_one_token_twice(config.jobs, section.get("jobs"))
+    refuse_services_that_do_not_fit(config.services, section.get("services"))
     return loaded
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from collector.store import StoreError
+from collector.store import DAY_MS, StoreError
 from collector.stores.sqlite.blocks import BATCHES_MAX, Block, pack_block
 from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.ranges import HOUR_MS
@@ -53,6 +53,13 @@ INSERT = "INSERT INTO blocks (host, start, part, count, layout, data) VALUES (?,
 REPLACE = "UPDATE blocks SET count = ?, layout = ?, data = ?, summed_up = 0 WHERE id = ?"
 PACKED = "DELETE FROM batches WHERE id IN (SELECT value FROM json_each(?))"
 HOSTS = "SELECT host FROM heard ORDER BY host"
+# Of hosts, those that have batches to be packed or a day to be summed up: one question, not two for each host.
+WITH_WORK = """
+    SELECT host FROM heard WHERE host IN (SELECT value FROM json_each(?1)) AND (
+        EXISTS (SELECT 1 FROM batches WHERE batches.host = heard.host AND at < ?2 AND id <> heard.batch)
+        OR EXISTS (SELECT 1 FROM blocks WHERE blocks.host = heard.host AND NOT summed_up AND start < ?3)
+    ) ORDER BY host
+"""
 
 
 class Piece(Struct):
@@ -83,26 +90,20 @@ class Sealing:
             self._hosts.extend(await self._whose_turn(now))
         if not self._hosts:
             return False
-        host = (
-            self._hosts.popleft()
-        )  # one that fails lets the others have their turn, and has its own in an hour
+        # One that fails lets the others have their turn, and has its own in an hour.
+        host = self._hosts.popleft()
         if await self._packed(host, now) or await self._summing.piece(host, now - GRACE_MS):
             self._hosts.appendleft(host)
         return True
 
     async def _whose_turn(self, now: int) -> list[int]:
-        """The hosts whose minute has come since this was asked last; all of them after a start or a long sleep."""
+        """Hosts with something to do whose minute has come since this was asked last; all such after a start."""
         since, self._looked_at = self._looked_at, now
-        hosts = await self._readers.read(lambda connection: [host for (host,) in connection.execute(HOSTS)])
-        if since is None or not 0 <= now - since < HOUR_MS:
-            return hosts
-        return [
-            host for host in hosts if (now - turn_ms(host)) // HOUR_MS > (since - turn_ms(host)) // HOUR_MS
-        ]
+        return await self._readers.read(lambda connection: _whose_turn(connection, since, now))
 
     async def _packed(self, host: int, now: int) -> bool:
         """Pack a piece of the oldest hour of a host that is over. False when there is none."""
-        before = (now - GRACE_MS) // HOUR_MS * HOUR_MS
+        before = _over(now, HOUR_MS)
         piece = await self._readers.read(lambda connection: self._piece(connection, host, before))
         if piece is None:
             return False
@@ -161,6 +162,21 @@ class Sealing:
         removed = connection.execute(PACKED, [str(piece.ids)]).rowcount
         if removed != len(piece.ids):
             raise AssertionError(f"{len(piece.ids)} batches were packed and {removed} of them were there")
+
+
+def _whose_turn(connection: sqlite3.Connection, since: int | None, now: int) -> list[int]:
+    hosts = [host for (host,) in connection.execute(HOSTS)]
+    if since is not None and 0 <= now - since < HOUR_MS:
+        hosts = [
+            host for host in hosts if (now - turn_ms(host)) // HOUR_MS > (since - turn_ms(host)) // HOUR_MS
+        ]
+    work = [str(hosts), _over(now, HOUR_MS), _over(now, DAY_MS)]
+    return [host for (host,) in connection.execute(WITH_WORK, work)]
+
+
+def _over(now: int, long_ms: int) -> int:
+    """The end of the latest hour or day that is left alone no more."""
+    return (now - GRACE_MS) // long_ms * long_ms
 
 
 def turn_ms(host: int) -> int:

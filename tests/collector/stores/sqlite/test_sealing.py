@@ -205,3 +205,24 @@ async def test_a_piece_that_could_not_be_kept_is_packed_again(file: Path) -> Non
     assert (await store.samples.series(host.id, "y5", *EVER)).at.tolist() == [NOW + 5]
     assert (await store.health()).batches == 10
     await store.close()
+
+
+async def test_after_a_start_hosts_without_anything_to_do_are_passed_over_in_one_question(file: Path) -> None:
+    store = await opened(file)
+    hosts = [(await enrolled(store, f"host-{number}")).id for number in range(50)]
+    await store.commit([batch(host, NOW + n * TICK) for host in hosts for n in (0, 1)])
+    await sealed(store, NOW + 2 * HOUR)
+    await store.commit([batch(hosts[7], NOW + 5)])
+    await store.close()
+    store = await opened(file)
+    reads, read = [], store._readers.read  # type: ignore[attr-defined]
+
+    async def counted(job: object) -> object:
+        reads.append(job)
+        return await read(job)
+
+    store._readers.read = counted  # type: ignore[attr-defined]
+    await sealed(store, NOW + 2 * HOUR)
+    assert sum(count for _, _, _, count in blocks(file)) == 51
+    assert len(reads) < 10
+    await store.close()

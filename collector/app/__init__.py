@@ -100,6 +100,7 @@ class Collector:
             log.warning("A reload leaves these as they were, restart for them: %s.", ", ".join(waiting))
         parts = self._parts
         parts.evaluator.replace_rules(rules, self._config.channel_views)
+        parts.policies.configure(loaded.config)
         parts.definitions.replace(loaded.definitions)
         log.info(
             "Judging by %d rules, with %d checks for hosts to run, from now on.",
@@ -125,6 +126,11 @@ RELOADED = frozenset(
         "rules",
         "thresholds",
         "checks",
+        "zone",
+        "routes",
+        "quiet_hours",
+        "on_call",
+        "maintenance",
         "keep_s",
         "keep_rollups_s",
         "keep_history_s",

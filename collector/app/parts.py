@@ -36,6 +36,7 @@ from collector.links import Links
 from collector.messages import Message
 from collector.neighbours import Neighbours
 from collector.notifier import Notifier
+from collector.policies import Policies
 from collector.rounds import Rounds
 from collector.selfwatch import SERVICE, Selfwatch
 from collector.server import Limits, Server
@@ -85,6 +86,7 @@ class Parts:
         self.evaluator = Evaluator(
             store, rules, config.channel_views, now_ms=now_ms, on_commit=self._committed, registry=registry
         )
+        self.policies = Policies(store.policy, self.evaluator, config, now_ms)
         self.attendance = Attendance(store.promises, self.evaluator.act, now_ms=now_ms)
         self.ticks = Ticks(store.hosts, self.evaluator.take, now_ms=now_ms)
         self._let_people_know(loaded, registry)
@@ -152,6 +154,7 @@ class Parts:
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(self.notifier.stop, DRAIN_S)
             undo.push_async_callback(self.evaluator.stop)
+            await self.policies.start()
             await self.evaluator.start()
             await self.attendance.start()
             await self.ticks.start()

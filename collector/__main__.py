@@ -24,8 +24,23 @@ from agent.options import ConfigError
 from collector import config as settings
 from collector import logs
 from collector.app import Collector, caretaker, now_ms, open_state
+from collector.app.access import check_access, desk
 from collector.auth import new_token
-from collector.cli import House, add_config, backup, hosts, jobs, notify, rules, simulate, size, store, up
+from collector.cli import (
+    House,
+    add_config,
+    backup,
+    hosts,
+    jobs,
+    notify,
+    rules,
+    simulate,
+    size,
+    store,
+    tokens,
+    up,
+    users,
+)
 from collector.server import ServerError
 from collector.service import Service
 from collector.store import StoreError
@@ -38,6 +53,7 @@ HOUSE = House(
     open_store=open_state,
     caretaker=caretaker,
     new_token=new_token,
+    desk=lambda people, loaded: desk(people, loaded, now_ms),
     now_ms=now_ms,
     run=uvloop.run,
 )
@@ -82,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--port", type=int, help="another port than the config's (8420)")
     both.set_defaults(command=_up)
 
-    for command in (hosts, rules, notify, jobs, backup, store, size, simulate):
+    for command in (hosts, users, tokens, rules, notify, jobs, backup, store, size, simulate):
         command.add_to(commands, HOUSE)
     return parser
 
@@ -94,6 +110,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     if arguments.check_config:
         loaded = HOUSE.load(arguments.config)
         held = settings.load_rules(loaded)
+        check_access(loaded)
         load_wording(loaded, CollectorRegistry())
         print(f"The config is right: {len(held)} rules, {len(loaded.config.channels)} channels.")
         return 0

@@ -77,7 +77,15 @@ class Access:
         api_tokens = ApiTokens(people, now_ms, local=(number, sha256, LOCAL))
         self.callers = Callers(people, roles, self.sessions, self.grants, api_tokens, self.setup, now_ms)
         self.logins = Logins(people, self.passwords, self.audit, monotonic=monotonic, registry=registry)
-        self.desk = Desk(people, roles, self.passwords, self.callers, api_tokens, self.audit, now_ms)
+        self.desk = Desk(
+            people,
+            roles,
+            self.passwords,
+            self.audit,
+            now_ms,
+            user_changed=self.callers.changed,
+            token_changed=api_tokens.changed,
+        )
         self.own = Own(
             people,
             self.passwords,

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 import msgspec
 from aiohttp import web
 
-from collector.access.api_tokens import ApiTokens, new_api_token
+from collector.access.api_tokens import new_api_token
 from collector.access.audit import Audit
-from collector.access.callers import Callers
 from collector.access.names import parse_email, parse_token_name, parse_user_name
 from collector.access.passwords import Passwords, see_that_it_is_fit
 from collector.access.roles import Roles, parse_permissions
@@ -25,20 +24,23 @@ TOKEN_LIFE_MS_MAX = 10 * 365 * 86_400_000
 
 
 class Desk:
-    """Every method may raise Refusal and StoreError; `request` is where it was asked, for the trail."""
+    """Every method may raise Refusal and StoreError; `request` is where it was asked, for the trail. Whoever remembers
+    users and tokens hears by `user_changed` and `token_changed` that one of them is another now."""
 
     def __init__(
         self,
         people: People,
         roles: Roles,
         passwords: Passwords,
-        callers: Callers,
-        api_tokens: ApiTokens,
         audit: Audit,
         now_ms: Callable[[], int],
+        *,
+        user_changed: Callable[[int], None] = lambda user: None,
+        token_changed: Callable[[str], None] = lambda token: None,
     ) -> None:
         self._people, self._roles, self._passwords = people, roles, passwords
-        self._callers, self._api_tokens, self._audit, self._now_ms = callers, api_tokens, audit, now_ms
+        self._audit, self._now_ms = audit, now_ms
+        self._user_changed, self._token_changed = user_changed, token_changed
 
     # --- users ---
 
@@ -145,7 +147,7 @@ class Desk:
             raise Refusal(404, "missing", f"there is no token {number[:80]!r}")
         if await self._people.revoke_api_token(number, self._now_ms()):
             await self._audit.record(who, "token.revoke", before=shown_token(token), request=request)
-        self._api_tokens.changed(number)
+        self._token_changed(number)
 
     # --- what they share ---
 
@@ -158,7 +160,7 @@ class Desk:
     async def _changed(
         self, who: Who, what: str, before: User | None, after: User, request: web.Request | None
     ) -> User:
-        self._callers.changed(after.id)
+        self._user_changed(after.id)
         await self._audit.record(
             who, what, before=shown(before) if before else None, after=shown(after), request=request
         )

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry
 
 from collector.access import Access, Terms
+from collector.access.audit import Audit
+from collector.access.desk import Desk
+from collector.access.passwords import Passwords, hasher
 from collector.access.roles import Roles
 from collector.access.whence import Proxies
 from collector.app.folder import key_in, write_private
@@ -36,6 +39,17 @@ def access(
     )
     write_private(loaded.state / LOCAL_TOKEN, built.local_token)
     return built
+
+
+def desk(people: People, loaded: Loaded, now_ms: Callable[[], int]) -> Desk:
+    """For commands beside the collector, which notices within seconds what they changed. ConfigError."""
+    return Desk(people, roles(loaded), Passwords(hasher()), Audit(people, now_ms), now_ms)
+
+
+def check_access(loaded: Loaded) -> None:
+    """ConfigError where something about it is wrong."""
+    roles(loaded)
+    proxies(loaded)
 
 
 def roles(loaded: Loaded) -> Roles:

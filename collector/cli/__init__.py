@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -18,6 +18,10 @@ from collector import config as settings
 from collector.caretaker import Caretaker
 from collector.config import Loaded
 from collector.store import Store
+from collector.store.people import People
+
+if TYPE_CHECKING:
+    from collector.cli.desk import Desk
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Role = Literal["collector", "tool"]
@@ -32,6 +36,7 @@ class House(Struct, frozen=True):
     load: Callable[[Path | None], Loaded]
     open_store: Callable[[Loaded, Role], Coroutine[Any, Any, Store]]
     caretaker: Callable[[Loaded], Caretaker]
+    desk: Callable[[People, Loaded], Desk]
     new_token: Callable[[], tuple[Token, bytes]]
     now_ms: Callable[[], int]
     run: Callable[[Coroutine[Any, Any, int]], int]

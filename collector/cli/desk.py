@@ -1,0 +1,75 @@
+"""What the commands about users and tokens share: the desk that does it, on behalf of whoever sits at this shell."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+from collector.cli import House
+from collector.store.people import ApiToken, User
+from collector.who import PERMISSIONS, Refusal, Who
+
+
+class Desk(Protocol):
+    """Where users and tokens are looked after. Every method may raise Refusal and StoreError."""
+
+    async def users(self) -> list[User]: ...
+    async def add_user(self, who: Who, name: str, role: str, password: str, *, email: str = "") -> User: ...
+    async def set_role(self, who: Who, name: str, role: str) -> User: ...
+    async def set_password(self, who: Who, name: str, password: str) -> User: ...
+    async def disable(self, who: Who, name: str) -> User: ...
+    async def enable(self, who: Who, name: str) -> User: ...
+    async def api_tokens(self) -> list[ApiToken]: ...
+    async def add_api_token(
+        self, who: Who, name: str, permissions: Iterable[str], *, expires_at: int | None = None
+    ) -> tuple[str, ApiToken]: ...
+    async def revoke_api_token(self, who: Who, number: str) -> None: ...
+
+
+def at_the_desk(
+    house: House, arguments: argparse.Namespace, work: Callable[[Desk, Who], Awaitable[str]]
+) -> int:
+    """Do `work` and print what it says. What the desk refuses is said on the other way out, and the exit code is 2."""
+    loaded = house.load(arguments.config)
+
+    async def run() -> int:
+        store = await house.open_store(loaded, "tool")
+        try:
+            print(await work(house.desk(store.people, loaded), at_this_shell()))
+        except Refusal as refusal:
+            print(f"watchkeeper: {refusal}", file=sys.stderr)
+            return 2
+        finally:
+            await store.close()
+        return 0
+
+    return house.run(run())
+
+
+def at_this_shell() -> Who:
+    """Whoever may write to the store may do everything; the trail calls them by their name on this machine."""
+    return Who(f"shell:{getpass.getuser()}", "local", PERMISSIONS)
+
+
+def add_password(parser: argparse.ArgumentParser) -> None:
+    """A password is asked for, or read; it is never an argument, which every process on the machine could see."""
+    parser.add_argument(
+        "--password-stdin", action="store_true", help="read the password, one line, from stdin"
+    )
+
+
+def ask_password(arguments: argparse.Namespace) -> str:
+    """ValueError when two answers are not alike, or there is nobody to be asked."""
+    if arguments.password_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise ValueError(
+            "there is no terminal to ask for the password; give it on stdin, with --password-stdin"
+        )
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Once more: ") != password:
+        raise ValueError("the two passwords are not alike; nothing was changed")
+    return password

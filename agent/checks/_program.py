@@ -13,6 +13,10 @@ from msgspec import Struct
 from agent.net.dial import Deadline, NoAnswer
 from agent.options.units import say_size
 
+# The switch that Python's documentation names. After a vfork all threads stand still until the program has begun: for
+# ever, where it lies on a disk that never answers.
+subprocess._USE_VFORK = False  # type: ignore[misc]
+
 CLEAN = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C.UTF-8",

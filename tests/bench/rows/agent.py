@@ -49,6 +49,7 @@ def _beside_each_other(here: Stage, receiver: Receiver, ticks: int, every_s: int
     pids = [agent.pid, *([exporter.pid] if exporter else [])]
     before_s, got = [cpu_s(pid) for pid in pids], len(receiver.got)
     _scrape(exporter, ticks, every_s)
+    wait_until("the last tick", lambda: len(receiver.got) >= got + ticks)
     spent_s = [cpu_s(pid) - since_s for pid, since_s in zip(pids, before_s, strict=True)]
     seen = len(receiver.got) - got
     return [

@@ -25,6 +25,7 @@ SECRETS = {
     "agent.token": TOKEN,
     "slack-webhook.url": "https://hooks.slack.com/services/T0/B0/x",
     "phone.url": "ntfys://ntfy.example.org/topic",
+    "shop-hook.secret": "a secret of sixteen letters",
 }
 
 # What is checked kind by kind, and what is an example where there is nothing by default.
@@ -34,6 +35,10 @@ EXAMPLES = {
     "on_call", "on_call[].instead", "maintenance", "services", "services[].title", "services[].checks",
     "services[].checks[].from", "services[].checks[].need", "services[].hosts", "services[].hosts.need",
     "services[].depends_on", "services[].latency",
+    "scaling", "scaling[].where", "scaling[].current", "scaling[].targets", "scaling[].hook",
+    "scaling[].hook.command", "scaling[].up.pace", "scaling[].up.pace[].instances", "scaling[].up.pace[].percent",
+    "scaling[].down.pace", "scaling[].down.pace[].instances", "scaling[].down.pace[].percent",
+    "capacity.prices", "capacity.prices.core", "capacity.prices.gib",
 }  # fmt: skip
 
 

@@ -33,8 +33,10 @@ from collector.config.jobs import JobOptions, refuse_one_token_twice
 from collector.config.kinds import kind_of, refuse_one_name_twice
 from collector.config.policy import see_that_it_is_sound
 from collector.config.rulefiles import PACKS, WrittenRule, find_rules, read_rules, rules_in
+from collector.config.scaling import POLICIES_MAX, ScalingOptions, refuse_one_service_twice
 from collector.config.services import refuse_services_that_do_not_fit
 from collector.config.thresholds import Thresholds, with_limits
+from rules.capacity.report import CapacityOptions
 from rules.engine import Rule
 from rules.model import ChannelView
 from rules.policy import Maintenance, Rotation, Route
@@ -94,6 +96,8 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     jobs: what runs elsewhere, and calls /ping/TOKEN when it has ended
     checks: what hosts are to check besides what is in their own config, each with `from`, the labels of those hosts
     services: what is promised to others, and what it is made of
+    scaling: how many instances services are to have, and what does it
+    capacity: what advice on the room and the size of hosts goes by
     """
 
     listen: str = f"127.0.0.1:{DEFAULT_PORT}"
@@ -120,6 +124,8 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     jobs: Annotated[list[JobOptions], Meta(max_length=JOBS_MAX)] = []
     checks: Annotated[list[dict[str, Any]], Meta(max_length=DEFINITIONS_MAX)] = []
     services: Annotated[list[ServiceOptions], Meta(max_length=SERVICES_MAX)] = []
+    scaling: Annotated[list[ScalingOptions], Meta(max_length=POLICIES_MAX)] = []
+    capacity: CapacityOptions = CapacityOptions()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -188,6 +194,7 @@ def loaded_of(section: Node, folder: Path) -> Loaded:
     refuse_one_name_twice("jobs", config.jobs, section.get("jobs"))
     refuse_one_token_twice(config.jobs, section.get("jobs"))
     refuse_services_that_do_not_fit(config.services, section.get("services"))
+    refuse_one_service_twice(config.scaling, section.get("scaling"))
     return loaded
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
-from agent.options import Secret
+from agent.options import Node, Secret
 from rules.scaling.model import (
     PRESETS,
     Count,
@@ -67,6 +69,7 @@ class HookOptions(Struct, kw_only=True, frozen=True):
 class ScalingOptions(Struct, kw_only=True, frozen=True):
     """How a service is scaled.
 
+    service: its name, as in `services`
     preset: what min, max and targets are where they are not given: default, staging or production
     where: labels of the hosts that are its instances; `host` is the host's name
     current: how many instances there are, where they are not hosts of ours
@@ -82,6 +85,7 @@ class ScalingOptions(Struct, kw_only=True, frozen=True):
     hook: what changes the number of instances
     """
 
+    service: str
     preset: Preset = "default"
     where: dict[str, str | list[str]] = {}
     current: Annotated[int, Meta(ge=0, le=10_000)] | None = None
@@ -97,6 +101,11 @@ class ScalingOptions(Struct, kw_only=True, frozen=True):
     hook: HookOptions | None = None
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", self.service):
+            raise ValueError(
+                f"the name {self.service[:80]!r} does not suit a service; letters, digits, dots, dashes and "
+                "underscores do"
+            )
         if not self.where and self.current is None:
             raise ValueError("give where, the labels of its hosts, or current, how many instances there are")
         if self.auto and self.hook is None:
@@ -119,6 +128,16 @@ class ScalingOptions(Struct, kw_only=True, frozen=True):
             down=self.down,
             look_ahead=self.look_ahead,
         )
+
+
+def refuse_one_service_twice(policies: Sequence[ScalingOptions], node: Node) -> None:
+    """ConfigError. `node` is the list that `policies` was read from."""
+    services: set[str] = set()
+    for options, entry in zip(policies, node.items() if policies else [], strict=True):
+        if options.service in services:
+            problem = f'there are two ways to scale "{options.service}"; keep one'
+            raise entry.get("service").error(problem)
+        services.add(options.service)
 
 
 def _refuse_bad_address(url: str) -> None:

@@ -53,7 +53,7 @@ class Gates(Struct, frozen=True, kw_only=True):
 
     up: instances are added once any of these is exceeded
     down: they are taken away once all of these are fallen short of
-    readable: what share of the instances must give their numbers, or nothing is known
+    readable_pct: what share of the instances must give their numbers, or nothing is known
     """
 
     up: dict[str, float] = field(default_factory=lambda: {CPU: 80.0, MEMORY: 80.0, LATENCY: 1_000.0})
@@ -70,7 +70,7 @@ class LookAhead(Struct, frozen=True, kw_only=True):
     """Asking for instances before a peak that comes every day or week.
 
     by: how long before the load they are asked for
-    trust: how much of the peaks of late the pattern must have foretold
+    trust_pct: how much of the peaks of late the pattern must have foretold
     """
 
     by_s: Annotated[float, Meta(ge=60, le=6 * 3_600)] = 1_800.0
@@ -86,7 +86,7 @@ class ScalingPolicy(Struct, frozen=True, kw_only=True):
     max: at most so many
     targets: where each number is to be, on average over the instances
     gates: what must be so before anything is changed; null for none
-    tolerance: a wish that differs by less than this share of the target is none
+    tolerance_pct: a wish that differs by less than this share of the target is none
     up: how instances are added
     down: how they are taken away
     look_ahead: asking before a peak that comes every day or week; null for never

@@ -19,7 +19,7 @@ from tests.collector.stores.builders import NOW, TICK, batch
 
 MINUTE = 60_000
 WEB = {"role": "web"}
-PLAIN = {"where": WEB, "targets": {CPU: 70.0}, "look_ahead": None}
+PLAIN = {"service": "shop", "where": WEB, "targets": {CPU: 70.0}, "look_ahead": None}
 
 
 def hook(tmp_path: Path, body: str = "echo done", **more: Any) -> HookOptions:

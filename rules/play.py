@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rules.engine import Rule
 from rules.judge import Watch, apply, judge, repair, repairs_due, tick
 from rules.model import Arrival, ChannelView, CheckSaid, Host, Outcome
+from rules.policy import Policy
 from rules.windows import Row
 
 SPOOL = "0" * 32
@@ -35,8 +36,9 @@ class Player:
         start: int,
         tick_ms: int,
         told: Callable[[Outcome], None],
+        policy: Policy | None = None,
     ) -> None:
-        self.watch = Watch("0" * 12, rules, channels)
+        self.watch = Watch("0" * 12, rules, channels, policy)
         for host in hosts:
             self.watch.add_host(unheard(host))
         self._tick_ms, self._told = tick_ms, told

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from agent.options import Node
-from collector.channels import ChannelOptions
 from collector.config.kinds import refuse_one_name_twice
 from rules.policy import Maintenance, Planned, Policy, Rotation, Route, Silence
 from rules.policy.routes import EVERY_CHANNEL, When
@@ -20,8 +19,6 @@ class Said(Protocol):
 
     @property
     def zone(self) -> str: ...
-    @property
-    def channels(self) -> list[ChannelOptions]: ...
     @property
     def routes(self) -> list[Route]: ...
     @property
@@ -44,8 +41,8 @@ def policy_of(said: Said, silences: Sequence[Silence] = (), planned: Sequence[Pl
     )
 
 
-def see_that_it_is_sound(said: Said, section: Node) -> None:
-    """ConfigError for a name that nothing has, and for a time that is none. `section` is what they were read from."""
+def see_that_it_is_sound(said: Said, channels: Collection[str], section: Node) -> None:
+    """ConfigError for a name that no channel has, and for a time that is none. `section` is what it was read from."""
     try:
         zone_named(said.zone)
     except ValueError as problem:
@@ -55,12 +52,11 @@ def see_that_it_is_sound(said: Said, section: Node) -> None:
     except ValueError as problem:
         raise section.get("quiet_hours").error(str(problem)) from None
     refuse_one_name_twice("rotations", said.on_call, section.get("on_call"))
-    channels = {channel.name for channel in said.channels}
     for rotation, entry in _with_nodes(said.on_call, section.get("on_call")):
         if rotation.name in channels:
             raise entry.get("name").error(f'there is a channel "{rotation.name}" as well; rename one')
         _refuse_unknown(rotation.channels, channels, "channel", entry.get("weeks"))
-    known = channels | {rotation.name for rotation in said.on_call} | {EVERY_CHANNEL}
+    known = {*channels, *(rotation.name for rotation in said.on_call), EVERY_CHANNEL}
     for route, entry in _with_nodes(said.routes, section.get("routes")):
         _refuse_unknown(route.channels, known, "channel or rotation", entry.get("channels"))
         for step, written in _with_nodes(route.escalate, entry.get("escalate")):
@@ -71,8 +67,8 @@ def _with_nodes(values: Sequence[T], node: Node) -> Iterable[tuple[T, Node]]:
     return zip(values, node.items() if values else [], strict=True)
 
 
-def _refuse_unknown(names: Iterable[str], known: set[str], noun: str, node: Node) -> None:
+def _refuse_unknown(names: Iterable[str], known: Collection[str], noun: str, node: Node) -> None:
     for name in names:
         if name not in known:
-            there = ", ".join(sorted(known - {EVERY_CHANNEL})) or "none"
+            there = ", ".join(sorted({*known} - {EVERY_CHANNEL})) or "none"
             raise node.error(f'there is no {noun} "{name:.100}"; there are: {there}')

@@ -6,11 +6,9 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from msgspec import Struct, field
+from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
-from collector.channels import ChannelOptions
-from collector.channels.log import Options as Log
 from collector.policies import Policies
 from collector.stores.sqlite import open_store
 from rules.policy import Maintenance, Planned, Rotation, Route, Silence
@@ -25,7 +23,6 @@ class Said(Struct):
     """What a config says of it."""
 
     zone: str = "UTC"
-    channels: list[ChannelOptions] = field(default_factory=lambda: [Log(name="ops")])
     routes: list[Route] = []
     quiet_hours: When = ()
     on_call: list[Rotation] = []

@@ -12,10 +12,12 @@ from collector.cli import Commands, House, add_config, argument
 from collector.cli.progress import Progress
 from collector.cli.rules.tally import Tally, as_json, as_text
 from collector.config import Loaded, load_rules
+from collector.config.policy import policy_of
 from collector.store import Row, Store
 from rules.engine import Rule, is_combining
 from rules.model import ChannelView, Host
 from rules.play import Player
+from rules.policy import Policy
 
 HOUR_MS, PIECE_MS_MIN = 3_600_000, 60_000
 ROWS_AT_ONCE = 50_000
@@ -76,8 +78,12 @@ def _replay(house: House, arguments: argparse.Namespace) -> int:
     async def go() -> int:
         store = await house.open_store(loaded, "tool")
         try:
+            silences, planned = await store.policy.silences(), await store.policy.maintenance()
+            policy = policy_of(loaded.config, silences, planned)
             with Progress() as progress:
-                tally = await replayed(store, rules, loaded.config.channel_views, start, end, progress)
+                tally = await replayed(
+                    store, rules, loaded.config.channel_views, start, end, progress, policy
+                )
         finally:
             await store.close()
         print(as_json(tally) if arguments.json else as_text(tally))
@@ -93,11 +99,12 @@ async def replayed(
     start: int,
     end: int,
     progress: Progress,
+    policy: Policy | None = None,
 ) -> Tally:
-    """What the rules say of all that was sampled from `start` to before `end`."""
+    """What the rules say of all that was sampled from `start` to before `end`, and whom they would have told."""
     hosts = [host for host in await store.hosts.all() if host.last_at is not None and host.last_at >= start]
     tally = Tally(rules, start, end)
-    player = Player(rules, channels, hosts, start=start, tick_ms=TICK_MS, told=tally.take)
+    player = Player(rules, channels, hosts, start=start, tick_ms=TICK_MS, told=tally.take, policy=policy)
     async for host, row in _arriving(_rows(store, hosts, start, end, progress)):
         tally.count(host)
         player.batch(host, row.at, row.every_ms, row.layout, row.values, arrived_at=row.arrived_at)

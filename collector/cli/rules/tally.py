@@ -85,7 +85,7 @@ class Tally:
 
 def _named(notice: Notice, key: str) -> set[str]:
     """The rules whose alerts a message is about; those it holds back have no message."""
-    return {alert.rule for alert in notice.alerts if alert.subject == key}
+    return {alert.rule for alert in notice.alerts if notice.about or alert.subject == key}
 
 
 # --- for programs -----------------------------------------------------------------------------------------------------

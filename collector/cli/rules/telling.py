@@ -14,6 +14,7 @@ from rules.engine import Rule, series_of
 from rules.memory import split_subject
 from rules.model import Alert, ChannelView, CheckAnswer, CheckState, Host, Notice, Outcome, Reason, Severity
 from rules.play import Player
+from rules.policy import Policy
 
 TICK_MS = 1_000
 _CHECK_STATES: dict[float, CheckState] = {0.0: "ok", 1.0: "warn", 2.0: "bad"}
@@ -61,6 +62,7 @@ class Teller:
         channels: Mapping[str, Severity],
         hosts: Sequence[tuple[str, dict[str, str]]],
         start: int,
+        policy: Policy,
     ) -> None:
         self._start = start
         self._rows: dict[int, list[Row]] = {}
@@ -72,6 +74,7 @@ class Teller:
             start=start,
             tick_ms=TICK_MS,
             told=self._take,
+            policy=policy,
         )
 
     def _take(self, outcome: Outcome) -> None:

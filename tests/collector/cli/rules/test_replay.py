@@ -14,6 +14,7 @@ from collector.cli.rules.replay import parse_last
 from collector.config import load, load_rules
 from collector.stores.sqlite import open_store
 from rules.model import Outcome
+from rules.policy import Silence
 from tests.collector.cli.conftest import Command
 from tests.collector.cli.rules.lived import EVERY_MS, live
 
@@ -92,6 +93,22 @@ def test_of_a_host_that_was_cut_off_it_says_what_was_said_live(
     assert (rules["cpu-high"]["fired"], rules["cpu-high"]["late"]) == (1, 1)
     out = watchkeeper("rules", "replay", "--last", "2h").out
     assert "LATE: bad in batches that came when it was over already, so nobody is told." in out
+
+
+def test_it_tells_nobody_what_was_silenced_then(tmp_path: Path, state: Path, watchkeeper: Command) -> None:
+    start, _ = house(tmp_path, state)
+
+    async def silence() -> None:
+        store = await open_store(state, role="collector")
+        await store.policy.add_silence(
+            Silence(where={"host": "busy"}, start=start, end=now_ms() + 60_000, by="ada"), now_ms()
+        )
+        await store.close()
+
+    asyncio.run(silence())
+    found = json.loads(watchkeeper("rules", "replay", "--last", "4h", "--json").out)
+    fired = {rule["rule"]: (rule["fired"], rule["told"]) for rule in found["rules"]}
+    assert (fired["cpu-high"], fired["host-absent"]) == ((2, {}), (1, {"log": 2}))
 
 
 def test_one_rule_may_be_replayed_alone(tmp_path: Path, state: Path, watchkeeper: Command) -> None:

@@ -149,3 +149,40 @@ tests:
         notices: [{reason: first, title: "check web (http) is bad"}]
 """
     assert told(story)[0] == 0
+
+
+NIGHT = """\
+packs: [hosts]
+rules: [mine.yaml]
+zone: Europe/Berlin
+quiet_hours: daily 22:00 to 07:00
+routes:
+  - {where: {role: web}, channels: [mail], escalate: [{after: 15m, channels: [boss]}]}
+on_call: [{name: duty, weeks: [mail]}]
+maintenance: [{name: work, when: "daily 03:00 to 03:10", where: {role: db}}]
+tests:
+  - name: who is told
+    start: "2026-07-05T04:40:00Z"
+    channels: {mail: warning, boss: warning}
+    hosts:
+      - name: web-1
+        labels: {role: web}
+        series: {cpu_used_pct: 90x40m, load1: 1x10m 9x30m}
+    expect:
+      - at: 12m
+        notices: [{reason: first, channel: mail, title: load1, severity: critical}]
+      - at: 19m
+        notices: []
+      - at: 21m
+        notices: [{reason: first, channel: mail, title: cpu}]
+      - at: 27m
+        notices: [{reason: first, channel: boss, title: nobody has acknowledged it for 15 min}]
+      - at: 36m
+        notices: [{reason: first, channel: boss, title: nobody has acknowledged it for 15 min}]
+"""
+
+
+def test_a_story_may_say_who_is_told_and_when(told: Test) -> None:
+    code, out, err = told(NIGHT)
+    assert (code, err) == (0, ""), out
+    assert "there is no channel or rotation" in told(NIGHT.replace("[boss]", "[bos]"))[2]

@@ -190,7 +190,7 @@ def loaded_of(section: Node, folder: Path) -> Loaded:
     loaded = Loaded(config, folder, section, definitions)
     _refuse_bad_addresses(loaded)
     refuse_one_name_twice("channels", config.channels, section.get("channels"))
-    see_that_it_is_sound(config, section)
+    see_that_it_is_sound(config, [channel.name for channel in config.channels], section)
     refuse_one_name_twice("jobs", config.jobs, section.get("jobs"))
     refuse_one_token_twice(config.jobs, section.get("jobs"))
     refuse_services_that_do_not_fit(config.services, section.get("services"))

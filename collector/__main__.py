@@ -57,6 +57,7 @@ HOUSE = House(
     now_ms=now_ms,
     run=uvloop.run,
 )
+VERSION = "0.1.0"
 GARBAGE_LOOKED_FOR_AFTER = 20_000
 INTERRUPTED = 130
 
@@ -86,6 +87,7 @@ def _without_config(arguments: argparse.Namespace) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="watchkeeper", description="Watchkeeper's collector and its tools.")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="run the collector")

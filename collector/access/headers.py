@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from collector.access.forgery import SAFE
 from collector.access.limits import Standing
 from collector.who import ASKED_FROM, request_id_of
 
@@ -28,6 +29,8 @@ async def add_headers(request: web.Request, answer: web.StreamResponse) -> None:
     """To be called before any answer begins (`on_response_prepare`); what it says already is left alone."""
     for name, value in HEADERS.items():
         answer.headers.setdefault(name, value)
+    if request.method not in SAFE:
+        answer.headers["Cache-Control"] = "no-store"  # it may hold a token, shown once
     answer.headers["X-Request-Id"] = request_id_of(request)
     if ASKED_FROM in request and request[ASKED_FROM].is_secure:
         answer.headers.setdefault("Strict-Transport-Security", A_YEAR)

@@ -60,6 +60,11 @@ class Whole:
         writer.close()
         return answer.decode()
 
+    async def post_json(self, path: str, body: object, **headers: str) -> Answer:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self._client.post(path, headers=named, json=body) as answer:
+            return Answer(answer.status, answer.headers.copy(), await answer.text())
+
     async def post(self, path: str, form: Mapping[str, str] | None = None, **headers: str) -> Answer:
         return await self.ask(path, "POST", form or {}, **headers)
 

@@ -92,6 +92,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     quiet_hours: when what is not critical waits, such as daily 22:00 to 07:00
     on_call: channels that take turns, week by week
     maintenance: times in which work is done, so that nobody is told of it
+    templates: a folder with words of your own for messages: title.txt, text.txt, mail.html
     heartbeat: who is told, again and again, that the collector is well
     jobs: what runs elsewhere, and calls /ping/TOKEN when it has ended
     checks: what hosts are to check besides what is in their own config, each with `from`, the labels of those hosts
@@ -120,6 +121,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     quiet_hours: When = ()
     on_call: Annotated[list[Rotation], Meta(max_length=ROUTES_MAX)] = []
     maintenance: Annotated[list[Maintenance], Meta(max_length=ROUTES_MAX)] = []
+    templates: Path | None = None
     heartbeat: HeartbeatOptions | None = None
     jobs: Annotated[list[JobOptions], Meta(max_length=JOBS_MAX)] = []
     checks: Annotated[list[dict[str, Any]], Meta(max_length=DEFINITIONS_MAX)] = []

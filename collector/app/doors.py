@@ -12,6 +12,7 @@ from collector.access.gate import safe_next
 from collector.api.health import Health
 from collector.config import CollectorConfig
 from collector.web.accounts import Accounts
+from collector.web.deeds import Deeds
 from collector.web.links import LinkPages
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def application(
         show=parts.pages.incident,
         now_ms=now_ms,
     )
+    deeds = Deeds(parts.pages.frame, parts.evaluator.act)
     accounts = Accounts(parts.pages.frame, parts.access.own, parts.access.setup, safe_next=safe_next)
     app = web.Application()
     parts.access.guard(
@@ -61,6 +63,7 @@ def application(
             *health.routes(),
             *parts.api.routes(),
             *links.routes(),
+            *deeds.routes(),
             *accounts.routes(),
             *parts.jobs.routes(),
             *parts.pages.routes(),

@@ -18,6 +18,7 @@ from collector.web.answers import Body, Missing, Shared, Unclear, answer
 from collector.web.asked import View, id_of, number_of, text_of
 from collector.web.catalog import SERIES_PER_CHART_MAX, plans
 from collector.web.charts import draw
+from collector.web.deeds import offered
 from collector.web.evidence import looks
 from collector.web.fleet import Question, overview
 from collector.web.frame import Frame
@@ -27,7 +28,7 @@ from collector.web.live import Feed
 from collector.web.standing import acknowledged_of
 from collector.web.thinning import step_ms_for, too_close
 from collector.web.words import iso
-from collector.who import Handler, Permission, needs
+from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Handler, Permission, needs
 from rules.model import Host, Outcome
 
 NAME_LETTERS_MAX = 512
@@ -209,6 +210,8 @@ class Pages:
             notices=[notice_line(row, times) for row in notices],
             incident=incident,
             looks=looks(evidence, hosts, times),
+            deeds=offered(incident, request.get(ASKED_BY, NOBODY)),
+            form_token=request.get(FORM_TOKEN, ""),
         )
         return answer(request, body)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from prometheus_client import CollectorRegistry
 
 from agent.wire import series_name
@@ -45,8 +46,11 @@ class Site:
         rules: Sequence[Rule] | None = None,
         channels: Sequence[str] = ("mail",),
         more: Callable[[Site], Sequence[web.RouteDef]] = lambda site: (),
+        middlewares: Sequence[Middleware] = (),
     ) -> None:
-        """`more` brings the routes of other groups of pages, once all that they need is there."""
+        """`more` brings the routes of other groups of pages, once all that they need is there; `middlewares` stand
+        before all of them."""
+        self._middlewares = middlewares
         self.now = NOW
         self._folder, self._channels, self._more = folder, list(channels), more
         self._rules = rules_of_the_packs() if rules is None else rules
@@ -67,7 +71,7 @@ class Site:
             monotonic=lambda: self.now / 1000,
         )
         await self.evaluator.start()
-        app = web.Application()
+        app = web.Application(middlewares=self._middlewares)
         app.add_routes([*self._more(self), *self.pages.routes()])
         self._runner = web.AppRunner(app)
         await self._runner.setup()

@@ -1,0 +1,114 @@
+"""What a reader may do to an incident on its page, without any JavaScript, and what they may not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from collector.web.deeds import NEEDS, Deeds, act_of, offered
+from collector.who import ASKED_BY, FORM_TOKEN, LOCAL, NOBODY, Handler, Permission, Who
+from rules.acts import Acknowledge, Open, Resolve
+from rules.model import Incident
+from tests.collector.web.site import Page, Site
+
+ADA = Who("ada", "user", frozenset(NEEDS.values()) | {"monitoring.read"})
+
+
+def deeds(site: Site) -> list[web.RouteDef]:
+    return Deeds(site.pages.frame, site.evaluator.act).routes()
+
+
+def asked_by(who: Who) -> Middleware:
+    @web.middleware
+    async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[ASKED_BY], request[FORM_TOKEN] = who, "token-of-the-session"
+        return await handler(request)
+
+    return gate
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with Site(tmp_path, more=deeds, middlewares=[asked_by(ADA)]) as site:
+        await site.evaluator.act(Open("The shop is slow", "critical", "bob"))
+        yield site
+
+
+async def post(site: Site, deed: str, number: int = 1, **form: str) -> Page:
+    async with site.client.post(f"/incidents/{number}/{deed}", data=form) as answer:
+        return Page(answer.status, answer.headers, await answer.text())
+
+
+@pytest.mark.parametrize(
+    ("deed", "form", "line"),
+    [
+        ("acknowledge", {"text": "on it"}, "ada has it. on it"),
+        ("note", {"text": "it is the disk"}, "ada wrote a note. it is the disk"),
+        ("assign", {"to": "eve"}, "ada gave it to eve."),
+        ("resolve", {"text": "bought another"}, "ada resolved it by hand. bought another"),
+    ],
+)
+async def test_a_form_does_it_and_leads_back_to_the_page(
+    site: Site, deed: str, form: dict[str, str], line: str
+) -> None:
+    page = await post(site, deed, **form)
+    assert page.status == 200
+    assert line in page.text
+
+
+async def test_an_acknowledgement_can_be_given_back(site: Site) -> None:
+    await post(site, "acknowledge")
+    page = await post(site, "unacknowledge", text="going home")
+    assert "ada does not have it any more. going home" in page.text
+    [incident] = await site.store.incidents.open()
+    assert incident.acknowledged_at is None
+
+
+async def test_what_is_refused_says_why_and_changes_nothing(site: Site) -> None:
+    await post(site, "resolve")
+    again = await post(site, "resolve")
+    assert again.status == 409
+    assert "Incident 1 is over already" in again.text
+    assert (await post(site, "note", text=" ")).status == 409
+    assert (await post(site, "note", number=99, text="hm")).status == 404
+    assert len(await site.store.incidents.remarks(1)) == 2
+
+
+async def test_every_form_of_the_page_holds_the_sign_that_it_is_ours(site: Site) -> None:
+    page = await site.get("/incidents/1")
+    forms = page.all("form", method="post")
+    assert [form["action"] for form in forms] == [
+        f"/incidents/1/{deed}" for deed in ("acknowledge", "resolve", "assign", "note")
+    ]
+    assert len(page.all("input", name="csrf", value="token-of-the-session")) == len(forms)
+    assert "<form" not in (await site.get("/incidents/1?fragment=1")).source, "it would wipe what is typed"
+
+
+@pytest.mark.parametrize("who", [NOBODY, Who("eve", "user", frozenset({"monitoring.read"}))])
+async def test_who_may_not_is_shown_no_form(tmp_path: Path, who: Who) -> None:
+    async with Site(tmp_path, more=deeds, middlewares=[asked_by(who)]) as site:
+        await site.evaluator.act(Open("The shop is slow", "critical", "bob"))
+        page = await site.get("/incidents/1")
+        assert page.all("form") == []
+        assert "What to do" not in page.text
+
+
+def test_each_deed_needs_a_right_of_its_own() -> None:
+    only: Permission = "monitoring.alert.resolve"
+    incident = Incident(1, "incident:1", "slow", "critical", 0)
+    assert offered(incident, Who("eve", "user", frozenset({only}))) == ["resolve"]
+    assert offered(incident, LOCAL) == ["acknowledge", "resolve", "note", "assign"]
+
+
+def test_what_is_over_can_be_written_about_only() -> None:
+    over = Incident(1, "incident:1", "slow", "critical", 0, resolved_at=1)
+    assert offered(over, LOCAL) == ["note", "assign"]
+
+
+def test_a_deed_is_done_in_the_name_of_whoever_asked() -> None:
+    assert act_of("acknowledge", 7, "ada", "on it", "") == Acknowledge(7, "ada", "on it")
+    assert act_of("resolve", 7, "ada", "", "") == Resolve(7, "ada", "")

@@ -25,6 +25,7 @@ from collector import config as settings
 from collector import logs
 from collector.app import Collector, caretaker, now_ms, open_state
 from collector.app.access import check_access, desk
+from collector.app.promises import accounts
 from collector.auth import new_token
 from collector.cli import (
     House,
@@ -36,6 +37,7 @@ from collector.cli import (
     rules,
     simulate,
     size,
+    sla,
     store,
     tokens,
     up,
@@ -54,6 +56,7 @@ HOUSE = House(
     caretaker=caretaker,
     new_token=new_token,
     desk=lambda people, loaded: desk(people, loaded, now_ms),
+    ledger=accounts,
     now_ms=now_ms,
     run=uvloop.run,
 )
@@ -100,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--port", type=int, help="another port than the config's (8420)")
     both.set_defaults(command=_up)
 
-    for command in (hosts, users, tokens, rules, notify, jobs, backup, store, size, simulate):
+    for command in (hosts, users, tokens, rules, notify, jobs, backup, store, size, sla, simulate):
         command.add_to(commands, HOUSE)
     return parser
 

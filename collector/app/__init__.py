@@ -102,6 +102,7 @@ class Collector:
         parts.evaluator.replace_rules(rules, self._config.channel_views)
         parts.policies.configure(loaded.config)
         parts.definitions.replace(loaded.definitions)
+        parts.promised.configure(loaded.config)
         log.info(
             "Judging by %d rules, with %d checks for hosts to run, from now on.",
             len(rules),
@@ -126,6 +127,7 @@ RELOADED = frozenset(
         "rules",
         "thresholds",
         "checks",
+        "services",
         "zone",
         "routes",
         "quiet_hours",

@@ -18,6 +18,7 @@ from collector.app.access import access, proxies
 from collector.app.api import api
 from collector.app.doors import application
 from collector.app.folder import key_in
+from collector.app.promises import Promised
 from collector.app.runtime import Runtime
 from collector.app.upkeep import Upkeep, what_to_keep
 from collector.attendance import NOTE_S, Attendance
@@ -37,6 +38,7 @@ from collector.messages import Message
 from collector.neighbours import Neighbours
 from collector.notifier import Notifier
 from collector.policies import Policies
+from collector.promises.keeping import ROUND_S
 from collector.rounds import Rounds
 from collector.selfwatch import SERVICE, Selfwatch
 from collector.server import Limits, Server
@@ -89,6 +91,8 @@ class Parts:
         self.policies = Policies(store.policy, self.evaluator, config, now_ms)
         self.attendance = Attendance(store.promises, self.evaluator.act, now_ms=now_ms)
         self.ticks = Ticks(store.hosts, self.evaluator.take, now_ms=now_ms)
+        leaps = Leaps(now_ms)
+        self.promised = Promised(store, config, self.ticks, leaps, now_ms)
         self._let_people_know(loaded, registry)
         self.kept = Kept(time.monotonic)
         self.inquiries = Inquiries(store.incidents, now_ms=now_ms, registry=registry)
@@ -101,6 +105,18 @@ class Parts:
         self.neighbours = Neighbours(lambda: self.evaluator.watch, now_ms=now_ms, registry=registry)
         self.definitions = Definitions(loaded.definitions, self._labels)
         self.tokens = Tokens(store.hosts, now_ms)
+        self._let_batches_in(round(config.late_s_max * 1000), registry)
+        self.upkeep = Upkeep(store, what_to_keep(config), leaps, now_ms)
+        self.api = api(self, config, registry, now_ms)
+        self.server = Server(
+            application(self, config, registry, now_ms, not_ready),
+            *config.address,
+            registry=registry,
+            limits=Limits(connections_max=config.connections_max),
+            short_cuts=self.ingest.routes(),
+        )
+
+    def _let_batches_in(self, late_ms_max: int, registry: CollectorRegistry) -> None:
         self.ingest = Ingest(
             self.tokens,
             self.evaluator.take,
@@ -109,16 +125,7 @@ class Parts:
             inquiries=self.inquiries,
             defined=self._asks,
             looked=self.neighbours.answered,
-            late_ms_max=round(config.late_s_max * 1000),
-        )
-        self.upkeep = Upkeep(store, what_to_keep(config), Leaps(now_ms), now_ms)
-        self.api = api(self, config, registry, now_ms)
-        self.server = Server(
-            application(self, config, registry, now_ms, not_ready),
-            *config.address,
-            registry=registry,
-            limits=Limits(connections_max=config.connections_max),
-            short_cuts=self.ingest.routes(),
+            late_ms_max=late_ms_max,
         )
 
     def _let_people_know(self, loaded: Loaded, registry: CollectorRegistry) -> None:
@@ -189,6 +196,7 @@ class Parts:
         rounds.start("attendance", NOTE_S, self.attendance.note)
         rounds.start("sessions", FORGET_S, self.access.forget_ended)
         rounds.start("ephemeral", LOOK_S, self.ephemeral.look)
+        rounds.start("promises", ROUND_S, self.promised.round)
         rounds.start("seal", SEAL_S, self.upkeep.seal)
         rounds.start("forget", FORGET_S, self.upkeep.forget)
 

@@ -22,6 +22,7 @@ from collector.store.people import People
 
 if TYPE_CHECKING:
     from collector.cli.desk import Desk
+    from collector.cli.ledger import Ledger
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Role = Literal["collector", "tool"]
@@ -37,6 +38,7 @@ class House(Struct, frozen=True):
     open_store: Callable[[Loaded, Role], Coroutine[Any, Any, Store]]
     caretaker: Callable[[Loaded], Caretaker]
     desk: Callable[[People, Loaded], Desk]
+    ledger: Callable[[Store, Loaded], Ledger]
     new_token: Callable[[], tuple[Token, bytes]]
     now_ms: Callable[[], int]
     run: Callable[[Coroutine[Any, Any, int]], int]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collector.promises.accounts import Accounts
 from collector.promises.keeping import Keeping
+from collector.promises.numbers import Numbers
 from collector.promises.services import Services
+from collector.promises.works import Works
 
-__all__ = ["Accounts", "Keeping", "Services"]
+__all__ = ["Accounts", "Keeping", "Numbers", "Services", "Works"]

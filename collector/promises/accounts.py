@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from collector.promises.looking import NOT_WRITTEN, PIECE_MS, Fleet, Looking, Works, stored
+from collector.promises.looking import NOT_WRITTEN, PIECE_MS, Fleet, Looking, stored
+from collector.promises.works import Works
 from collector.store import DAY_MS, LIST_MAX, Store
 from collector.store.promises import Day, Reach
 from rules.model import Alert, Incident
@@ -20,7 +21,7 @@ TAIL_MS_MAX = DAY_MS
 BURN_MS = max(WINDOWS.values())
 
 
-class NotThere(Exception):
+class NotThere(ValueError):
     """There is no such service, or nothing is known of it for that time; the sentence says which."""
 
 

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from collector.promises.looking import NOT_KEPT, PIECE_MS, Fleet, Looking, Works, stored
+from collector.promises.looking import NOT_KEPT, PIECE_MS, Fleet, Looking, stored
 from collector.promises.services import Services
+from collector.promises.works import Works
 from collector.store import Store
 from collector.store.promises import LATE_MS, LateRange, Reach
 from rules.sla.courses import FAR, Course, intervals_of, laid_over, mended, steady
@@ -24,8 +25,6 @@ log = logging.getLogger(__name__)
 ROUND_S = 30.0
 GRACE_MS = 2 * LATE_MS
 """What is not noted as late has come by then, the wait for its commit included."""
-PAUSE_MS = 75_000
-"""A round this long after the one before it: we slept, or the clock was set, and nobody listened."""
 EXTEND_FOR_S = 5.0
 """What there is to catch up with is spread over rounds."""
 
@@ -47,21 +46,17 @@ class Keeping:
         self._store, self._services = store, services
         self._looking, self._works = Looking(store, works), works
         self._now_ms, self._monotonic, self._in_doubt = now_ms, monotonic, in_doubt
-        self._since = self._seen = now_ms()
 
     async def round(self) -> None:
         """Meant to be called every ROUND_S. StoreError: the next one does what this one could not."""
         now = self._now_ms()
         if self._in_doubt():
             return
-        if not 0 <= now - self._seen <= PAUSE_MS:
-            self._since = now
-        self._seen = now
-        await self._store.promises.listened(self._since, now)
         services = await self._services.all()
         fleet = await self._looking.fleet(services)
         await self._take_back(services, now)
-        await self._extend(services, fleet, now - GRACE_MS)
+        # After a sleep it is noted only a moment later that nobody listened meanwhile.
+        await self._extend(services, fleet, min(now - GRACE_MS, await self._looking.listened_until()))
         await self._put_right(services, fleet)
 
     async def _take_back(self, services: Sequence[ServiceOptions], now: int) -> None:
@@ -97,11 +92,15 @@ class Keeping:
     async def _skip(self, services: Sequence[ServiceOptions], start: int, end: int) -> None:
         """The collector was away for longer than samples are kept."""
         under = steady(start, end, UNKNOWN, NOT_KEPT)
-        found = {}
-        for service in services:
-            works = await self._works(service.name, start, end)
-            found[service.name] = laid_over(under, excluded_course(service, Range(start, end), works))
-        await self._keep(found)
+        works = await self._works.all()
+        await self._keep(
+            {
+                one.name: laid_over(
+                    under, excluded_course(one, Range(start, end), works.spans(one.name, start, end))
+                )
+                for one in services
+            }
+        )
 
     async def _write(self, services: Sequence[ServiceOptions], fleet: Fleet, start: int, end: int) -> None:
         known = await self._below(services, start, end)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
 
 from agent.wire import series_name
+from collector.promises.works import Works
 from collector.store import Store
 from collector.store.promises import Asked, Spoken
 from rules.memory import binding_labels
@@ -27,13 +28,10 @@ from rules.sla.timeline import (
 
 PIECE_MS = 6 * 3_600_000
 """No longer range is looked at in one go."""
-LISTENS_MS = 90_000
+LISTENS_MS = 60_000
 """So long after it was last seen to listen, a collector is taken to listen still."""
 NOT_KEPT = "the samples of that time are not kept"
 NOT_WRITTEN = "there is no record of that time"
-
-Works = Callable[[str, int, int], Awaitable[Mapping[str, Sequence[tuple[int, int]]]]]
-"""The spans of maintenance, by what it is called, that people set at run time for a service, within a range."""
 
 
 class Fleet(Struct, frozen=True):
@@ -90,11 +88,11 @@ class Looking:
         What others depend on is among them and comes before them, or its course is `known`.
         """
         over = Range(start, end, await self._away(start, end))
-        said = _Said(self._store, fleet, over)
+        said, works = _Said(self._store, fleet, over), await self._works.all()
         found = dict(known)
         for service in services:
             groups = await self._groups(service, fleet, said, found)
-            excluded = excluded_course(service, over, await self._works(service.name, start, end))
+            excluded = excluded_course(service, over, works.spans(service.name, start, end))
             found[service.name] = service_course(groups, over, excluded)
         return {service.name: found[service.name] for service in services}
 
@@ -116,6 +114,10 @@ class Looking:
             below = tuple(_as_part(name, known[name]) for name in service.depends_on.services)
             groups.append(Group(below, service.depends_on.need))
         return groups
+
+    async def listened_until(self) -> int:
+        """When it was noted last that the collector listens; long ago when it never was. StoreError."""
+        return (await self._store.promises.away(0, FAR))[-1][0]
 
     async def _away(self, start: int, end: int) -> tuple[tuple[int, int], ...]:
         """When nobody listened. A collector that was seen a moment ago listens still."""

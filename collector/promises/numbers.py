@@ -5,21 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 
-from msgspec import Struct
-
 from collector.promises.accounts import Accounts
 from rules.sla.burn import PAIRS, Rates
 from rules.sla.summary import Summary
 
-
-class Number(Struct, frozen=True):
-    """A reading of one series; NaN where it cannot be told."""
-
-    metric: str
-    labels: dict[str, str]
-    value: float
-
-
+Number = tuple[str, dict[str, str], float]
+"""A metric, its labels, and its reading: NaN where it cannot be told."""
 Post = Callable[[str, Sequence[Number]], Awaitable[None]]
 """Hands the numbers of a service to where services post metrics of themselves."""
 
@@ -46,17 +37,15 @@ def numbers_of(summary: Summary) -> list[Number]:
     over: dict[str, str] = {"window": summary.window}
     left = None if summary.budget is None else summary.budget.left_pct
     found = [
-        Number("sla_availability_pct", over, _known(summary.availability_pct)),
-        Number("sla_budget_left_pct", over, _known(left)),
+        ("sla_availability_pct", over, _known(summary.availability_pct)),
+        ("sla_budget_left_pct", over, _known(left)),
     ]
     if summary.latency is not None:
-        found.append(Number("sla_within_limit_pct", over, _known(summary.latency.reached_pct)))
+        found.append(("sla_within_limit_pct", over, _known(summary.latency.reached_pct)))
     rates = Rates(summary.burn_rates)
-    found += [
-        Number("sla_burn_rate", {"window": name}, _known(rate)) for name, rate in rates.by_window.items()
-    ]
+    found += [("sla_burn_rate", {"window": name}, _known(rate)) for name, rate in rates.by_window.items()]
     return found + [
-        Number("sla_burn_rate_both", {"long": long, "short": short}, _known(rates.both(long, short)))
+        ("sla_burn_rate_both", {"long": long, "short": short}, _known(rates.both(long, short)))
         for long, short in PAIRS
     ]
 

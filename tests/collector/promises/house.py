@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from agent.wire import series_name
-from collector.promises import Accounts, Keeping, Services
+from collector.promises import Accounts, Keeping, Services, Works
 from collector.promises.keeping import GRACE_MS
 from collector.store import Store
 from collector.stores.sqlite import open_store
 from rules.model import Arrival, CheckAnswer, Host, Outcome
+from rules.policy import Maintenance
 from rules.sla.model import CheckPart, Interval, ServiceOptions
 
 T0 = 1_795_140_000_000
@@ -26,25 +28,30 @@ def shop(**options: Any) -> ServiceOptions:
     return ServiceOptions(**{"name": "shop", "checks": [CheckPart(id="web")], **options})
 
 
-async def no_works(service: str, start: int, end: int) -> Mapping[str, Sequence[tuple[int, int]]]:
-    return {}
+class Said(Struct):
+    """What the config says of maintenance."""
+
+    zone: str = "UTC"
+    maintenance: list[Maintenance] = []
 
 
 class House:
     def __init__(self, store: Store, services: Sequence[ServiceOptions], now: int = T0) -> None:
         self.store, self.now = store, now
         self.services = Services(services, store.promises)
-        self.accounts = Accounts(store, self.services.all, no_works)
+        self.works = Works(Said(), store.policy)
+        self.accounts = Accounts(store, self.services.all, self.works)
         self.doubt = False
         self._seq: dict[int, int] = {}
         self.start_collector()
 
     def start_collector(self) -> None:
-        """What a start of the collector is: it has listened from now on."""
+        """It listens from now on."""
+        self._since = self.now
         self.keeping = Keeping(
             self.store,
             self.services,
-            works=no_works,
+            works=self.works,
             now_ms=lambda: self.now,
             in_doubt=lambda: self.doubt,
         )
@@ -87,7 +94,12 @@ class House:
     async def rounds_until(self, end: int, every: int = 30_000) -> None:
         while self.now < end:
             self.now = min(self.now + every, end)
-            await self.keeping.round()
+            await self.round()
+
+    async def round(self) -> None:
+        """Note that the collector is there, and have written down what there is."""
+        await self.store.promises.listened(self._since, self.now)
+        await self.keeping.round()
 
     async def settle(self, at: int) -> None:
         """Rounds until all that was before `at` is written down."""

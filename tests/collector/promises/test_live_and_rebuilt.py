@@ -87,7 +87,7 @@ async def live(store: Store, ticks: list[Tick], away: list[tuple[int, int]]) -> 
                 await house.said(hosts[tick.host], T0 + tick.at, states, arrived=arrived, web=tick.ms)
         if up_since <= at and not any(begin <= at < end for begin, end in away):
             house.now = T0 + at
-            await house.keeping.round()
+            await house.round()
     return house
 
 
@@ -113,7 +113,7 @@ def test_a_timeline_built_live_is_the_one_rebuilt_from_the_store(
                 await sealed(store, house.now + 3 * HOUR)
             for name in reach:
                 await store.promises.take_back(name, 0)
-            await house.keeping.round()
+            await house.round()
             for name, span in reach.items():
                 assert tally(course_of(before[name])).whole == span.end - span.start
                 after = await store.promises.intervals(name, span.start, span.end)

@@ -1,0 +1,112 @@
+"""`watchkeeper sla`: what is promised and how it stands, and a report of a month for whoever has to believe it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from collector.cli import Commands, House, add_config
+from collector.cli.tables import table
+from rules.sla.model import SPANS
+from rules.sla.paper import as_csv, as_html
+from rules.sla.report import Report
+from rules.sla.summary import Summary
+from rules.sla.words import percent, share, span_in_words
+
+HEAD = ("SERVICE", "NOW", "AVAILABLE", "PROMISED", "DOWN", "OUTAGES", "LONGEST", "LEFT", "OVER")
+NUMBERS = {"AVAILABLE", "PROMISED", "DOWN", "OUTAGES", "LONGEST", "LEFT"}
+
+
+def add_to(commands: Commands, house: House) -> None:
+    sla = commands.add_parser("sla", help="what is promised of services, and how it stands")
+    sla.add_argument("--window", choices=SPANS, help="instead of what each service is promised over")
+    add_config(sla)
+    sla.set_defaults(command=partial(_show, house))
+    report = sla.add_subparsers(metavar="COMMAND").add_parser(
+        "report", help="a month of one service: every second, every outage, what does not count"
+    )
+    report.add_argument("service")
+    report.add_argument("--month", required=True, metavar="YYYY-MM")
+    report.add_argument("--html", type=Path, metavar="FILE", help="write it as a page to print")
+    report.add_argument("--csv", type=Path, metavar="FILE", help="write it as a table, a row per interval")
+    # Without a default of its own, so that what was said before the word `report` stays.
+    report.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE")
+    report.set_defaults(command=partial(_report, house))
+
+
+def _show(house: House, arguments: argparse.Namespace) -> int:
+    loaded = house.load(arguments.config)
+
+    async def show() -> int:
+        store = await house.open_store(loaded, "tool")
+        try:
+            ledger = house.ledger(store, loaded)
+            found = await ledger.summaries(arguments.window, house.now_ms())
+        finally:
+            await store.close()
+        print("\n".join(shown(found)))
+        return 0
+
+    return house.run(show())
+
+
+def _report(house: House, arguments: argparse.Namespace) -> int:
+    loaded = house.load(arguments.config)
+
+    async def report() -> int:
+        store = await house.open_store(loaded, "tool")
+        try:
+            ledger = house.ledger(store, loaded)
+            found = await ledger.report(arguments.service, arguments.month, house.now_ms())
+        finally:
+            await store.close()
+        if arguments.html is not None:
+            arguments.html.write_text(as_html(found))
+        if arguments.csv is not None:
+            arguments.csv.write_text(as_csv(found), newline="")
+        if arguments.html is None and arguments.csv is None:
+            print("\n".join(told(found)))
+        return 0
+
+    return house.run(report())
+
+
+def shown(summaries: Sequence[Summary]) -> list[str]:
+    """A line for each service, then what it comes to in a sentence."""
+    if not summaries:
+        return ["No service is known yet; name some under `services:` in the config of the collector."]
+    rows = [_row(one) for one in summaries]
+    return [*table(HEAD, rows, NUMBERS), "", *(f"{one.service}: {one.sentence}" for one in summaries)]
+
+
+def _row(one: Summary) -> tuple[str, ...]:
+    budget = one.budget
+    return (
+        one.service,
+        one.state,
+        "-" if one.availability_pct is None else share(one.availability_pct),
+        "-" if one.objective_pct is None else percent(one.objective_pct),
+        span_in_words(one.downtime_ms),
+        str(one.outages),
+        "-" if one.longest is None else span_in_words(one.longest.ms),
+        "-" if budget is None else _left(budget.left_ms),
+        one.period,
+    )
+
+
+def _left(ms: int) -> str:
+    return span_in_words(ms) if ms >= 0 else f"-{span_in_words(-ms)}"
+
+
+def told(report: Report) -> list[str]:
+    """A report for a terminal."""
+    lines = [f"{report.title}, {report.period}", report.sentence, report.accounts]
+    for outage in report.outages:
+        about = f" (incident {outage.incident})" if outage.incident is not None else ""
+        lines.append(f"down for {span_in_words(outage.ms)}: {outage.cause}{about}")
+    lines += [
+        f"{one.state} for {span_in_words(one.ms)}, not counted: {one.cause}" for one in report.excluded
+    ]
+    return lines

@@ -19,7 +19,7 @@ SECURITY = {
         "scheme": "bearer",
         "description": "An API token, or the access token of a login.",
     },
-    "session": {"type": "apiKey", "in": "cookie", "name": "watchkeeper_session"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "watchkeeper"},
 }
 WHYS = {
     400: "Something in it is not as it should be",

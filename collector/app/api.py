@@ -14,9 +14,13 @@ from collector.api.doors import AnyDoor
 from collector.api.fleet import Fleet
 from collector.api.hosts import Hosts
 from collector.api.incidents import Incidents
+from collector.api.logins import Logins
 from collector.api.metrics import Metrics
+from collector.api.notices import Notices
+from collector.api.people import People
 from collector.api.performance import Performance
 from collector.api.router import Router
+from collector.api.rules import Rules
 from collector.config import CollectorConfig
 
 if TYPE_CHECKING:
@@ -34,13 +38,18 @@ def api(
         registry=registry,
         late_ms_max=round(config.late_s_max * 1000),
     )
+    roles = {name: parts.access.roles.permissions(name) for name in parts.access.roles.names}
     doors: list[AnyDoor] = [
         *Fleet(parts.store, parts.inquiries.sample_now, now_ms).doors(),
         *Hosts(parts.store, now_ms).doors(),
         *Alerts(parts.store, parts.evaluator.act).doors(),
         *Incidents(parts.store, parts.evaluator.act).doors(),
         *metrics.doors(),
+        *Rules(parts.runtime.load, lambda: parts.evaluator.watch, parts.store.samples).doors(),
+        *Notices(parts.store, [options.name for options in config.channels]).doors(),
         *Config(parts.runtime, parts.access.audit.record).doors(),
+        *People(parts.access.desk, parts.access.audit, roles).doors(),
+        *Logins(parts.access.own).doors(),
         *Performance(parts.store, parts.ticks, parts.kept, now_ms).doors(),
     ]
     return Router([*doors, *Described(doors).doors()], parts.kept, registry=registry)

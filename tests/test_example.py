@@ -31,7 +31,7 @@ SECRETS = {
 # What is checked kind by kind, and what is an example where there is nothing by default.
 OF_KINDS = ("checks[]", "channels[]")
 EXAMPLES = {
-    "checks", "channels", "heartbeat", "jobs", "jobs[].every", "routes", "routes[].name", "routes[].escalate",
+    "checks", "channels", "heartbeat", "tls", "jobs", "jobs[].every", "routes", "routes[].name", "routes[].escalate",
     "on_call", "on_call[].instead", "maintenance", "services", "services[].title", "services[].checks",
     "services[].checks[].from", "services[].checks[].need", "services[].hosts", "services[].hosts.need",
     "services[].depends_on", "services[].latency",

@@ -10,7 +10,7 @@ import msgspec
 
 from agent.options import ConfigError
 from collector.app.folder import caretaker, open_state
-from collector.app.parts import TICK_S, Parts, now_ms, own_registry
+from collector.app.parts import CERTIFICATE, TICK_S, Parts, now_ms, own_registry
 from collector.app.runtime import Runtime
 from collector.app.upkeep import what_to_keep
 from collector.config import CollectorConfig, Loaded, load_rules
@@ -99,6 +99,8 @@ class Collector:
         if waiting := needing_a_restart(self._config, loaded.config):
             log.warning("A reload leaves these as they were, restart for them: %s.", ", ".join(waiting))
         parts = self._parts
+        if parts.certificate is not None:
+            self._rounds.soon(CERTIFICATE)
         parts.evaluator.replace_rules(rules, self._config.channel_views)
         parts.policies.configure(loaded.config)
         parts.definitions.replace(loaded.definitions)

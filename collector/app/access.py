@@ -14,6 +14,8 @@ from collector.access.roles import Roles
 from collector.access.whence import Proxies
 from collector.app.folder import key_in, write_private
 from collector.config import Loaded
+from collector.server import ServerError
+from collector.server.tls import Certificate
 from collector.store.people import People
 
 TOKEN_KEY, LOCAL_TOKEN = "token.key", "local.token"
@@ -50,6 +52,7 @@ def check_access(loaded: Loaded) -> None:
     """ConfigError where something about it is wrong."""
     roles(loaded)
     proxies(loaded)
+    certificate(loaded)
 
 
 def roles(loaded: Loaded) -> Roles:
@@ -66,6 +69,17 @@ def proxies(loaded: Loaded) -> Proxies:
         return Proxies(loaded.config.access.trusted_proxies)
     except ValueError as error:
         raise loaded.section.get("access").get("trusted_proxies").error(str(error)) from None
+
+
+def certificate(loaded: Loaded) -> Certificate | None:
+    """None where the collector speaks plain HTTP. ConfigError."""
+    tls = loaded.config.tls
+    if tls is None:
+        return None
+    try:
+        return Certificate(loaded.folder / tls.cert, loaded.folder / tls.key)
+    except ServerError as error:
+        raise loaded.error("tls", str(error)) from None
 
 
 def terms(loaded: Loaded) -> Terms:

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from agent.wire import Ask
 from collector.api.kept import Kept
 from collector.api.ticks import Ticks
-from collector.app.access import access, proxies
+from collector.app.access import access, certificate, proxies
 from collector.app.api import api
 from collector.app.doors import application
 from collector.app.folder import key_in
@@ -51,6 +51,7 @@ from rules.model import Notice, Outcome
 
 DRAIN_S = 5.0
 TICK_S = 1
+CERTIFICATE, CERTIFICATE_S = "certificate", 10
 SEAL_S, FORGET_S, HOSTS_S = 5, 60, 2
 TELL_S = 10
 
@@ -78,6 +79,7 @@ class Parts:
         self.access = access(store.people, loaded, now_ms=now_ms, monotonic=time.monotonic, registry=registry)
         self.proxies = proxies(loaded)
         self._link_base = config.link_base
+        self.certificate = certificate(loaded)
         self.pages = Pages(
             store,
             names,
@@ -113,6 +115,7 @@ class Parts:
             *config.address,
             registry=registry,
             limits=Limits(connections_max=config.connections_max),
+            tls=self.certificate.context if self.certificate else None,
             short_cuts=self.ingest.routes(),
         )
 
@@ -197,6 +200,8 @@ class Parts:
         rounds.start("sessions", FORGET_S, self.access.forget_ended)
         rounds.start("ephemeral", LOOK_S, self.ephemeral.look)
         rounds.start("promises", ROUND_S, self.promised.round)
+        if self.certificate is not None:
+            rounds.start(CERTIFICATE, CERTIFICATE_S, self.certificate.refresh)
         rounds.start("seal", SEAL_S, self.upkeep.seal)
         rounds.start("forget", FORGET_S, self.upkeep.forget)
 

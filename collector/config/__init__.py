@@ -36,6 +36,7 @@ from collector.config.rulefiles import PACKS, WrittenRule, find_rules, read_rule
 from collector.config.scaling import POLICIES_MAX, ScalingOptions, refuse_one_service_twice
 from collector.config.services import refuse_services_that_do_not_fit
 from collector.config.thresholds import Thresholds, with_limits
+from collector.config.tls import TlsOptions
 from rules.capacity.report import CapacityOptions
 from rules.engine import Rule
 from rules.model import ChannelView
@@ -82,6 +83,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     ephemeral_after: how long a host labelled `ephemeral: true` may be silent before it is removed
     late_max: how late a batch may come, when an agent was cut off, and still be taken
     connections_max: how many connections may be open at once
+    tls: the certificate of the collector itself; without it agents and people come by plain HTTP, or by a proxy
     access: who may what, for how long, and how often
     packs: which of the rules that come with Watchkeeper hold
     rules: files of your own rules; one with the name of a pack's rule takes its place
@@ -111,6 +113,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     ephemeral_after_s: Annotated[float, Meta(ge=60)] = 86_400
     late_s_max: Annotated[float, Meta(ge=60, le=365 * 86_400)] = 7 * 86_400
     connections_max: Annotated[int, Meta(ge=8, le=1_000_000)] = 4_096
+    tls: TlsOptions | None = None
     access: AccessOptions = AccessOptions()
     packs: tuple[str, ...] = ("hosts", "services", "critical", "collector")
     rules: tuple[str, ...] = ("rules.d/*.yaml",)
@@ -143,7 +146,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     @property
     def link_base(self) -> str:
         """Where people reach the pages: `url`, or else the address we listen on."""
-        return self.url.rstrip("/") or f"http://{self.listen}"
+        return self.url.rstrip("/") or f"{'https' if self.tls else 'http'}://{self.listen}"
 
 
 class Loaded(Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -70,16 +71,20 @@ class Whole:
 
 
 @contextlib.asynccontextmanager
-async def whole_collector(folder: Path, config: str = "") -> AsyncIterator[Whole]:
-    """`config` is what stands in the section `collector:` besides the folder and the port."""
+async def whole_collector(
+    folder: Path, config: str = "", *, trust: ssl.SSLContext | None = None
+) -> AsyncIterator[Whole]:
+    """`config` is what stands in the section `collector:` besides the folder and the port; with `trust` it is asked by
+    TLS."""
     file, state = folder / "collector.yaml", folder / "state"
     file.write_text(f"collector:\n  listen: 127.0.0.1:0\n  state: {state}\n{config}")
     collector = Collector(lambda: load(file, {}), Service({}))
     await collector.start()
     port = collector._parts.server.addresses[0][1]
-    url, jar = f"http://127.0.0.1:{port}", aiohttp.DummyCookieJar()
+    url, jar = f"{'https' if trust else 'http'}://127.0.0.1:{port}", aiohttp.DummyCookieJar()
+    connector = aiohttp.TCPConnector(ssl=trust or True)
     try:
-        async with aiohttp.ClientSession(url, cookie_jar=jar) as client:
+        async with aiohttp.ClientSession(url, cookie_jar=jar, connector=connector) as client:
             yield Whole(collector, state, client)
     finally:
         await collector.stop()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from agent.checks._kernel import read
 from agent.clock import Moment
 
 VERSION = "0.1.0"
@@ -72,5 +73,4 @@ def os_name() -> str:
 
 def resident_bytes() -> int:
     """The memory this process has in use."""
-    pages = Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGESIZE")
+    return int(read("/proc/self/statm").split()[1]) * os.sysconf("SC_PAGESIZE")

@@ -10,8 +10,9 @@ CHUNK_BYTES = 64 * 1024
 BYTES_MAX = 4 * 1024 * 1024
 
 
-def read(path: Path | str) -> str:
-    """The text of a file in /proc or /sys, at most BYTES_MAX of it. OSError names the path."""
+def read(path: Path | str, errors: str = "replace") -> str:
+    """The text of a file in /proc or /sys, at most BYTES_MAX of it; `errors` says what becomes of what is none. OSError
+    names the path."""
     parts, left = [], BYTES_MAX
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -23,7 +24,7 @@ def read(path: Path | str) -> str:
         raise
     finally:
         os.close(descriptor)
-    return b"".join(parts).decode("utf-8", "replace")
+    return b"".join(parts).decode("utf-8", errors)
 
 
 class Counters:

@@ -11,13 +11,13 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 import psutil
 from msgspec import Meta, Struct
 
 from agent.checks import CheckOptions, Measured, chosen
+from agent.checks._kernel import read
 from agent.wire import series_name
 from agent.workers import Job, Workers
 
@@ -105,7 +105,7 @@ class Check:
 
     def _wanted(self) -> list[Mount]:
         """The mounts to report, worked out anew when something was mounted or unmounted."""
-        table = Path(psutil.PROCFS_PATH, "self", "mountinfo").read_text(errors="surrogateescape")
+        table = read(f"{psutil.PROCFS_PATH}/self/mountinfo", errors="surrogateescape")
         if table != self._mountinfo:
             self._mountinfo, self._mounts = table, wanted(mounted(table), self._options)
         return self._mounts

@@ -6,12 +6,15 @@ there are no swap series.
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import ClassVar
 
-import psutil
-
 from agent.checks import CheckOptions, Measured
+from agent.checks._kernel import read
 
+MEMINFO = Path("/proc/meminfo")
+FIELDS = re.compile(r"^(MemTotal|MemAvailable|SwapTotal|SwapFree): +([0-9]+) kB$", re.MULTILINE)
 SERIES = {
     "memory_used_pct": "How much of the memory is used; cache that the kernel would give back counts as free.",
     "memory_used_bytes": "How much memory is used; cache that the kernel would give back counts as free.",
@@ -29,20 +32,20 @@ class Options(CheckOptions, kw_only=True, frozen=True):
 
 
 class Check:
-    def __init__(self, options: Options) -> None:
-        pass
+    def __init__(self, options: Options, meminfo: Path = MEMINFO) -> None:
+        self._meminfo = meminfo
 
     def measure(self, at_s: float) -> Measured:
-        memory = psutil.virtual_memory()
-        used = memory.total - memory.available
+        told = {name: int(kib) * 1024 for name, kib in FIELDS.findall(read(self._meminfo))}
+        total, available = told["MemTotal"], told["MemAvailable"]
         samples: dict[str, float | None] = {
-            "memory_used_pct": 100 * used / memory.total,
-            "memory_used_bytes": used,
-            "memory_available_bytes": memory.available,
-            "memory_total_bytes": memory.total,
+            "memory_used_pct": 100 * (total - available) / total,
+            "memory_used_bytes": total - available,
+            "memory_available_bytes": available,
+            "memory_total_bytes": total,
         }
-        swap = psutil.swap_memory()
-        if swap.total:
-            samples["swap_used_pct"] = 100 * swap.used / swap.total
-            samples["swap_used_bytes"] = swap.used
+        if swap := told["SwapTotal"]:
+            used = swap - told["SwapFree"]
+            samples["swap_used_pct"] = 100 * used / swap
+            samples["swap_used_bytes"] = used
         return Measured(samples)

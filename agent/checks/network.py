@@ -13,6 +13,7 @@ import psutil
 from msgspec import Struct
 
 from agent.checks import CheckOptions, Measured, chosen
+from agent.checks._kernel import read
 from agent.wire import series_name
 
 SYS_NET = Path("/sys/class/net")
@@ -86,10 +87,10 @@ def rates(before: Counted, now: Counted) -> dict[str, float]:
 def is_up(folder: Path) -> float | None:
     """1 or 0; None when the interface went away meanwhile."""
     try:
-        state = (folder / "operstate").read_text().strip()
+        state = read(f"{folder}/operstate").strip()
         if state != "unknown":
             return float(state == "up")
         # Tunnels and other drivers that do not know: what the administrator set has to do.
-        return float(int((folder / "flags").read_text(), 16) & IFF_UP)
+        return float(int(read(f"{folder}/flags"), 16) & IFF_UP)
     except OSError:
         return None

@@ -73,13 +73,10 @@ class Check:
         self._looked_s = -math.inf
 
     def measure(self, at_s: float) -> Measured:
-        tcp = table(read(self._snmp), "Tcp")
-        overflows = table(read(self._netstat), "TcpExt").get("ListenOverflows", 0)
-        samples = rates(
-            self._counters.per_s(
-                at_s, {"sent": tcp["OutSegs"], "again": tcp["RetransSegs"], "overflows": overflows}
-            )
-        )
+        current, sent, again = fields(read(self._snmp), "Tcp", "CurrEstab", "OutSegs", "RetransSegs")
+        (overflows,) = fields(read(self._netstat), "TcpExt", "ListenOverflows")
+        counted_now = {"sent": sent, "again": again, "overflows": overflows}
+        samples = rates(self._counters.per_s(at_s, counted_now))
         try:
             listening = counted([LISTEN]).total()
             if at_s - self._looked_s >= LOOK_AGAIN_S:
@@ -90,16 +87,17 @@ class Check:
                 samples, detail=f"the kernel does not tell its TCP sockets ({error.strerror or error})"
             )
         waiting = field_after(read(self._sockstat), "tw")
-        counts = in_states(self._found, tcp["CurrEstab"], waiting) | {"listen": listening}
+        counts = in_states(self._found, current, waiting) | {"listen": listening}
         for state, count in counts.items():
             samples[series_name("tcp_sockets", {"state": state})] = count
         return Measured(samples)
 
 
-def table(text: str, name: str) -> dict[str, int]:
-    """What stands in the two lines of /proc/net/snmp that begin with `name`: words, and the numbers below them."""
-    words, numbers = (line.split()[1:] for line in text.splitlines() if line.startswith(f"{name}:"))
-    return {word: int(number) for word, number in zip(words, numbers, strict=True)}
+def fields(text: str, name: str, *wanted: str) -> list[int]:
+    """The numbers below some of the words in the two lines of /proc/net/snmp that begin with `name`; 0 where there is
+    no such word."""
+    words, numbers = (line.split() for line in text.splitlines() if line.startswith(f"{name}:"))
+    return [int(numbers[words.index(word)]) if word in words else 0 for word in wanted]
 
 
 def field_after(text: str, word: str) -> int:

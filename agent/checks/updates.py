@@ -38,6 +38,7 @@ class Options(CheckOptions, kw_only=True, frozen=True):
     apt_every: how often apt is asked at most, where the system does not count its updates itself; 0s is never
     """
 
+    every_s: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
     apt_every_s: Annotated[float, Meta(ge=0, le=7 * 86_400)] = 3_600.0
 
     by_default: ClassVar[bool] = True

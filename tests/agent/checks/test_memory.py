@@ -21,6 +21,21 @@ def test_it_agrees_with_proc_meminfo() -> None:
     assert samples["memory_used_pct"] == pytest.approx(100 * (total - available) / total, abs=1)
 
 
+def test_a_host_with_swap(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text(
+        "MemTotal:        8000000 kB\nMemFree:          100000 kB\nMemAvailable:    2000000 kB\n"
+        "SwapCached:            7 kB\nSwapTotal:       1000000 kB\nSwapFree:         750000 kB\n"
+    )
+    assert Check(Options(), tmp_path / "meminfo").measure(0.0).samples == {
+        "memory_used_pct": 75,
+        "memory_used_bytes": 6_000_000 * 1024,
+        "memory_available_bytes": 2_000_000 * 1024,
+        "memory_total_bytes": 8_000_000 * 1024,
+        "swap_used_pct": 25,
+        "swap_used_bytes": 250_000 * 1024,
+    }
+
+
 def test_there_are_swap_series_only_where_there_is_swap() -> None:
     samples, told = Check(Options()).measure(0.0).samples, meminfo()
     if told["SwapTotal"]:

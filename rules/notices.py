@@ -77,7 +77,7 @@ def _title(story: Story, owed: Owed) -> str:
         said.append("still")
     if flaps(incident):
         said.append("keeps coming and going")
-    if owed.after_ms:
+    if owed.after_ms > (0 if told is None else told.after_ms):
         said.append(f"nobody has acknowledged it for {words.duration(owed.after_ms)}")
     said.append(f"since {words.clock(began, story.now)}")
     return f"{words.shout(owed.severity)} {incident.title} ({', '.join(said)})"

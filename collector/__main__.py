@@ -25,16 +25,19 @@ from collector import config as settings
 from collector import logs
 from collector.app import Collector, caretaker, now_ms, open_state
 from collector.app.access import check_access, desk
+from collector.app.advice import Counsel
 from collector.app.promises import accounts
 from collector.auth import new_token
 from collector.cli import (
     House,
     add_config,
     backup,
+    capacity,
     hosts,
     jobs,
     notify,
     rules,
+    scale,
     simulate,
     size,
     sla,
@@ -57,6 +60,7 @@ HOUSE = House(
     new_token=new_token,
     desk=lambda people, loaded: desk(people, loaded, now_ms),
     ledger=accounts,
+    counsel=lambda store, loaded: Counsel(store, loaded, now_ms),
     now_ms=now_ms,
     run=uvloop.run,
 )
@@ -103,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--port", type=int, help="another port than the config's (8420)")
     both.set_defaults(command=_up)
 
-    for command in (hosts, users, tokens, rules, notify, jobs, backup, store, size, sla, simulate):
+    for command in (hosts, users, tokens, rules, notify, jobs, backup, store, size, sla, capacity, scale, simulate):
         command.add_to(commands, HOUSE)
     return parser
 

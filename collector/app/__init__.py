@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from agent.options import ConfigError
+from collector.app.advice import policies
 from collector.app.folder import caretaker, open_state
 from collector.app.parts import CERTIFICATE, TICK_S, Parts, now_ms, own_registry
 from collector.app.runtime import Runtime
@@ -104,6 +105,8 @@ class Collector:
         parts.evaluator.replace_rules(rules, self._config.channel_views)
         parts.policies.configure(loaded.config)
         parts.definitions.replace(loaded.definitions)
+        parts.advisor.replace(policies(loaded.config))
+        parts.capacity.replace(loaded.config.capacity)
         parts.promised.configure(loaded.config)
         log.info(
             "Judging by %d rules, with %d checks for hosts to run, from now on.",
@@ -130,6 +133,8 @@ RELOADED = frozenset(
         "thresholds",
         "checks",
         "services",
+        "scaling",
+        "capacity",
         "zone",
         "routes",
         "quiet_hours",

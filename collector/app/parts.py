@@ -15,6 +15,7 @@ from agent.wire import Ask
 from collector.api.kept import Kept
 from collector.api.ticks import Ticks
 from collector.app.access import access, certificate, proxies
+from collector.app.advice import ADVISE_S, advisor, capacity
 from collector.app.api import api
 from collector.app.doors import application
 from collector.app.folder import key_in
@@ -109,6 +110,8 @@ class Parts:
         self.tokens = Tokens(store.hosts, now_ms)
         self._let_batches_in(round(config.late_s_max * 1000), registry)
         self.upkeep = Upkeep(store, what_to_keep(config), leaps, now_ms)
+        self.advisor = advisor(store, config, lambda: self.evaluator.watch, registry, now_ms)
+        self.capacity = capacity(store, config, lambda: self.evaluator.watch, now_ms)
         self.api = api(self, config, registry, now_ms)
         self.server = Server(
             application(self, config, registry, now_ms, not_ready),
@@ -169,6 +172,7 @@ class Parts:
             await self.attendance.start()
             await self.ticks.start()
             await self.jobs.start()
+            await self.advisor.start()
             await self.notifier.start()
             await self.server.start()
             if not self.server.is_on_loopback and not await self.access.setup.any_user():
@@ -183,6 +187,7 @@ class Parts:
         await self.tokens.close()
         await self.ticks.close()
         await self.attendance.stop()
+        await self.advisor.stop()
         await self.evaluator.stop()
         await self.notifier.stop(DRAIN_S)
 
@@ -202,6 +207,8 @@ class Parts:
         rounds.start("promises", ROUND_S, self.promised.round)
         if self.certificate is not None:
             rounds.start(CERTIFICATE, CERTIFICATE_S, self.certificate.refresh)
+        rounds.start("advice", ADVISE_S, self.advisor.round)
+        rounds.start("capacity", ADVISE_S, self.capacity.round)
         rounds.start("seal", SEAL_S, self.upkeep.seal)
         rounds.start("forget", FORGET_S, self.upkeep.forget)
 

@@ -21,6 +21,7 @@ from collector.store import Store
 from collector.store.people import People
 
 if TYPE_CHECKING:
+    from collector.cli.counsel import Counsel
     from collector.cli.desk import Desk
     from collector.cli.ledger import Ledger
 
@@ -39,6 +40,7 @@ class House(Struct, frozen=True):
     caretaker: Callable[[Loaded], Caretaker]
     desk: Callable[[People, Loaded], Desk]
     ledger: Callable[[Store, Loaded], Ledger]
+    counsel: Callable[[Store, Loaded], Counsel]
     new_token: Callable[[], tuple[Token, bytes]]
     now_ms: Callable[[], int]
     run: Callable[[Coroutine[Any, Any, int]], int]

@@ -19,6 +19,7 @@ from collector.api.metrics import Metrics
 from collector.api.notices import Notices
 from collector.api.people import People
 from collector.api.performance import Performance
+from collector.api.responses import ResponseTimes
 from collector.api.router import Router
 from collector.api.rules import Rules
 from collector.config import CollectorConfig
@@ -44,6 +45,7 @@ def api(
         *Hosts(parts.store, now_ms).doors(),
         *Alerts(parts.store, parts.evaluator.act).doors(),
         *Incidents(parts.store, parts.evaluator.act).doors(),
+        *ResponseTimes(parts.store, now_ms).doors(),
         *metrics.doors(),
         *Rules(parts.runtime.load, lambda: parts.evaluator.watch, parts.store.samples).doors(),
         *Notices(parts.store, [options.name for options in config.channels]).doors(),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collector.promises.accounts import Accounts
+from collector.promises.accounts import Accounts, NotThere
 from collector.promises.keeping import Keeping
 from collector.promises.numbers import Numbers
-from collector.promises.services import Services
+from collector.promises.services import NotPossible, Services
 from collector.promises.works import Works
 
-__all__ = ["Accounts", "Keeping", "Numbers", "Services", "Works"]
+__all__ = ["Accounts", "Keeping", "NotPossible", "NotThere", "Numbers", "Services", "Works"]

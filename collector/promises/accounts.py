@@ -75,7 +75,8 @@ class Accounts:
         lately = await one.course(now - BURN_MS, now)
         burning = rates(one.service, now, lambda start, end: _within(lately, start, end))
         tally, latest = await one.tally(over.start, until), await one.latest()
-        return summary_of(one.service, window, over, now, troubles, latest, tally, burning.by_window)
+        rates_of = burning.by_window
+        return summary_of(one.service, window, over, now, troubles, latest, tally, rates_of, one.start)
 
     async def _one(self, name: str, now: int) -> _Known:
         there = await self._there(now, only=name)

@@ -42,6 +42,7 @@ def numbers_of(summary: Summary) -> list[Number]:
     ]
     if summary.latency is not None:
         found.append(("sla_within_limit_pct", over, _known(summary.latency.reached_pct)))
+        found.append(("sla_latency_left_pct", over, _known(summary.latency.left_pct)))
     rates = Rates(summary.burn_rates)
     found += [("sla_burn_rate", {"window": name}, _known(rate)) for name, rate in rates.by_window.items()]
     return found + [

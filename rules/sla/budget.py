@@ -20,7 +20,8 @@ class Budget(Struct, frozen=True):
     """What is promised and how it stands, in milliseconds.
 
     `counted_ms` is the period less maintenance, time outside of hours, and time of which nothing is known (unless that
-    counts as down). Of a month that goes on, what is to come is in it: the whole month's budget is what there is.
+    counts as down). Of a month that goes on, what is to come is in it: the whole month's budget is what there is. So is
+    what was over before a service was first looked at, of a period that moves along.
     What is left is below zero where more was used than allowed; of nothing there is no percentage. `ends_at` is when it
     is used up at this pace; None when it is used up already, or lasts.
     """
@@ -57,16 +58,21 @@ def within_limit_pct(tally: Tally) -> float | None:
 
 
 def budget(
-    service: ServiceOptions, tally: Tally, period: Period, now: int, downs: Sequence[Interval]
+    service: ServiceOptions,
+    tally: Tally,
+    period: Period,
+    now: int,
+    downs: Sequence[Interval],
+    unwatched_ms: int = 0,
 ) -> Budget | None:
     """`tally` is of the part of the period that is over, `downs` are the times in it that count as down, oldest first.
 
+    `unwatched_ms` is how much of the period was over when the service was first looked at; it is not held against it.
     None for a service of which nothing is promised.
     """
     if service.objective_pct is None:
         return None
-    ahead_ms = max(0, period.end - now)
-    counted = counted_ms(tally, service) + ahead_ms
+    counted = counted_ms(tally, service) + max(0, period.end - now) + unwatched_ms
     # Whole milliseconds of what the percentage says, as a person who reckons it by hand comes to.
     allowed = round(counted * (100 - service.objective_pct) / 100)
     used = down_ms(tally, service)

@@ -37,11 +37,15 @@ class Rates(Struct, frozen=True):
 
 
 def burn_rate(service: ServiceOptions, tally: Tally) -> float | None:
-    """The share that is down, by the share that may be; None where there is no promise, or nothing to measure by."""
-    counted = counted_ms(tally, service)
-    if service.objective_pct is None or not counted:
+    """How long it was down in a window, by how long it may be; None where there is no promise, or nothing that counts.
+
+    Time of which nothing is known stays in the window: a service that is watched for a minute has not used up the
+    budget of a month in it.
+    """
+    if service.objective_pct is None or not counted_ms(tally, service):
         return None
-    return down_ms(tally, service) / counted / ((100 - service.objective_pct) / 100)
+    window_ms = tally.whole - tally.maintenance - tally.outside
+    return down_ms(tally, service) / window_ms / ((100 - service.objective_pct) / 100)
 
 
 def rates(service: ServiceOptions, now: int, tally: Callable[[int, int], Tally]) -> Rates:

@@ -35,11 +35,15 @@ class Outage(Struct, frozen=True):
 
 
 class LatencyStanding(Struct, frozen=True):
-    """A promise about speed: how much of the time in which it answered it was to be, and was, fast enough."""
+    """A promise about speed: how much of the time in which it answered it was to be, and was, fast enough.
+
+    What is left of the time in which it may be slow is below zero once the promise is broken.
+    """
 
     limit_ms: float
     promised_pct: float
-    reached_pct: float | None
+    reached_pct: float | None = None
+    left_pct: float | None = None
 
 
 class Summary(Struct, frozen=True):
@@ -79,12 +83,14 @@ def summary_of(
     latest: Interval,
     tally: Tally,
     burn_rates: dict[str, float | None],
+    watched_since: int,
 ) -> Summary:
     """`troubles` are the times within the period in which it was not simply up, oldest first; `latest` is what it is at
     the end of what is known, from when it began to be; `tally` is of all that is known of the period."""
     downs = [one for one in troubles if counts_as_down(one, service)]
     breaks = outages(downs)
-    standing = budget(service, tally, period, now, downs)
+    unwatched_ms = max(0, watched_since - period.start) if period.rolling else 0
+    standing = budget(service, tally, period, now, downs, unwatched_ms)
     return Summary(
         service=service.name,
         title=service.called,
@@ -110,9 +116,13 @@ def summary_of(
 
 
 def latency_standing(service: ServiceOptions, tally: Tally) -> LatencyStanding | None:
-    if service.latency is None:
+    latency, reached = service.latency, within_limit_pct(tally)
+    if latency is None:
         return None
-    return LatencyStanding(service.latency.limit_ms, service.latency.share_pct, within_limit_pct(tally))
+    if reached is None:
+        return LatencyStanding(latency.limit_ms, latency.share_pct)
+    left = 100 * (1 - (100 - reached) / (100 - latency.share_pct))
+    return LatencyStanding(latency.limit_ms, latency.share_pct, reached, left)
 
 
 def counts_as_down(one: Interval, service: ServiceOptions) -> bool:

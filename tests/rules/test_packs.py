@@ -19,7 +19,7 @@ from tests.rules.house import House
 
 PACKS = Path(packs.__path__[0])
 TRACE = Path(__file__).parent.parent / "data" / "host-trace.csv.gz"
-NAMES = ("agents", "collector", "critical", "hosts", "services")
+NAMES = ("agents", "collector", "critical", "hosts", "promises", "services")
 
 
 def load(*names: str) -> list[Rule]:

@@ -85,6 +85,14 @@ def test_a_month_that_goes_on_has_its_whole_budget() -> None:
     assert (found.counted_ms, found.allowed_ms) == (30 * DAY, 43 * MIN + 12_000)
 
 
+def test_what_was_over_before_a_service_was_first_looked_at_is_not_held_against_it() -> None:
+    """Watched for an hour, and down for ten seconds of it: of 43.2 min."""
+    tally = Tally(up=HOUR - 10_000, down=10_000)
+    found = budget(service(), tally, LAST_30_D, NOW, [], unwatched_ms=30 * DAY - HOUR)
+    assert found is not None
+    assert (found.allowed_ms, found.used_ms) == (43 * MIN + 12_000, 10_000)
+
+
 # --- when it ends -----------------------------------------------------------------------------------------------------
 
 

@@ -48,6 +48,12 @@ def test_what_does_not_count_thins_the_window() -> None:
     assert burn_rate(PROMISE, tally) == pytest.approx(1000 / 30)
 
 
+def test_what_is_not_known_stays_in_the_window() -> None:
+    """One minute down of the two that are known of an hour: 1/60, by 0.1 % that may be."""
+    tally = Tally(up=60_000, down=60_000, unknown=58 * 60_000)
+    assert burn_rate(PROMISE, tally) == pytest.approx(1000 / 60)
+
+
 @pytest.mark.parametrize(
     ("shop", "tally"),
     [(PROMISE, Tally(unknown=HOUR_MS)), (service(objective_pct=None), Tally(up=HOUR_MS))],

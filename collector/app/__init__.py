@@ -50,7 +50,7 @@ class Collector:
             undo.push_async_callback(store.close)
             self._runtime = Runtime(self._load, store.settings, self._take_up, now_ms)
             await self._runtime.read()
-            self._loaded = self._runtime.load()
+            self._loaded = self._runtime.held
             self._config = self._loaded.config
             rules = load_rules(self._loaded)
             self._parts = Parts(
@@ -102,6 +102,7 @@ class Collector:
         parts = self._parts
         if parts.certificate is not None:
             self._rounds.soon(CERTIFICATE)
+        self._runtime.held = loaded
         parts.evaluator.replace_rules(rules, self._config.channel_views)
         parts.policies.configure(loaded.config)
         parts.definitions.replace(loaded.definitions)

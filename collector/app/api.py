@@ -22,7 +22,11 @@ from collector.api.performance import Performance
 from collector.api.responses import ResponseTimes
 from collector.api.router import Router
 from collector.api.rules import Rules
+from collector.api.services import Services
+from collector.api.silences import Silences
+from collector.api.sla import Sla
 from collector.config import CollectorConfig
+from collector.promises import NotPossible
 
 if TYPE_CHECKING:
     from collector.app.parts import Parts
@@ -49,6 +53,9 @@ def api(
         *metrics.doors(),
         *Rules(parts.runtime.load, lambda: parts.evaluator.watch, parts.store.samples).doors(),
         *Notices(parts.store, [options.name for options in config.channels]).doors(),
+        *Silences(parts.policies, parts.access.audit.record, now_ms).doors(),
+        *Services(parts.promised.services, NotPossible, parts.access.audit.record, now_ms).doors(),
+        *Sla(parts.promised.accounts, lambda: parts.runtime.held.config.thresholds, now_ms).doors(),
         *Config(parts.runtime, parts.access.audit.record).doors(),
         *People(parts.access.desk, parts.access.audit, roles).doors(),
         *Logins(parts.access.own).doors(),

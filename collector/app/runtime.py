@@ -18,7 +18,10 @@ log = logging.getLogger(__name__)
 
 
 class Runtime:
-    """`files` reads the config as file and environment have it; `take_up` makes what holds anew hold."""
+    """`files` reads the config as file and environment have it; `take_up` makes what holds anew hold.
+
+    `held` is what was taken up last: what is written by now may have a mistake in it.
+    """
 
     def __init__(
         self,
@@ -31,15 +34,18 @@ class Runtime:
         self._take_up, self._now_ms = take_up, now_ms
         self._values: dict[str, Any] = {}
         self._changing = asyncio.Lock()
+        self.held: Loaded
 
     async def read(self) -> None:
         """Learn what is set. Should it not fit the file or this version, the file alone holds. StoreError."""
         self._values = {one.key: msgspec.json.decode(one.value) for one in await self._settings.all()}
         try:
-            load_rules(self.load())
+            self.held = self.load()
+            load_rules(self.held)
         except ConfigError as mistake:
             log.error("What was set while it ran does not fit and is left out: %s", mistake)  # noqa: TRY400 - no trace of ours
             self._values = {}
+            self.held = self.load()
 
     def load(self) -> Loaded:
         """All that holds. ConfigError."""

@@ -1,0 +1,242 @@
+"""Silences and planned maintenance: of which problems nobody wants to hear for a while, and who said so."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Protocol
+
+from aiohttp import web
+from msgspec import Meta, Struct, field
+
+from collector.api.doors import AnyDoor, Body, Door, Id, Query, Refusal, missing
+from collector.api.views import Instant, Span, moment, ms_of, span_ms
+from collector.who import Who
+from rules.model import Severity
+from rules.policy import Match, Planned, Silence
+
+SILENCE_S_MAX = 365 * 86_400
+Pattern = Annotated[str, Meta(min_length=1, max_length=200)]
+Patterns = Annotated[tuple[Pattern, ...], Meta(max_length=50)]
+Labels = Annotated[
+    dict[Annotated[str, Meta(max_length=200)], Pattern | Annotated[list[Pattern], Meta(max_length=50)]],
+    Meta(max_length=20),
+]
+Times = Annotated[str, Meta(min_length=1, max_length=200)]
+Audited = Callable[..., Awaitable[None]]
+
+
+class Matching(Body, frozen=True, kw_only=True):
+    """Which problems are meant; what is left out may be anything, and all that is given must fit. * stands for
+    anything. `where` are labels of hosts, `host` is a host's name."""
+
+    where: Labels = field(default_factory=dict)
+    from_severity: Severity = "info"
+    rules: Patterns = ()
+    categories: Patterns = ()
+    services: Patterns = ()
+    subject: Annotated[str, Meta(max_length=1_000)] = ""
+
+
+class NewSilence(Matching, frozen=True, kw_only=True):
+    """It begins now, unless `start` says otherwise, and ends at `end` or after `for`. One that is about everything says
+    so: `everything`."""
+
+    start: Instant | None = None
+    end: Instant | None = None
+    lasts: Span | None = field(default=None, name="for")
+    comment: Annotated[str, Meta(max_length=1_000)] = ""
+    everything: bool = False
+
+
+class SilenceView(Struct, frozen=True):
+    id: int
+    state: Literal["waiting", "active", "over"]
+    start: datetime
+    end: datetime
+    by: str
+    comment: str
+    matching: Matching
+
+
+class NewMaintenance(Matching, frozen=True, kw_only=True):
+    """`when` is a time, or several, once or again and again: `Saturday 22:00 to Sunday 06:00`."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    when: Times | Annotated[tuple[Times, ...], Meta(min_length=1, max_length=50)]
+
+
+class MaintenanceView(Struct, frozen=True):
+    id: int
+    name: str
+    when: str | tuple[str, ...]
+    by: str
+    matching: Matching
+
+
+class OneSilence(Query, frozen=True, kw_only=True):
+    """Which silence.
+
+    id: the number of the silence
+    """
+
+    id: Id
+
+
+class OneMaintenance(Query, frozen=True, kw_only=True):
+    """Which maintenance.
+
+    id: the number of the maintenance
+    """
+
+    id: Id
+
+
+class SilencesAsked(Query, frozen=True, kw_only=True):
+    """Which silences.
+
+    state: waiting for their beginning, active, or over
+    """
+
+    state: Literal["waiting", "active", "over"] | None = None
+
+
+class Policies(Protocol):
+    """What holds, and changing it: on disk and before the judge when a call returns. ValueError says what is wrong."""
+
+    @property
+    def silences(self) -> Sequence[Silence]: ...
+    @property
+    def planned(self) -> Sequence[Planned]: ...
+    async def add_silence(self, silence: Silence) -> Silence: ...
+    async def end_silence(self, silence: int) -> Silence | None: ...
+    async def add_maintenance(self, maintenance: Planned) -> Planned: ...
+    async def remove_maintenance(self, maintenance: int) -> Planned | None: ...
+
+
+class Silences:
+    def __init__(self, policies: Policies, audit: Audited, now_ms: Callable[[], int]) -> None:
+        self._policies, self._audit, self._now_ms = policies, audit, now_ms
+
+    def doors(self) -> list[AnyDoor]:
+        return [
+            Door(
+                method="GET", path="/silences", handler=self.silences, needs="monitoring.read",
+                summary="Of which problems nobody is told for a while", query=SilencesAsked,
+                answer=list[SilenceView],
+            ),
+            Door(
+                method="POST", path="/silences", handler=self.silence, needs="monitoring.write",
+                summary="Have nobody told of such problems for a while", body=NewSilence,
+                answer=SilenceView, status=201, with_request=True,
+            ),
+            Door(
+                method="DELETE", path="/silences/{id}", handler=self.end, needs="monitoring.write",
+                summary="End a silence now", query=OneSilence, answer=SilenceView, with_request=True,
+            ),
+            Door(
+                method="GET", path="/maintenance", handler=self.maintenance, needs="monitoring.read",
+                summary="What is planned, besides what the config holds", answer=list[MaintenanceView],
+            ),
+            Door(
+                method="POST", path="/maintenance", handler=self.plan, needs="monitoring.write",
+                summary="Plan a time in which work is done", body=NewMaintenance, answer=MaintenanceView,
+                status=201, with_request=True,
+            ),
+            Door(
+                method="DELETE", path="/maintenance/{id}", handler=self.drop, needs="monitoring.write",
+                summary="Take a plan back", query=OneMaintenance, answer=MaintenanceView, with_request=True,
+            ),
+        ]  # fmt: skip
+
+    # --- silences ---
+
+    async def silences(self, who: Who, asked: SilencesAsked, body: None) -> list[SilenceView]:
+        now = self._now_ms()
+        views = [_silence(one, now) for one in self._policies.silences]
+        return [view for view in views if asked.state in (None, view.state)]
+
+    async def silence(self, who: Who, asked: Query, new: NewSilence, request: web.Request) -> SilenceView:
+        now = self._now_ms()
+        start = now if new.start is None else ms_of(new.start, "start")
+        wanted = Silence(**_match(new), start=start, end=_end(new, start), by=who.name, comment=new.comment)
+        if wanted.is_about_all and not new.everything:
+            sentence = "this would silence everything; say which problems are meant, or everything: true"
+            raise Refusal(422, "everything", sentence)
+        if wanted.end - start > SILENCE_S_MAX * 1000:
+            raise Refusal(422, "unfit", "a silence lasts a year at most; write a rule that is off instead")
+        try:
+            kept = await self._policies.add_silence(wanted)
+        except ValueError as error:
+            raise Refusal(422, "unfit", str(error)) from None
+        await self._audit(who, "silence.add", after=kept, request=request)
+        return _silence(kept, now)
+
+    async def end(self, who: Who, asked: OneSilence, body: None, request: web.Request) -> SilenceView:
+        ended = await self._policies.end_silence(asked.id)
+        if ended is None:
+            raise missing("silence that is not over", asked.id)
+        await self._audit(who, "silence.end", after=ended, request=request)
+        return _silence(ended, self._now_ms())
+
+    # --- maintenance ---
+
+    async def maintenance(self, who: Who, asked: Query, body: None) -> list[MaintenanceView]:
+        return [_maintenance(one) for one in self._policies.planned]
+
+    async def plan(
+        self, who: Who, asked: Query, new: NewMaintenance, request: web.Request
+    ) -> MaintenanceView:
+        try:
+            wanted = Planned(**_match(new), name=new.name, when=new.when, by=who.name)
+        except ValueError as error:
+            raise Refusal(422, "unfit", str(error)) from None
+        kept = await self._policies.add_maintenance(wanted)
+        await self._audit(who, "maintenance.add", after=kept, request=request)
+        return _maintenance(kept)
+
+    async def drop(
+        self, who: Who, asked: OneMaintenance, body: None, request: web.Request
+    ) -> MaintenanceView:
+        removed = await self._policies.remove_maintenance(asked.id)
+        if removed is None:
+            raise missing("maintenance", asked.id)
+        await self._audit(who, "maintenance.remove", before=removed, request=request)
+        return _maintenance(removed)
+
+
+def _match(new: Matching) -> dict[str, Any]:
+    return {name: getattr(new, name) for name in Match.__struct_fields__}
+
+
+def _matching(match: Match) -> Matching:
+    return Matching(**{name: getattr(match, name) for name in Match.__struct_fields__})
+
+
+def _end(new: NewSilence, start: int) -> int:
+    if (new.end is None) == (new.lasts is None):
+        raise Refusal(422, "unfit", "say either when it ends (end) or how long it lasts (for)")
+    if new.end is not None:
+        return ms_of(new.end, "end")
+    return start + span_ms(new.lasts or "", "for", most_s=SILENCE_S_MAX)
+
+
+def _silence(silence: Silence, now: int) -> SilenceView:
+    state: Literal["waiting", "active", "over"] = "active"
+    if now < silence.start:
+        state = "waiting"
+    elif now >= silence.end:
+        state = "over"
+    return SilenceView(
+        silence.id,
+        state,
+        moment(silence.start),
+        moment(silence.end),
+        silence.by,
+        silence.comment,
+        _matching(silence),
+    )
+
+
+def _maintenance(planned: Planned) -> MaintenanceView:
+    return MaintenanceView(planned.id, planned.name, planned.when, planned.by, _matching(planned))

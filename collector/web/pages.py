@@ -30,6 +30,7 @@ from collector.web.thinning import step_ms_for, too_close
 from collector.web.words import iso
 from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Handler, Permission, needs
 from rules.model import Host, Outcome
+from rules.policy.saying import not_told
 
 NAME_LETTERS_MAX = 512
 INCIDENTS_MAX = NOTICES_MAX = 200
@@ -209,6 +210,7 @@ class Pages:
             events=timeline(incident, alerts, transitions, notices, remarks, hosts, times),
             notices=[notice_line(row, times) for row in notices],
             incident=incident,
+            withheld=[not_told(entry, times.clock) for entry in incident.withheld],
             looks=looks(evidence, hosts, times),
             deeds=offered(incident, request.get(ASKED_BY, NOBODY)),
             form_token=request.get(FORM_TOKEN, ""),

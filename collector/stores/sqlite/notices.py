@@ -12,6 +12,8 @@ from collector.stores.sqlite.tables import NOTICES
 from collector.stores.sqlite.writer import Writer
 
 NOTICE_WIDTH = len(NOTICES.kind.__struct_fields__)
+TOLD_WITHIN_MS = 8 * 86_400_000
+"""Quiet hours are a week at most: by then everybody was told of an end."""
 NOTICE = f"""
     SELECT {NOTICES.names}, delivery, tries, next_try_at, tried_at, sent_at, answer, perhaps_again FROM notices
 """
@@ -47,6 +49,16 @@ FAILED = """
 """
 INTERRUPTED = "UPDATE notices SET delivery = 'waiting', perhaps_again = 1 WHERE delivery = 'sending'"
 AT_ONCE = "UPDATE notices SET next_try_at = 0 WHERE delivery = 'waiting' AND next_try_at > 0"
+# A message about several problems is filed under one of them; it was sent while the others were known.
+OF_INCIDENT = f"""
+    {NOTICE} WHERE n IN (
+        SELECT n FROM notices WHERE incident = ?1
+        UNION ALL SELECT n FROM notices, incidents WHERE incidents.id = ?1
+        AND reason = 'digest' AND incident <> ?1 AND created_at >= incidents.opened_at
+        AND (incidents.resolved_at IS NULL OR created_at < incidents.resolved_at + {TOLD_WITHIN_MS})
+        AND EXISTS (SELECT 1 FROM json_each(about) WHERE value ->> 'incident' = ?1)
+    ) ORDER BY n DESC LIMIT ?2
+"""
 COUNTS = "SELECT channel, delivery, count(*) FROM notices GROUP BY channel, delivery"
 
 
@@ -87,7 +99,7 @@ class SqliteNotices:
     async def recent(self, limit: int, incident: int | None = None) -> list[NoticeRow]:
         if incident is None:
             return await self._all(f"{NOTICE} ORDER BY n DESC LIMIT ?", limit)
-        return await self._all(f"{NOTICE} WHERE incident = ? ORDER BY n DESC LIMIT ?", incident, limit)
+        return await self._all(OF_INCIDENT, incident, limit)
 
     async def counts(self) -> dict[tuple[str, Delivery], int]:
         rows = await self._readers.read(lambda connection: connection.execute(COUNTS).fetchall())

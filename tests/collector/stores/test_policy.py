@@ -21,9 +21,7 @@ DISKS = Silence(
     by="ada",
     comment="new disks",
 )
-NIGHT = Planned(
-    name="patch night", when=("Saturday 22:00 to Sunday 06:00", "daily 03:00 to 03:10"), by="ada"
-)
+NIGHT = Planned(name="patch night", when=("Saturday 22:00 to Sunday 06:00", "daily 03:00 to 03:10"), by="ada")
 
 
 async def test_a_silence_is_kept_with_all_that_was_said(place: Place) -> None:
@@ -90,6 +88,26 @@ async def test_what_was_sent_within_the_hour_is_remembered_but_for_ends(store: S
 
 async def test_a_message_about_several_keeps_a_line_for_each(store: Store) -> None:
     lines = [Line(1, "first", "warning", "one"), Line(2, "resolved", "critical", "two")]
-    digest = notice("n1", about=lines)
+    digest = replace(notice("n1", about=lines), reason="digest")
     await store.commit([Outcome(incidents=[incident(1)], notices=[digest])])
     assert (await store.notices.recent(1))[0].notice.about == lines
+
+
+async def test_a_message_about_several_is_found_by_each_of_them(store: Store) -> None:
+    lines = [Line(1, "first", "warning", "one"), Line(2, "first", "critical", "two")]
+    over = incident(3, resolved_at=NOW + 5)
+    await store.commit(
+        [
+            Outcome(
+                incidents=[incident(1), incident(2), over],
+                notices=[
+                    replace(notice("n1", about=lines), reason="digest"),
+                    notice("n2", of=2),
+                    notice("n3", of=3),
+                ],
+            )
+        ]
+    )
+    assert [row.notice.id for row in await store.notices.recent(9, 1)] == ["n1"]
+    assert [row.notice.id for row in await store.notices.recent(9, 2)] == ["n2", "n1"]
+    assert [row.notice.id for row in await store.notices.recent(9, 3)] == ["n3"]

@@ -17,6 +17,7 @@ from agent.wire import Evidence, Folder, Program
 from collector.store import EvidenceRow
 from rules.acts import Assign, Edit, Note, Open, Resolve
 from rules.model import CheckAnswer
+from rules.policy import Policy, Silence
 from tests.collector.web.site import EVERY_MS, NOW, Page, Site
 
 MINUTE_MS = 60_000
@@ -272,6 +273,14 @@ async def test_an_incident_tells_its_story_and_who_was_told(site: Site) -> None:
     assert "mail is told that it began: not delivered yet, tried again in 30 s. answer: 421 try later" in text
     assert "mail will be tried again first word of it CRITICAL db-3: disk /var 97 % > 95 %" in text
     assert "1 try" in text
+
+
+async def test_an_incident_says_why_somebody_is_not_told(site: Site) -> None:
+    shop = Silence(where={"host": "db-*"}, start=0, end=NOW + 3_600_000, by="ada", comment="new disks")
+    site.evaluator.replace_policy(Policy(silences=[shop]))
+    await with_a_full_disk(site)
+    text = (await site.get("/incidents/1")).text
+    assert "Nobody is told before 03:00: a silence by ada: new disks." in text
 
 
 async def test_a_message_that_may_have_come_twice_says_so(site: Site) -> None:

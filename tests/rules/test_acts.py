@@ -312,6 +312,16 @@ def sample(host: int, value: float | None) -> Step:
     return lambda home, now_s: home.batch(now_s, {"cpu_used_pct": value}, host=host) and None
 
 
+def late(host: int, value: float | None) -> Step:
+    """A batch from half a minute ago, and soon after it the past is judged again."""
+
+    def step(home: House, now_s: int) -> None:
+        home.batch(now_s - 30, {"cpu_used_pct": value}, host=host, arrived_s=now_s)
+        home.repair(now_s + 40)
+
+    return step
+
+
 def acting(make: Callable[[int], Act]) -> Step:
     """An act upon the newest incident, refused or not."""
 
@@ -336,6 +346,7 @@ ACTS: list[Callable[[int], Act]] = [
     lambda n: Open("something", "warning", "ada"),
 ]
 SAMPLES = st.builds(sample, st.integers(1, 4), st.sampled_from(VALUES))
+LATE = st.builds(late, st.integers(1, 4), st.sampled_from(VALUES))
 DEEDS = st.sampled_from(ACTS).map(acting)
 
 
@@ -371,7 +382,7 @@ def told_in_turn(home: House) -> None:
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(st.one_of(SAMPLES, DEEDS, st.sampled_from([30, 90]).map(wait)), max_size=25))
+@given(st.lists(st.one_of(SAMPLES, LATE, DEEDS, st.sampled_from([30, 90]).map(wait)), max_size=25))
 def test_acts_and_samples_in_any_order_leave_nothing_that_contradicts_itself(steps: list[Step]) -> None:
     home = house(50, hosts=4)
     home.check_purity = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rules.model import ChannelView, Host
 from tests.rules.house import EVERY_MS, T0, House, limit, remembered, silence, stored
@@ -189,3 +191,30 @@ def test_a_start_in_between_changes_nothing() -> None:
     live(house, 400, 600)
     assert [notice.reason for notice in house.notices] == ["first", "resolved"]
     assert house.watch.together == {}
+
+
+OUTAGES = st.lists(st.tuples(st.sets(st.integers(1, 8)), st.integers(1, 12)), max_size=6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(OUTAGES)
+def test_whoever_goes_and_comes_back_whenever_all_that_was_told_is_over_in_the_end(
+    outages: list[tuple[set[int], int]],
+) -> None:
+    """Outages are the hosts that are away, and for how many tens of seconds."""
+    house = fleet(*at("berlin", "berlin", "berlin", "berlin", "paris", "paris", "", ""))
+    now_s = 10
+    for away, tens in outages:
+        live(house, now_s, now_s + 10 * tens, *away)
+        now_s += 10 * tens
+        silent = {alert.host for alert in house.open_alerts} - {0}
+        assert silent <= set(house.watch.hosts)
+        for group in house.watch.together.values():
+            assert house.watch.alerts[group.alert].resolved_at is None  # type: ignore[index]
+    live(house, now_s, now_s + 200)
+    assert not house.open_alerts
+    assert not house.open_incidents
+    assert house.watch.together == {}
+    told = [notice.incident for notice in house.notices if notice.reason == "first"]
+    over = [notice.incident for notice in house.notices if notice.reason == "resolved"]
+    assert sorted(told) == sorted(over)

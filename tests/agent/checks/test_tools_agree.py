@@ -109,22 +109,25 @@ def test_the_processor_is_as_busy_as_vmstat_finds_it(needs: Needs) -> None:
 
 def test_what_disks_do_is_what_vmstat_counts(needs: Needs) -> None:
     needs("vmstat")
-    options = disk_io.Options()
-    check = disk_io.Check(options)
+    check = disk_io.Check(disk_io.Options())
+    earliest = disks()
+    needs.that(bool(earliest), "needs a disk that vmstat counts")
     check.measure(0.0)
-    before = disks()
-    needs.that(bool(before), "needs a disk that vmstat counts")
+    early = disks()
     with tempfile.NamedTemporaryFile(dir="/var/tmp") as file:
         file.write(bytes(8 * MIB))
         file.flush()
         subprocess.run(["sync", file.name], check=True)
-    samples = check.measure(10.0).samples
-    after = disks()
-    told = [name for name in after if f'disk_writes_per_s{{disk="{name}"}}' in samples]
+    late = disks()
+    samples = check.measure(1.0).samples
+    latest = disks()
+    told = [name for name in latest if f'disk_writes_per_s{{disk="{name}"}}' in samples]
     assert told
     for name in told:
-        writes = after[name] - before[name]
-        assert samples[f'disk_writes_per_s{{disk="{name}"}}'] == pytest.approx(writes / 10, abs=2.0), name
+        writes = samples[f'disk_writes_per_s{{disk="{name}"}}']
+        assert writes is not None
+        # Others write too, so that what vmstat counts between two of its looks is the least, or the most.
+        assert late[name] - early[name] <= round(writes) <= latest[name] - earliest[name], name
 
 
 def disks() -> dict[str, int]:

@@ -62,7 +62,17 @@ async def test_whoever_logs_in_is_led_to_where_they_wanted_to_go(whole: Whole) -
     assert (again.status, again.headers["Location"]) == (303, "/")
 
 
-@pytest.mark.parametrize(("name", "password"), [("ada", "wrong"), ("eve", PASSWORD), ("", ""), ("<b>", "x")])
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        ("ada", "wrong"),
+        ("eve", PASSWORD),
+        ("", ""),
+        ("<b>", "x"),
+        ("ada' --", PASSWORD),
+        ("ada", "' OR 1=1 --"),
+    ],
+)
 async def test_a_wrong_password_keeps_the_name_and_tells_nothing_else(
     whole: Whole, name: str, password: str
 ) -> None:
@@ -70,7 +80,7 @@ async def test_a_wrong_password_keeps_the_name_and_tells_nothing_else(
     page = await whole.post("/login", {"name": name, "password": password, "next": "/"})
     assert page.status == 401
     assert "Name and password do not fit together." in words(page)
-    assert f'value="{name}"'.replace("<b>", "&lt;b&gt;") in page.text
+    assert f'value="{html.escape(name).replace("&#x27;", "&#39;")}"' in page.text
     assert "Set-Cookie" not in page.headers
 
 

@@ -23,6 +23,7 @@ REACH = 5
 POINTS_MIN = 12
 TOPS_MIN = 3
 LATE_POINTS_MIN = 24
+HIGH_PCT = 95
 SEEN_BEFORE = 0.7
 """What once changed by this share of what it changes by now is taken to do so from time to time."""
 SPAN_MS_MIN = 30 * 60_000
@@ -138,7 +139,7 @@ def _too_short(shape: Shape) -> str:
 
 
 def _extrapolated(shape: Shape, limit: float, now: int) -> Forecast:
-    slope, season, since = _fit(shape, limit, now)
+    slope, season, since, above = _fit(shape, limit, now)
     horizon = min(HORIZON_DAYS, REACH * (now - since) / DAY_MS)
     found = Forecast(
         "unknown",
@@ -151,30 +152,43 @@ def _extrapolated(shape: Shape, limit: float, now: int) -> Forecast:
         since=since,
         points=len(shape.at),
     )
+    if shape.kind == "sawtooth" and slope.level >= limit:
+        top = max(0, shape.next_at - now) / DAY_MS
+        said = f"its tops are at the limit, the next of them in about {_days(top)}"
+        return replace(found, outlook="fills", reason=said, days=top, soonest_days=0.0, latest_days=top)
     soonest, days, latest = (
-        _days_until(slope.level, per_ms, limit, now, horizon, season)
+        _days_until(slope.level + above, per_ms, limit, now, horizon, season)
         for per_ms in (slope.high, slope.per_ms, slope.low)
     )
     if soonest is None or (days is None and slope.low > 0):
         return replace(found, outlook="steady", reason=_steady(slope, horizon))
-    if days is None or slope.low <= 0:
-        return found
-    said = _filling(shape, days)
-    return replace(found, outlook="fills", reason=said, days=days, soonest_days=soonest, latest_days=latest)
+    if days is not None and slope.low > 0:
+        said = _filling(shape, days)
+        return replace(
+            found, outlook="fills", reason=said, days=days, soonest_days=soonest, latest_days=latest
+        )
+    if soonest * DAY_MS > now - since:
+        said = f"it is not plain whether it grows, but not at the limit within {_days(soonest)}"
+        return replace(found, outlook="steady", reason=said, horizon_days=soonest)
+    return found
 
 
-def _fit(shape: Shape, limit: float, now: int) -> tuple[Slope, Season | None, int]:
-    """The line that goes on, what comes back upon it, and since when the past follows both."""
+def _fit(shape: Shape, limit: float, now: int) -> tuple[Slope, Season | None, int, float]:
+    """The line that goes on, what comes back upon it, since when the past follows both, and how far above them it comes
+    now and then: the limit is met by the highest points, not by the mean."""
     at, values = shape.at, shape.values
     slope = _line(at, values, now)
     if shape.kind != "plain":
-        return slope, None, int(at[0])
-    season = find_season(at, values - slope.line(at), LIMIT_SHARE * abs(limit))
+        return slope, None, int(at[0]), 0.0
+    least = LIMIT_SHARE * abs(limit)
+    season = find_season(at, values - slope.line(at), least)
     if season:
         values = values - season.values(at)
         slope = _line(at, values, now)
     slope, since = _of_late(at, values, slope, now)
-    return slope, season, since
+    lately = at >= since
+    above = float(np.percentile(values[lately] - slope.line(at[lately]), HIGH_PCT))
+    return slope, season, since, above if above > least else 0.0
 
 
 def _of_late(at: Times, values: Numbers, slope: Slope, now: int) -> tuple[Slope, int]:

@@ -29,8 +29,10 @@ Kind = Literal["plain", "sawtooth", "staircase"]
 
 
 class Shape(Struct, frozen=True):
-    """The points that say how it goes on. `cut_at` is when the latest jump cut the past, None where nothing did;
-    `jumps` are those that come again and again; `overdue` means that they came no more."""
+    """The points that say how it goes on. `cut_at` is when the latest jump cut the past, None where nothing did.
+
+    `jumps` come again and again, the next of them at about `next_at`; `overdue` means that they came no more.
+    """
 
     kind: Kind
     at: Times
@@ -38,6 +40,7 @@ class Shape(Struct, frozen=True):
     cut_at: int | None = None
     jumps: int = 0
     overdue: bool = False
+    next_at: int = 0
 
 
 def look(at: Times, values: Numbers, limit: float) -> Shape:
@@ -102,7 +105,8 @@ def _recurring(kind: Kind, at: Times, values: Numbers, jumps: Times, cut_at: int
     if len(tops) > 1 and values[tops[-1]] < values[tops[-2]]:
         tops.pop()
     chosen = np.array(tops)
-    return Shape(kind, at[chosen], values[chosen], cut_at, len(jumps))
+    next_at = int(at[jumps[-1]] + np.median(np.diff(at[jumps])))
+    return Shape(kind, at[chosen], values[chosen], cut_at, len(jumps), next_at=next_at)
 
 
 def _overdue(at: Times, values: Numbers, jumps: Times, tops: list[int]) -> bool:

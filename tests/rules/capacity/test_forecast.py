@@ -22,7 +22,8 @@ RNG = np.random.default_rng(5)
 
 TABLE: list[tuple[Numbers, Outlook, float | None, str]] = [
     (85 + T, "fills", 10, "1 % a day, and 10 % left"),
-    (85 + T + RNG.normal(0, 1, len(T)), "fills", 10, "... in noise"),
+    (85 + T + RNG.normal(0, 1, len(T)), "fills", 8.3, "... in noise, whose highest points meet it first"),
+    (90 + 8 * ((T - 0.4) % 1), "fills", 0.4, "a sawtooth whose tops are at the limit, at its next top"),
     (60 + 0 * T, "steady", None, "what stands still is never full"),
     (60 - 0.5 * T, "steady", None, "nor is what is emptied"),
     (60 + 0.01 * T, "steady", None, "nor, in half a year, what hardly grows"),
@@ -34,7 +35,7 @@ TABLE: list[tuple[Numbers, Outlook, float | None, str]] = [
     (np.where(T < -12, 2, 1) * (70 + T / 2), "fills", 50, "nor does it after the disk was made larger"),
     (70 + 5 * ((T + 30) // 7), "fills", 5, "stair by stair"),
     (np.where(T < -2, 50, 50 + 12 * (T + 2)), "fills", 1.75, "what runs away since two days"),
-    (60 + 10 * np.sin(2 * np.pi * T / 9.3), "unknown", None, "what ebbs and flows has been there before"),
+    (60 + 10 * np.sin(2 * np.pi * T / 9.3), "steady", None, "what ebbs and flows has been there before"),
     (96 + 0 * T, "fills", 0, "full is full"),
 ]
 

@@ -10,9 +10,21 @@ import time
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
+from collector.who import BEING_ANSWERED
+
 Format = Literal["text", "json"]
 
 _PREFIX = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+class NamesTheRequest(logging.Filter):
+    """Adds the id of the request that was being answered when something was logged, where the words do not hold it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request_id = record.request_id = BEING_ANSWERED.get()
+        if request_id and request_id not in record.getMessage():
+            record.msg, record.args = f"{record.getMessage()} request_id={request_id}", ()
+        return True
 
 
 class TextLines(logging.Formatter):
@@ -31,6 +43,8 @@ class JsonLines(logging.Formatter):
             "from": record.name,
             "message": record.getMessage(),
         }
+        if request_id := getattr(record, "request_id", ""):
+            line["request_id"] = request_id
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
@@ -52,6 +66,7 @@ def set_up(form: Format) -> None:
         handler.setFormatter(JournalLines("%(message)s"))
     else:
         handler.setFormatter(TextLines())
+    handler.addFilter(NamesTheRequest())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("apprise").setLevel(logging.ERROR)
 

@@ -6,6 +6,7 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Literal, get_args
 
 from aiohttp import web
@@ -127,6 +128,10 @@ def network_of(address: str) -> str:
 
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+BEING_ANSWERED: ContextVar[str] = ContextVar("being_answered", default="")
+"""The id of the request that is being answered, for what is written to the log meanwhile; empty when there is none."""
 
 
 def request_id_of(request: web.BaseRequest) -> str:

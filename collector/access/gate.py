@@ -29,6 +29,7 @@ from collector.store import StoreError
 from collector.who import (
     ASKED_BY,
     ASKED_FROM,
+    BEING_ANSWERED,
     FORM_TOKEN,
     NOBODY,
     PERMISSIONS,
@@ -100,7 +101,11 @@ class Gate:
     def middleware(self) -> Middleware:
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
-            return await self._pass(request, handler)
+            before = BEING_ANSWERED.set(request_id_of(request))
+            try:
+                return await self._pass(request, handler)
+            finally:
+                BEING_ANSWERED.reset(before)
 
         return gate
 

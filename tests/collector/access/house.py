@@ -25,6 +25,7 @@ from collector.stores.sqlite import open_store
 from collector.who import (
     ASKED_BY,
     ASKED_FROM,
+    BEING_ANSWERED,
     FORM_TOKEN,
     LOCAL,
     LOOPBACK,
@@ -76,6 +77,7 @@ class House:
             [
                 web.get("/open", needs(None, _who)),
                 web.post("/open", needs(None, _who)),
+                web.get("/id", needs(None, _id)),
                 web.post("/login", needs(None, self._log_in)),
                 web.get("/page", needs("monitoring.read", _who)),
                 web.post("/page", needs("monitoring.write", _who)),
@@ -163,6 +165,10 @@ async def _who(request: web.Request) -> web.Response:
         text=f"{who.kind} {who.name}",
         headers={"Form-Token": request[FORM_TOKEN], "Whence": f"{whence.address} {whence.is_secure}"},
     )
+
+
+async def _id(request: web.Request) -> web.Response:
+    return web.Response(text=BEING_ANSWERED.get())
 
 
 def _trouble(request: web.Request, status: int, title: str, sentence: str, /) -> web.Response:

@@ -267,3 +267,8 @@ async def test_local_is_this_machine_by_a_name_of_its_own(house: House) -> None:
     for name in ("localhost", "127.0.0.1", "[::1]", "LocalHost:8420"):
         assert (await house.ask("/page", Host=name)).text == "local local"
     assert HERE.is_local
+
+
+async def test_what_is_logged_on_the_way_can_name_the_request(house: House) -> None:
+    for request_id in ("abc-1", "abc-2"):
+        assert (await house.ask("/id", X_Request_Id=request_id)).text == request_id

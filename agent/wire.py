@@ -39,7 +39,7 @@ Answer = Literal["ok", "warn", "bad", "unknown"]
 Bye = Literal["restart", "shutdown", "uninstall"]
 
 
-class CheckState(Struct, frozen=True, omit_defaults=True):
+class CheckState(Struct, frozen=True, omit_defaults=True, gc=False):
     """What one check answered in one tick: how it stands, how long it took, and why, in words."""
 
     id: Text
@@ -49,7 +49,7 @@ class CheckState(Struct, frozen=True, omit_defaults=True):
     detail: Detail = ""
 
 
-class Batch(Struct, omit_defaults=True):
+class Batch(Struct, omit_defaults=True, gc=False):
     """The samples and check states of one tick.
 
     `at` and `sent` are milliseconds UTC by the agent's clock. A series that is missing is a gap; None says "asked, no
@@ -119,7 +119,7 @@ class Looked(Struct, frozen=True, omit_defaults=True):
     detail: Text = ""
 
 
-class Push(Struct, omit_defaults=True):
+class Push(Struct, omit_defaults=True, gc=False):
     """One request: batches of one spool, and with it the evidence and the looks at others that were asked for.
 
     `floor` is the lowest sequence number this spool may still send. What lies below it is delivered or given up, so the

@@ -42,7 +42,7 @@ BYES: tuple[Bye, ...] = ("restart", "shutdown", "uninstall")
 # --- what a rule looks at ---------------------------------------------------------------------------------------------
 
 
-class Host(Struct):
+class Host(Struct, gc=False):
     """A host as it is known: `labels` already merged, those set at enrolment or by an admin over the agent's own.
 
     `arrived_at` is when it was last heard, by the collector's clock; `last_at` the newest sample's time, corrected for
@@ -122,7 +122,7 @@ class Series(Struct, frozen=True):
         return cls(name, whole[1], labels)
 
 
-class CheckAnswer(Struct, frozen=True):
+class CheckAnswer(Struct, frozen=True, gc=False):
     """How a check of a host stands since `at`. Kept whenever its state or its words change."""
 
     id: str
@@ -148,7 +148,7 @@ class CheckSaid(Protocol):
     def detail(self) -> str: ...
 
 
-class Arrival(Struct):
+class Arrival(Struct, gc=False):
     """One batch at the collector's door: validated, its time corrected, its series in one order.
 
     `values` has one float64 per name in `layout`, NaN where the check gave no answer. `facts` and `labels` are None
@@ -186,7 +186,7 @@ class Verdict(Struct, frozen=True):
 # --- what judging leaves behind ---------------------------------------------------------------------------------------
 
 
-class RuleState(Struct, frozen=True):
+class RuleState(Struct, frozen=True, gc=False):
     """Where one rule stands about one subject. Only what is not plainly ok is kept: no state means ok.
 
     `since` is when this state began, by sample time: for pending and firing the first bad sample. `alert` is the open
@@ -342,7 +342,7 @@ class Notice(Struct, frozen=True):
     about: list[Line] = []
 
 
-class Outcome(Struct):
+class Outcome(Struct, gc=False):
     """All that follows from one batch or one tick. It is committed whole or not at all.
 
     `arrival` is None for a tick, for a word without samples and for a batch that was taken before (`repeat`); it is

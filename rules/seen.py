@@ -14,7 +14,7 @@ class TooManyGaps(Exception):
     """The batch would open one gap too many; it must be sent again later, when others have closed."""
 
 
-class Seen(Struct):
+class Seen(Struct, gc=False):
     """Every sequence number below `below` has been taken, and those in `ranges` (first, last), sorted and apart.
 
     Between two ranges, and between `below` and the first, at least one number is missing: so what was taken has one

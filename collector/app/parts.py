@@ -205,6 +205,7 @@ class Parts:
         rounds.start("sessions", FORGET_S, self.access.forget_ended)
         rounds.start("ephemeral", LOOK_S, self.ephemeral.look)
         rounds.start("promises", ROUND_S, self.promised.round)
+        rounds.soon("promises")
         if self.certificate is not None:
             rounds.start(CERTIFICATE, CERTIFICATE_S, self.certificate.refresh)
         rounds.start("advice", ADVISE_S, self.advisor.round)

@@ -16,10 +16,13 @@ from collector.stores.sqlite.steps import SAMPLES_FROM
 TICKS = "SELECT at, every_ms FROM batches WHERE host = ? AND at >= ? AND at < ? ORDER BY at, id"
 OLDEST_BATCH = "SELECT min(at) FROM batches WHERE host = ?"
 OLDEST_BLOCK = "SELECT min(start) FROM blocks WHERE host = ?"
-# A batch is packed after some two hours: where nothing is packed yet, what came first is as good as what is oldest.
-OLDEST_OF_ALL = (
-    "SELECT coalesce((SELECT min(start) FROM blocks), (SELECT at FROM batches ORDER BY id LIMIT 1))"
-)
+# Until something is packed, some two hours after the first batch, each host is asked for its oldest.
+OLDEST_OF_ALL = """
+    SELECT coalesce(
+        (SELECT min(start) FROM blocks),
+        (SELECT min((SELECT min(at) FROM batches WHERE host = hosts.id)) FROM hosts)
+    )
+"""
 HOUR_MS = 3_600_000
 
 

@@ -13,6 +13,7 @@ from collector.cli.tables import table
 from rules import words
 from rules.engine import Rule
 from rules.model import Alert, Notice, Outcome
+from rules.presence import is_group
 
 
 class Firings(Struct):
@@ -34,7 +35,8 @@ class Firings(Struct):
         """An alert that is over, or stands at the end."""
         lasted = (end if alert.resolved_at is None else alert.resolved_at) - alert.fired_at
         self.fired += 1
-        self.hosts.add(alert.host)
+        if not is_group(alert.subject):
+            self.hosts.add(alert.host)
         self.lasted_ms += max(0, lasted)
         self.longest_ms = max(self.longest_ms, lasted)
         self.open_at_the_end += alert.resolved_at is None
@@ -61,7 +63,7 @@ class Tally:
             if alert.resolved_at is None:
                 self._open[alert.id] = alert
             elif self._open.pop(alert.id, None) is not None:
-                self.rules[alert.rule].add(alert, self.end)
+                self._firings(alert.rule).add(alert, self.end)
         for step in outcome.transitions:
             if (
                 step.late
@@ -69,18 +71,22 @@ class Tally:
                 and step.after == "firing"
                 and step.before in ("ok", "pending")
             ):
-                self.rules[step.rule].late += 1
+                self._firings(step.rule).late += 1
         keys = {incident.id: incident.key for incident in outcome.incidents}
         for notice in outcome.notices:
             self.told[notice.channel, notice.reason] += 1
             for rule in _named(notice, keys[notice.incident]):
-                self.rules[rule].told[notice.channel] += 1
+                self._firings(rule).told[notice.channel] += 1
 
     def finish(self) -> None:
         """There is no more: what is open stands at the end."""
         for alert in self._open.values():
-            self.rules[alert.rule].add(alert, self.end)
+            self._firings(alert.rule).add(alert, self.end)
         self._open.clear()
+
+    def _firings(self, rule: str) -> Firings:
+        """Also of what no rule is written for, such as many hosts that are silent at once."""
+        return self.rules.setdefault(rule, Firings(rule))
 
 
 def _named(notice: Notice, key: str) -> set[str]:

@@ -11,10 +11,10 @@ from msgspec import Struct
 from collector.store import Row
 from rules import words
 from rules.engine import Rule, series_of
-from rules.memory import split_subject
 from rules.model import Alert, ChannelView, CheckAnswer, CheckState, Host, Notice, Outcome, Reason, Severity
 from rules.play import Player
 from rules.policy import Policy
+from rules.presence import is_group
 
 TICK_MS = 1_000
 _CHECK_STATES: dict[float, CheckState] = {0.0: "ok", 1.0: "warn", 2.0: "bad"}
@@ -117,7 +117,7 @@ class Teller:
         return faults
 
     def _is_alert(self, wanted: WantedAlert, alert: Alert) -> bool:
-        _, series = split_subject(alert.subject)
+        series = alert.subject.partition("/series:")[2]
         return (
             (wanted.rule, wanted.host) == (alert.rule, self._name(alert))
             and wanted.series in ("", series)
@@ -126,10 +126,13 @@ class Teller:
         )
 
     def _name(self, alert: Alert) -> str:
+        """The host's name; what many hosts have in common is called by its subject: `collector`, `site:berlin`."""
+        if is_group(alert.subject):
+            return alert.subject
         return self._player.watch.hosts[alert.host].host.name
 
     def _say_alert(self, alert: Alert) -> str:
-        _, series = split_subject(alert.subject)
+        series = alert.subject.partition("/series:")[2]
         since = words.duration(alert.since - self._start)
         what = f", series {series}" if series else ""
         return f"rule {alert.rule}, host {self._name(alert)}{what}, severity {alert.severity}, since {since}"

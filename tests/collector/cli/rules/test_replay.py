@@ -67,6 +67,26 @@ def test_a_person_reads_a_table(tmp_path: Path, state: Path, watchkeeper: Comman
     assert "replaying" in said.err
 
 
+def test_a_site_that_was_cut_off_is_told_as_it_was_live(
+    tmp_path: Path, state: Path, watchkeeper: Command
+) -> None:
+    config = tmp_path / "collector.yaml"
+    config.write_text(CONFIG.format(state=state))
+    silent = [{} if 100 <= place < 200 else {CPU: 5.0} for place in range(300)]
+    now = now_ms()
+    hosts = {f"web-{number}": ({}, silent) for number in (1, 2, 3)}
+    start = now - 301 * EVERY_MS
+    outcomes = asyncio.run(live(state, load_rules(load(config, {})), start, now, hosts))
+    assert sum(len(outcome.notices) for outcome in outcomes) == 2
+    said = watchkeeper("rules", "replay", "--last", "2h", "--json")
+    assert said.code == 0, said.err
+    fired = {
+        rule["rule"]: (rule["fired"], rule["hosts"], rule["told"]) for rule in json.loads(said.out)["rules"]
+    }
+    assert fired["silent-at-once"] == (1, 0, {"log": 2})
+    assert fired["host-absent"] == (3, 3, {})
+
+
 def test_of_a_host_that_was_cut_off_it_says_what_was_said_live(
     tmp_path: Path, state: Path, watchkeeper: Command
 ) -> None:

@@ -186,3 +186,17 @@ def test_a_story_may_say_who_is_told_and_when(told: Test) -> None:
     code, out, err = told(NIGHT)
     assert (code, err) == (0, ""), out
     assert "there is no channel or rotation" in told(NIGHT.replace("[boss]", "[bos]"))[2]
+
+
+def test_hosts_that_are_silent_at_once_are_one_alert_called_by_what_they_have_in_common(told: Test) -> None:
+    host = "      - {{name: web-{0}, labels: {{site: berlin}}, series: {{load1: 1x6}}}}\n"
+    story = (
+        "packs: [hosts]\ntests:\n  - name: a site is cut off\n    hosts:\n"
+        + "".join(map(host.format, (1, 2, 3)))
+        + "    expect:\n      - at: 3m\n        notices: [{reason: first, title: 3 of 3 hosts silent at once}]\n"
+        "        alerts:\n          - {rule: silent-at-once, host: collector, severity: critical}\n"
+        "          - {rule: host-absent, host: web-1}\n          - {rule: host-absent, host: web-2}\n"
+        "          - {rule: host-absent, host: web-3}\n"
+    )
+    code, out, err = told(story)
+    assert (code, err) == (0, ""), out

@@ -164,7 +164,10 @@ def is_overdue(memory: Memory, now: int) -> bool:
 
 
 def is_expected(watch: Watch, memory: Memory) -> bool:
-    """Whether its word is waited for: not of one that has not joined, that said it goes, or whose silence is known."""
+    """Whether its word is waited for: not of one that has not joined, that said it goes, whose silence is known, or
+    would be told to nobody."""
+    if all(rule.options.observe for rule in memory.absence_rules):
+        return False
     if memory.absence or not memory.ever_heard or memory.patience_ms >= NEVER or memory.host.bye is not None:
         return False
     return not (watch.together and any(subject in watch.together for subject in groups_of(memory.host)))

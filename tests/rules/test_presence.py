@@ -173,6 +173,14 @@ def test_planned_stops_are_no_sign_of_anything() -> None:
     assert house.notices == []
 
 
+def test_rules_that_only_observe_make_no_problem_of_many_either() -> None:
+    house = fleet(*at(*[""] * 6), rules=[silence(observe=True)])
+    live(house, 10, 40)
+    live(house, 40, 200, 1, 2, 3, 4)
+    assert house.notices == []
+    assert house.watch.together == {}
+
+
 def test_a_blip_shorter_than_three_intervals_says_nothing() -> None:
     house = fleet(*at(*[""] * 6))
     live(house, 10, 40)

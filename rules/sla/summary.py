@@ -16,7 +16,7 @@ from rules.sla.budget import (
 )
 from rules.sla.model import Class, Interval, ServiceOptions, Span, Tally
 from rules.sla.periods import Period
-from rules.sla.timeline import in_words
+from rules.sla.timeline import SEPARATOR, in_words
 
 
 class Outage(Struct, frozen=True):
@@ -141,7 +141,7 @@ def outages(downs: Sequence[Interval]) -> list[Outage]:
         Outage(
             run[0].start,
             run[-1].end,
-            in_words([one.cause for one in run]),
+            in_words([part for one in run for part in one.cause.split(SEPARATOR)]),
             any(one.repaired for one in run),
         )
         for run in runs

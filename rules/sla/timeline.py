@@ -36,6 +36,7 @@ SLOW = len(CLASSES)
 NAMED_MAX = 3
 """Of how many parts a cause speaks; the others are counted."""
 CAUSE_CHARS_MAX = 400
+SEPARATOR = "; "
 AWAY = "the collector was away"
 NO_PART_YET = "there was nothing to look at yet"
 
@@ -185,7 +186,7 @@ def _missing(missing: int, wanted: int) -> Iterator[str]:
 def in_words(causes: Sequence[str]) -> str:
     """Several causes as one: each once, the first few by name."""
     different = list(dict.fromkeys(filter(None, causes)))
-    words, more = "; ".join(different[:NAMED_MAX]), len(different) - NAMED_MAX
+    words, more = SEPARATOR.join(different[:NAMED_MAX]), len(different) - NAMED_MAX
     return (f"{words} and {more} more" if more > 0 else words)[:CAUSE_CHARS_MAX]
 
 

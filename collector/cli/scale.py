@@ -17,7 +17,7 @@ from collector.cli.curves import read_curve
 from collector.cli.tables import table
 from collector.store import DAY_MS
 from rules.scaling.manifest import manifest
-from rules.scaling.model import CPU, PRESETS, Preset, ScalingPolicy, preset
+from rules.scaling.model import CPU, Preset, ScalingPolicy, preset
 from rules.scaling.simulate import Curve, Run, compare
 
 HEAD = ("SCALED BY", "ABOVE TARGET", "COULD NOT KEEP UP", "INSTANCE HOURS", "CHANGES")
@@ -161,30 +161,29 @@ def _row(run: Run) -> Sequence[str]:
 
 
 def _export(house: House, arguments: argparse.Namespace) -> int:
-    policy, name = _to_export(house, arguments)
+    policy, name, which = _to_export(house, arguments)
     text = manifest(
         name,
         policy,
         namespace=arguments.namespace,
         deployment=arguments.deployment,
-        disruption_budget=arguments.disruption_budget or arguments.preset == "production",
+        disruption_budget=arguments.disruption_budget or which == "production",
     )
     print(text, end="")
     return 0
 
 
-def _to_export(house: House, arguments: argparse.Namespace) -> tuple[ScalingPolicy, str]:
-    """The policy of a service or preset, and what it is to be called. ValueError."""
+def _to_export(house: House, arguments: argparse.Namespace) -> tuple[ScalingPolicy, str, Preset]:
+    """The policy of a service or preset, what it is to be called, and the preset it goes by. ValueError."""
     if arguments.preset is not None:
-        assert arguments.preset in PRESETS
         if arguments.name is None and arguments.service is None:
             raise ValueError("say --name: what the autoscaler is to be called")
-        return preset(arguments.preset), arguments.name or arguments.service
+        return preset(arguments.preset), arguments.name or arguments.service, arguments.preset
     if arguments.service is None:
         raise ValueError("say --service or --preset")
-    loaded = house.load(arguments.config)
-    known = {options.service: options for options in loaded.config.scaling}
+    known = {options.service: options for options in house.load(arguments.config).config.scaling}
     if arguments.service not in known:
         names = ", ".join(known) or "none"
         raise ValueError(f'"{arguments.service:.100}" has no policy in `scaling:`; there are: {names}')
-    return known[arguments.service].policy, arguments.name or arguments.service
+    options = known[arguments.service]
+    return options.policy, arguments.name or arguments.service, options.preset

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from heapq import merge
-from itertools import count
+from itertools import count, islice
 
 from msgspec import Struct
 
@@ -25,6 +25,7 @@ from rules.zones import Zone, moment, wall, zone_named
 MINUTE_MS = 60_000
 HORIZON_MS = 400 * 86_400_000
 """Nobody waits longer for the end of a time; what goes on beyond it goes on for ever."""
+SPANS_MAX = 1_000
 DAY_MINUTES = 1_440
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -45,9 +46,10 @@ class Times:
         return self.until(at) is not None
 
     def until(self, at: int) -> int | None:
-        """The end of the stretch that `at` lies in; None when it lies in none. Stretches that touch are one."""
+        """The end of the stretch that `at` lies in; None when it lies in none. Stretches that touch are one; of more than
+        SPANS_MAX the end is one at which to ask again."""
         end: int | None = None
-        for start, stop in self.spans(at):
+        for start, stop in islice(self.spans(at), SPANS_MAX):
             if start > (at if end is None else end):
                 break
             end = max(end or 0, stop)

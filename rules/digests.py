@@ -16,7 +16,7 @@ TITLED_MAX = 3
 
 
 def write(entries: Sequence[tuple[Story, Owed]], channel: str, instance: str) -> Notice:
-    """One notice about all of them, two at least; what stands and is gravest comes first."""
+    """One notice about all of them; what stands and is gravest comes first."""
     entries = sorted(
         entries, key=lambda entry: (_is_over(entry), -RANK[entry[1].severity], entry[0].started_at)
     )

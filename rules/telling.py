@@ -16,6 +16,9 @@ from rules.policy.rationing import Room
 if TYPE_CHECKING:
     from rules.watch import Watch
 
+ABOUT_MAX = 500
+"""Problems that one message is about; of more there is another one."""
+
 Storyteller = Callable[[Incident], notices.Story]
 
 
@@ -53,7 +56,9 @@ class Telling:
                     written.append(self._write(one, owed, story))
         for (channel, _), lines in bundles.items():
             stories = [(story(one.incident), owed) for one, owed in lines]
-            written.append(digests.write(stories, channel, self._watch.instance))
+            for begin in range(0, len(stories), ABOUT_MAX):
+                part = stories[begin : begin + ABOUT_MAX]
+                written.append(digests.write(part, channel, self._watch.instance))
         for one in asked:
             self._note(one, bundles)
         return written

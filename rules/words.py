@@ -122,9 +122,12 @@ def fill(template: str, host: Host, given: Mapping[str, str], series: Series | N
 
 def named(host: str, said: str) -> str:
     """What is said about a host, with its name in front unless it is in there as a word of its own."""
-    return (
-        said if not host or re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", said) else f"{host}: {said}"
-    )
+    if not host:
+        return said
+    # The pattern is another one for each host: it is not to be made where the name is nowhere to be found.
+    if host in said and re.search(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", said):
+        return said
+    return f"{host}: {said}"
 
 
 def shout(severity: Severity) -> str:

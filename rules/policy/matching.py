@@ -53,15 +53,28 @@ class Match(Struct, kw_only=True, frozen=True):
             and one_of(self.categories, trouble.category)
             and (not self.services or any(one_of(self.services, service) for service in services))
             and self.subject in ("", trouble.subject)
-            and all(
-                one_of([wanted] if isinstance(wanted, str) else wanted, trouble.labels.get(label))
-                for label, wanted in self.where.items()
-            )
+            and all(one_of(listed(wanted), trouble.labels.get(label)) for label, wanted in self.where.items())
         )
+
+    @property
+    def hosts(self) -> Sequence[str] | None:
+        """The names of the only hosts that it can be about; None where that takes a closer look."""
+        named = listed(self.where.get("host", ()))
+        return named if named and not any(map(is_pattern, named)) else None
 
 
 def one_of(patterns: Sequence[str], value: str | None) -> bool:
     """Whether `value` fits one of the patterns; without patterns anything does, and what is not there fits none."""
-    if not patterns:
+    if not patterns or value in patterns:
         return True
-    return value is not None and any(fnmatchcase(value, pattern) for pattern in patterns)
+    return value is not None and any(
+        is_pattern(pattern) and fnmatchcase(value, pattern) for pattern in patterns
+    )
+
+
+def is_pattern(written: str) -> bool:
+    return "*" in written or "?" in written or "[" in written
+
+
+def listed(wanted: str | Sequence[str]) -> Sequence[str]:
+    return (wanted,) if isinstance(wanted, str) else wanted

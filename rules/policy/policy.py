@@ -31,6 +31,10 @@ class Policy:
     ) -> None:
         self.routes = tuple(routes) or DEFAULT_ROUTES
         self.silences, self.maintenance, self.zone = tuple(silences), tuple(maintenance), zone
+        self._silences_of: dict[str | None, list[Silence]] = {}
+        for silence in self.silences:
+            for host in silence.hosts or (None,):
+                self._silences_of.setdefault(host, []).append(silence)
         self._on_call = {rotation.name: rotation.compiled(zone) for rotation in on_call}
         self._works = tuple((work, times(work.when, zone)) for work in self.maintenance)
         self._quiet = _perhaps(quiet_hours, zone)
@@ -42,7 +46,10 @@ class Policy:
 
     def mute(self, trouble: Trouble, services: Collection[str], now: int) -> Mute | None:
         """What keeps a trouble from being told now."""
-        return mute(trouble, services, self.silences, self._works, now)
+        silences = self._silences_of.get(None, [])
+        if (host := trouble.labels.get("host")) in self._silences_of:  # of hundreds, few are about one host
+            silences = [*silences, *self._silences_of[host]]
+        return mute(trouble, services, silences, self._works, now)
 
     def taken(
         self, troubles: Sequence[Trouble], services: Collection[str], now: int

@@ -218,3 +218,11 @@ def test_nothing_changes_before_the_next_change(days: str, begin: str, end: str,
     assert there.active(change) != there.active(at)
     for step in range(1, 8):
         assert there.active(at + (change - at) * step // 8) == there.active(at)
+
+
+def test_of_very_many_stretches_that_touch_so_much_is_looked_at_and_no_more() -> None:
+    always, now = times("cron * * * * * for 2m"), utc("2026-05-01")
+    end = always.until(now)
+    assert end is not None
+    assert now + 900 * 60_000 < end < now + 1_100 * 60_000
+    assert always.active(end)

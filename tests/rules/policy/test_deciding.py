@@ -281,3 +281,23 @@ def test_asked_again_after_telling_nothing_is_owed() -> None:
     first = decided("critical", channels=(MAIL,))
     assert owed(first) == ["mail first"]
     assert owed(decided("critical", channels=(MAIL,), told=told(mail="critical"))) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ({"host": "db-3"}, []),
+        ({"host": ["db-1", "db-3"]}, []),
+        ({"host": ["db-1", "web-*"]}, ["mail first"]),
+        ({"host": "db-?", "role": "db"}, []),
+        ({"host": "db-3", "role": "web"}, ["mail first"]),
+        ({"host": "db-4"}, ["mail first"]),
+        ({}, []),
+    ],
+)
+def test_a_silence_is_found_whether_it_names_hosts_or_not(where: Any, expected: list[str]) -> None:
+    others = [
+        Silence(where={"host": f"web-{number}"}, start=T0, end=T0 + 1, by="ada") for number in range(50)
+    ]
+    mine = Silence(where=where, start=T0, end=T0 + HOUR, by="ada")
+    assert owed(decided("warning", Policy(silences=[*others, mine]), channels=(MAIL,))) == expected

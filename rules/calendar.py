@@ -46,8 +46,8 @@ class Times:
         return self.until(at) is not None
 
     def until(self, at: int) -> int | None:
-        """The end of the stretch that `at` lies in; None when it lies in none. Stretches that touch are one; of more than
-        SPANS_MAX the end is one at which to ask again."""
+        """The end of the stretch that `at` lies in; None when it lies in none. Stretches that touch are one; of more
+        than SPANS_MAX the end is one at which to ask again."""
         end: int | None = None
         for start, stop in islice(self.spans(at), SPANS_MAX):
             if start > (at if end is None else end):

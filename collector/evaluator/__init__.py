@@ -105,7 +105,7 @@ class Evaluator:
         memories = [memory for memory in self._watch.hosts.values() if not memory.host.is_service]
         never = sum(not memory.ever_heard for memory in memories)
         stopped = sum(memory.host.has_stopped for memory in memories if memory.host.flags)
-        silent = len(self._watch.down)
+        silent = sum(bool(memory.absence) for memory in memories)
         heard = len(memories) - never - stopped - silent
         return {"heard": heard, "silent": silent, "stopped": stopped, "never_heard": never}
 

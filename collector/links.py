@@ -34,11 +34,12 @@ class Links:
         self._key, self._base, self._now_ms = key, base, now_ms
 
     def to_incident(self, notice: Notice) -> str:
-        return self._url(notice, "open")
+        """Where to read on: of a message about several problems, the list of all."""
+        return f"{self._base}/incidents" if notice.about else self._url(notice, "open")
 
     def actions(self, notice: Notice) -> tuple[Action, ...]:
-        """What can be done about what the notice says; nothing about what is over."""
-        if notice.reason == "resolved":
+        """What can be done about what the notice says; nothing about what is over, or about several problems at once."""
+        if notice.reason == "resolved" or notice.about:
             return ()
         return tuple(Action(words, self._url(notice, deed)) for deed, words in WORDS.items())
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 import pytest
+from msgspec.structs import replace
 
 from collector.links import GOOD_FOR_S, KEY_BYTES, Links
 from collector.messages import Grant, NoGrant
+from rules.model import Line
 from tests.collector.owed import BEGAN, notice
 
 KEY = b"k" * KEY_BYTES
@@ -40,6 +42,11 @@ def test_what_is_over_can_be_looked_at_and_not_acted_upon() -> None:
     over = notice(reason="resolved")
     assert links().actions(over) == ()
     assert links().read(*parts(links().to_incident(over))).deed == "open"
+
+
+def test_a_message_about_several_problems_leads_to_the_list_of_all() -> None:
+    several = replace(notice(), about=[Line(1, "first", "warning", "one"), Line(2, "first", "warning", "two")])
+    assert (links().actions(several), links().to_incident(several)) == ((), f"{BASE}/incidents")
 
 
 def test_anybody_can_read_what_a_link_does() -> None:

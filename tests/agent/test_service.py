@@ -186,6 +186,20 @@ def test_evidence_is_gathered_once_and_sent_without_waiting_for_the_next_tick(
     assert len(receiver.batches) == 2
 
 
+def test_a_look_at_another_host_is_answered_at_once_and_held_to_what_is_accepted(
+    start: Callable[..., Running], receiver: Receiver, config: Config
+) -> None:
+    config.write(every="1h")
+    asks: list[wire.Ask] = [wire.AskLook(7, "127.0.0.1"), wire.AskLook(8, "169.254.169.254")]
+    receiver.answer = lambda push: Reply(body=wire.answer(["ok"] * len(push.batches), asks))
+    start()
+    receiver.wait_for(lambda: sum(len(got.push.looked) for got in receiver.got) == 2, limit_s=5)
+    said = {one.about: one for got in receiver.got for one in got.push.looked}
+    assert {about: one.reached for about, one in said.items()} == {7: None, 8: None}
+    assert "own loopback" in said[7].detail
+    assert "link-local" in said[8].detail
+
+
 def test_a_sample_that_is_asked_for_comes_at_once(
     start: Callable[..., Running], receiver: Receiver, config: Config
 ) -> None:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import zlib
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Counter
@@ -21,10 +24,12 @@ from collector.config.scaling import ScalingOptions
 from collector.health import Component
 from collector.store import Samples
 from collector.store.advice import Advice, Advised, HookRun, Switch
+from rules.capacity.slope import Numbers as Load
+from rules.capacity.slope import Times
 from rules.model import Host
 from rules.scaling.ahead import RECENT_MS, BackTest, Study, foresee, study
 from rules.scaling.decide import decide
-from rules.scaling.model import Change, Foreseen, Past, Recommendation, ScalingPolicy
+from rules.scaling.model import Change, Foreseen, Past, Recommendation, ScalingPolicy, Seen
 from rules.scaling.smooth import LONGEST_MS, remembered
 
 __all__ = ["Advisor", "Refused", "Standing"]
@@ -32,7 +37,8 @@ __all__ = ["Advisor", "Refused", "Standing"]
 log = logging.getLogger(__name__)
 
 STUDY_MS = 3_600_000
-RECENT_STEP_MS = 5 * 60_000
+RECENT_MAX = 60
+"""A round a minute."""
 
 
 class Standing(Struct, frozen=True):
@@ -103,9 +109,12 @@ class Advisor:
         numbers = await read_numbers(
             self._samples, (metric for policy in policies.values() for metric in policy.metrics)
         )
-        sources = {host.name: host for host in self._hosts() if host.is_service}
+        hosts = list(self._hosts())
+        sources = {host.name: host for host in hosts if host.is_service}
         for service, policy in policies.items():
-            await self._look_at(service, policy, numbers, sources, now)
+            instances = instances_of(policy.where, hosts, self._resting, now)
+            seen = see(service, policy, instances, numbers, sources, now)
+            await self._look_at(service, policy, instances, numbers, seen, now)
 
     # --- what it says ---
 
@@ -171,7 +180,7 @@ class Advisor:
         policy = options.policy
         if not policy.min <= replicas <= policy.max:
             raise Refused("out_of_bounds", f"{service} may have {policy.min} to {policy.max}, not {replicas}")
-        hosts = instances_of(policy.where, self._hosts, self._resting, self._now_ms())
+        hosts = instances_of(policy.where, self._hosts(), self._resting, self._now_ms())
         current = len(hosts) if policy.current is None else policy.current
         return await self._hooks.run(
             service, options.hook, current, replicas, "asked for", by, dry_run=dry_run
@@ -186,10 +195,14 @@ class Advisor:
     # --- one service ---
 
     async def _look_at(
-        self, service: str, policy: ScalingPolicy, numbers: Numbers, sources: Mapping[str, Host], now: int
+        self,
+        service: str,
+        policy: ScalingPolicy,
+        hosts: Sequence[Host],
+        numbers: Numbers,
+        seen: Seen,
+        now: int,
     ) -> None:
-        hosts = instances_of(policy.where, self._hosts, self._resting, now)
-        seen = see(service, policy, hosts, numbers, sources, now)
         mind = await self._mind(service, seen.count, now)
         if mind.count != seen.count:
             change = Change(now, mind.count, seen.count)
@@ -243,14 +256,14 @@ class Advisor:
         named = numbers.names.get(metric, {})
         series = [(host.id, name) for host in hosts for name in named.get(host.id, [])[:1]]
         by_ms = round(policy.look_ahead.by_s * 1000)
+        mind.saw(now, [numbers.values[metric][host] / target for host, _ in series])
         if now >= mind.study_at:
             past = await past_load(self._samples, series, target, now)
             mind.learnt = await asyncio.to_thread(study, *past, by_ms)
             mind.study_at = _next_study(service, now)
         if mind.learnt is None or mind.learnt.pattern is None:
             return None
-        recent = await past_load(self._samples, series, target, now, RECENT_MS, RECENT_STEP_MS)
-        return foresee(mind.learnt, *recent, now, by_ms)
+        return foresee(mind.learnt, *mind.recent(now), now, by_ms)
 
 
 class _Mind:
@@ -262,6 +275,18 @@ class _Mind:
         self.study_at = 0
         self.advised: Advised | None = None
         self.recommendation: Recommendation | None = None
+        self._recent: deque[tuple[int, float]] = deque(maxlen=RECENT_MAX)
+
+    def saw(self, now: int, shares: Sequence[float]) -> None:
+        """Each instance's load as a share of its target; NaN is one that gave no answer."""
+        known = [share for share in shares if not math.isnan(share)]
+        if known:
+            self._recent.append((now, sum(known) * len(shares) / len(known)))
+
+    def recent(self, now: int) -> tuple[Times, Load]:
+        """The load of the last hour, as far as it was looked at since our start."""
+        seen = [(at, load) for at, load in self._recent if at > now - RECENT_MS]
+        return np.array([at for at, _ in seen], np.int64), np.array([load for _, load in seen], np.float64)
 
 
 def _next_study(service: str, now: int) -> int:

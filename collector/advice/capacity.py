@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -131,14 +131,3 @@ async def _sizing(samples: Samples, host: Host, options: CapacityOptions, now: i
         days,
     )
     return right_size(use, size_of(host), options.prices_of(host))
-
-
-def soon_full(reports: Sequence[HostReport], days: float) -> list[tuple[HostReport, Filling]]:
-    """What will be full within so many days, over the fleet, the soonest first."""
-    found = [
-        (report, filling)
-        for report in reports
-        for filling in report.fillings
-        if filling.forecast.within(days)
-    ]
-    return sorted(found, key=lambda pair: urgent_first(pair[1]))

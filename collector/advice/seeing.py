@@ -30,12 +30,12 @@ class Numbers(Struct, frozen=True):
 
 
 def instances_of(
-    where: Mapping[str, str | list[str]], hosts: Hosts, resting: Resting, now: int
+    where: Mapping[str, str | list[str]], hosts: Iterable[Host], resting: Resting, now: int
 ) -> list[Host]:
     """The hosts that are instances: with such labels, heard within the hour, not stopped and not in maintenance."""
     return [
         host
-        for host in hosts()
+        for host in hosts
         if not host.is_service
         and host.arrived_at is not None
         and now - host.arrived_at <= max(UNKNOWN_FOR_MS, SEEN_INTERVALS * host.every_ms)

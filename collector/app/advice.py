@@ -116,7 +116,7 @@ class Counsel:
         """How many instances a service kept busy to 100 %, up to `end`. ValueError without hosts of ours."""
         policy = self.policy(service)
         hosts = await self._store.hosts.all()
-        instances = instances_of(policy.where, lambda: hosts, lambda host, now: False, self._now_ms())
+        instances = instances_of(policy.where, hosts, lambda host, now: False, self._now_ms())
         named = fitting(CPU, await self._store.samples.latest_of(Series.parse(CPU).metric))
         theirs = {host.id for host in instances}
         series = first_of_each((row.host, row.name) for row in named if row.host in theirs)

@@ -35,6 +35,7 @@ def application(
             parts.evaluator.health,
             parts.store_health,
             parts.notifier.health,
+            parts.advisor.health,
         ],
         registry,
         not_ready=not_ready,

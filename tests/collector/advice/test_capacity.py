@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.advice.capacity import Capacity, look_at, soon_full
+from collector.advice.capacity import Capacity, look_at
 from collector.store import Store
 from collector.stores.sqlite import open_store
 from rules.capacity.report import CapacityOptions, HostReport
@@ -56,8 +56,6 @@ async def test_a_disk_that_fills_is_first_and_has_its_day(store: Store) -> None:
     )  # fmt: skip
     assert first.forecast.days == pytest.approx(15, abs=1)
     assert second.forecast.outlook == "steady"
-    assert [(pair[0].name, pair[1].series) for pair in soon_full([found], 30)] == [("db", DATA)]
-    assert soon_full([found], 5) == []
 
 
 async def test_a_limit_of_ones_own_makes_any_series_fill(store: Store) -> None:

@@ -212,6 +212,22 @@ def test_a_sample_that_is_asked_for_comes_at_once(
     assert 900 <= second.at - first.at < 3_000
 
 
+def test_a_slow_check_is_asked_once_and_its_answer_is_in_every_batch(
+    start: Callable[..., Running], receiver: Receiver, config: Config, tmp_path: Path
+) -> None:
+    script = f"echo >> {tmp_path}/asked; echo 'fine | left=7'"
+    slow = {"kind": "exec", "id": "slow", "command": ["/bin/sh", "-c", script], "every": "1h"}
+    config.write(checks=[slow, {"kind": "load"}])
+    running = start()
+    receiver.wait_for(lambda: len(receiver.batches) > 5)
+    running.calls.make("reload")
+    count = len(receiver.batches)
+    receiver.wait_for(lambda: len(receiver.batches) > count + 3)
+    left = [batch.samples.get('exec_value{check="slow",perf="left"}') for batch in receiver.batches]
+    assert left == [7] * len(left)
+    assert (tmp_path / "asked").read_text() == "\n"
+
+
 def defining(*checks: str, hash: str) -> Callable[[wire.Push], Reply]:
     """A collector that wants these checks run, and asks for no more once it hears that they are."""
     ask = wire.AskDefinitions(hash, [msgspec.Raw(check.encode()) for check in checks])

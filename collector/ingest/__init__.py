@@ -34,7 +34,7 @@ UNWELL_FOR_MS = 60_000
 WHYS = (
     *("token_missing", "token_malformed", "token_wrong", "token_revoked"),
     *("host_busy", "busy", "store", "too_large", "too_slow", "gone", "not_http"),
-    *("encoding", "gzip", "not_json", "shape", "version", "time", "series_name"),
+    *("encoding", "gzip", "not_json", "shape", "version", "time"),
 )
 """Every reason there is, so that each is in /metrics before it is first given."""
 
@@ -176,7 +176,11 @@ class Ingest:
             sent = tuple(batch.samples)
             try:
                 check_time(batch, self._late_ms_max)
-                layout = self._layouts.known(host, sent) or await self._learn(host, sent)
+                layout = self._layouts.known(host, sent, arrived_at)
+                if layout is None:
+                    layout = await self._learn(host, sent, arrived_at)
+                if layout.flags:
+                    self._tallies.leave_out(layout.flags, len(sent) - len(layout.kept))
             except NotStored as why:
                 self._tallies.refuse(why.code)
                 refused[place] = wire.Refused(str(why))
@@ -192,13 +196,10 @@ class Ingest:
         except StoreError as error:
             raise self._not_stored(error, arrived_at) from None
 
-    async def _learn(self, host: int, sent: tuple[str, ...]) -> Layout:
+    async def _learn(self, host: int, sent: tuple[str, ...], now: int) -> Layout:
         # Hundreds of new lists in one push take a while: others have their turn in between.
         await asyncio.sleep(0)
-        try:
-            return self._layouts.learn(host, sent)
-        except ValueError as error:
-            raise NotStored("series_name", str(error)) from None
+        return self._layouts.learn(host, sent, now)
 
     async def _store(self, arrivals: list[Arrival], arrived_at: int) -> list[wire.Result]:
         try:

@@ -44,7 +44,7 @@ def arrival(
 ) -> Arrival:
     """`arrived_at` is when the request came in, so that a body's slow travel is not taken for a wrong clock."""
     skew_ms = arrived_at - batch.sent
-    flags: tuple[str, ...] = ("series",) if layout.excess else ()
+    flags = layout.flags
     at = batch.at
     if not -SKEW_MS_MAX <= skew_ms <= SKEW_MS_MAX:
         at += skew_ms

@@ -365,4 +365,10 @@ def _note(host: Host, unanswered: int) -> str:
         parts.append("clock is off")
     if "series" in host.flags:
         parts.append("too many series")
+    if "churn" in host.flags:
+        parts.append("its series change all the time")
+    if "names" in host.flags:
+        parts.append("names that are none")
+    if "cloned" in host.flags:
+        parts.append("two agents push as it")
     return ", ".join(parts)

@@ -170,6 +170,15 @@ def _watching(host: Host, times: Times) -> list[str]:
     return parts
 
 
+ODD = {
+    "names": "Some of its series have names that are none; they are left out. The collector's log names one.",
+    "churn": "The list of its series changes all the time; only those that stay are kept. Look which of its checks "
+    "names what comes and goes, such as processes or requests, and leave that out in its agent.yaml.",
+    "cloned": "Two agents push as this host in turn, as those of a cloned machine do: what is shown is a mixture of "
+    "both. Enrol one of them anew, under a name of its own: watchkeeper host add NAME.",
+}
+
+
 def _odd(host: Host) -> list[str]:
     found = []
     if "clock" in host.flags:
@@ -182,6 +191,7 @@ def _odd(host: Host) -> list[str]:
         found.append(
             "It sends more series than are kept; the excess is left out. Ask less of it in its agent.yaml."
         )
+    found += [text for flag, text in ODD.items() if flag in host.flags]
     return found
 
 

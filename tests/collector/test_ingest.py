@@ -305,17 +305,24 @@ async def test_of_ten_thousand_series_what_one_host_may_have_is_stored_and_the_h
         ("cpu used" + "x" * 400, "'cpu used"),
     ],
 )
-async def test_a_batch_with_a_name_that_is_none_is_refused_and_the_others_are_taken(
-    door: Door, name: str, shown: str
+async def test_a_series_whose_name_is_none_is_left_out_and_the_rest_is_taken(
+    door: Door, name: str, shown: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answer = await door.push(door.batch({"a": 1.0, name: 1.0}), door.batch({"a": 1.0}))
-    why, other = answer.json["results"]
-    assert shown in why["refused"]
-    assert len(why["refused"]) < 250
-    assert why["refused"].isprintable()
-    assert other == "ok"
-    assert door.count("ingest_refused_total", why="series_name") == 1
-    assert [arrival.layout for arrival in door.arrivals] == [("a",)]
+    answer = await door.push(door.batch({"a": 1.0, name: 2.0, "b": 3.0}), door.batch({"a": 1.0}))
+    assert answer.json["results"] == ["ok", "ok"]
+    first, second = door.arrivals
+    assert (first.layout, first.values.tolist(), first.flags) == (("a", "b"), [1.0, 3.0], ("names",))
+    assert second.flags == ()
+    assert (await arrived(door, door.batch({"a": 1.0, name: 2.0}))).flags == ("names",)
+    assert door.count("ingest_left_out_total", why="names") == 2
+    [said] = [record.getMessage() for record in caplog.records]
+    assert shown in said
+    assert said.isprintable()
+
+
+async def test_a_batch_of_nothing_but_such_names_is_a_word_of_its_host(door: Door) -> None:
+    arrival = await arrived(door, door.batch({"cpu used": 1.0}))
+    assert (arrival.layout, arrival.flags) == ((), ("names",))
 
 
 names = st.from_regex(wire._METRIC, fullmatch=True).filter(lambda name: len(name) < 100)
@@ -323,7 +330,7 @@ names = st.from_regex(wire._METRIC, fullmatch=True).filter(lambda name: len(name
 
 @given(st.dictionaries(names, st.floats(allow_nan=False), max_size=20))
 def test_a_layout_puts_names_in_one_order_and_every_value_with_its_name(samples: dict[str, float]) -> None:
-    layout = Layouts().learn(1, tuple(samples))
+    layout = Layouts().learn(1, tuple(samples), NOW)
     values = np.array(list(samples.values()), dtype=np.float64)
     ordered = values if layout.order is None else values[layout.order]
     assert list(zip(layout.kept, ordered.tolist(), strict=True)) == sorted(samples.items())
@@ -332,19 +339,19 @@ def test_a_layout_puts_names_in_one_order_and_every_value_with_its_name(samples:
 def test_a_host_that_changes_its_list_every_time_keeps_no_more_than_its_last_few() -> None:
     layouts = Layouts()
     for number in range(1_000):
-        layouts.learn(1, (f"a_{number}", "b"))
+        layouts.learn(1, (f"a_{number}", "b"), NOW)
     assert len(layouts._shared) == LAYOUTS_PER_HOST
-    assert layouts.known(1, ("a_999", "b")) is not None
-    assert layouts.known(1, ("a_0", "b")) is None
-    assert layouts.known(2, ("a_999", "b")) is None
+    assert layouts.known(1, ("a_999", "b"), NOW) is not None
+    assert layouts.known(1, ("a_0", "b"), NOW) is None
+    assert layouts.known(2, ("a_999", "b"), NOW) is None
 
 
 def test_a_host_that_sends_a_few_lists_in_turn_has_each_checked_once() -> None:
     layouts = Layouts()
     lists = [tuple(f"s_{number}_{which}" for number in range(3)) for which in range(LAYOUTS_PER_HOST)]
-    learnt = [layouts.learn(1, sent) for sent in lists]
+    learnt = [layouts.learn(1, sent, NOW) for sent in lists]
     for _ in range(3):
-        assert [layouts.known(1, sent) for sent in lists] == learnt
+        assert [layouts.known(1, sent, NOW) for sent in lists] == learnt
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

@@ -1,0 +1,74 @@
+"""A host whose list of series changes all the time: what it may cost, and what is kept of it."""
+
+from __future__ import annotations
+
+from collector.ingest.layouts import CUTS_MAX, HOUR_MS, NEW_BYTES_PER_HOUR, Layout, Layouts
+from tests.collector.stores.builders import NOW, TICK
+
+SERIES = 2_000
+STAYS = ("cpu_used_pct", "load1")
+
+
+def churning(number: int) -> tuple[str, ...]:
+    """A list of which all but two names are new."""
+    return (*STAYS, *(f"requests_{number:06}_{series:04}" for series in range(SERIES - len(STAYS))))
+
+
+def learnt(layouts: Layouts, batches: range, host: int = 1) -> list[Layout]:
+    return [layouts.learn(host, churning(number), NOW + number * TICK) for number in batches]
+
+
+def test_of_a_host_whose_list_is_new_in_every_batch_what_stays_is_kept_and_it_is_flagged() -> None:
+    found = learnt(Layouts(), range(300))
+    whole = [layout for layout in found if not layout.flags]
+    assert 10 < len(whole) < NEW_BYTES_PER_HOUR / (SERIES * 15)
+    assert found[: len(whole)] == whole
+    cut = found[len(whole) :]
+    assert {layout.flags for layout in cut} == {("churn",)}
+    assert {layout.kept for layout in cut} == {STAYS}, "one more row in the store, however long it goes on"
+
+
+def test_the_values_of_what_stays_go_with_their_names() -> None:
+    layouts = Layouts()
+    learnt(layouts, range(100))
+    layout = layouts.learn(1, ("b_new", "load1", "a_new", "cpu_used_pct"), NOW)
+    assert layout.order is not None
+    assert (layout.kept, layout.order.tolist()) == (STAYS, [3, 1])
+
+
+def test_what_is_kept_becomes_less_a_few_times_and_then_nothing_until_the_next_hour() -> None:
+    layouts, every = Layouts(), tuple(f"s_{number:02}" for number in range(30))
+
+    def push(number: int, names: tuple[str, ...]) -> Layout:
+        rest = churning(number)[len(STAYS) :]
+        return layouts.learn(1, (*names, *rest), NOW + number)
+
+    for number in range(100):
+        push(number, every)
+    kept = [len(push(100 + gone, every[gone:]).kept) for gone in range(1, 20)]
+    assert kept == [30 - gone for gone in range(1, CUTS_MAX + 1)] + [0] * (19 - CUTS_MAX)
+
+
+def test_with_the_next_hour_all_of_it_is_kept_again() -> None:
+    layouts = Layouts()
+    [*_, last] = learnt(layouts, range(300))
+    assert last.flags == ("churn",)
+    assert last.until is not None
+    assert layouts.known(1, last.sent, last.until - 1) is last
+    assert layouts.known(1, last.sent, last.until) is None
+    again = layouts.learn(1, last.sent, last.until)
+    assert (again.flags, len(again.kept)) == ((), SERIES)
+    assert layouts.known(1, last.sent, last.until + HOUR_MS) is again
+
+
+def test_one_host_is_no_burden_to_another_and_a_list_that_others_send_costs_it_nothing() -> None:
+    layouts = Layouts()
+    learnt(layouts, range(300))
+    assert not layouts.learn(2, churning(1_000), NOW).flags
+    assert not layouts.learn(1, churning(1_000), NOW).flags
+
+
+def test_hosts_that_send_a_few_new_lists_now_and_then_are_left_alone() -> None:
+    layouts = Layouts()
+    lists = [tuple(f"container_{number}_{series}" for series in range(70)) for number in range(60)]
+    assert not any(layouts.learn(1, sent, NOW + at * TICK).flags for at, sent in enumerate(lists))

@@ -42,6 +42,10 @@ class ConfigWanted(Query, frozen=True, kw_only=True):
 
 
 class Runtime(Protocol):
+    """`held` is what was taken up last; what is written by now may have a mistake in it."""
+
+    @property
+    def held(self) -> Loaded: ...
     def load(self) -> Loaded: ...
     async def change(self, wanted: Mapping[str, Any], by: str, /) -> dict[str, tuple[Any, Any]]: ...
 
@@ -77,19 +81,26 @@ class Config:
         return ConfigView(wanted, flat(loaded))
 
     async def put(self, who: Who, asked: Query, changes: dict[str, Any], request: web.Request) -> ConfigView:
-        try:
-            done = await self._runtime.change(changes, who.name)
-        except SettingError as error:
-            raise Refusal(STATUS_OF[error.code], error.code, str(error)) from None
-        except ConfigError as mistake:
-            raise Refusal(422, "invalid", str(mistake)) from None
-        before = {key: was for key, (was, _) in done.items()}
-        after = {key: becomes for key, (_, becomes) in done.items()}
-        await self._audit(who, "config.update", before=before, after=after, request=request)
+        await changing(self._runtime, self._audit, changes, who, request)
         return await self.get(who, ConfigWanted(), None)
 
     async def export(self, who: Who, asked: Query, body: None) -> Text:
         return Text(as_file(_held(self._runtime.load)), "application/yaml")
+
+
+async def changing(
+    runtime: Runtime, audit: Audited, changes: Mapping[str, Any], who: Who, request: web.Request
+) -> None:
+    """Set what is to be set, and note it in the trail. Refusal, with nothing changed."""
+    try:
+        done = await runtime.change(changes, who.name)
+    except SettingError as error:
+        raise Refusal(STATUS_OF[error.code], error.code, str(error)) from None
+    except ConfigError as mistake:
+        raise Refusal(422, "invalid", str(mistake)) from None
+    before = {key: was for key, (was, _) in done.items()}
+    after = {key: becomes for key, (_, becomes) in done.items()}
+    await audit(who, "config.update", before=before, after=after, request=request)
 
 
 def _held(load: Callable[[], Loaded]) -> Loaded:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from collector.advice import Refused
 from collector.api.alerts import Alerts
 from collector.api.config import Config
 from collector.api.described import Described
@@ -17,16 +18,23 @@ from collector.api.incidents import Incidents
 from collector.api.logins import Logins
 from collector.api.metrics import Metrics
 from collector.api.notices import Notices
+from collector.api.optimizing import Optimizing
 from collector.api.people import People
 from collector.api.performance import Performance
 from collector.api.responses import ResponseTimes
 from collector.api.router import Router
 from collector.api.rules import Rules
+from collector.api.scalability import Scalability
+from collector.api.scalability.layers import Layers
+from collector.api.scalability.simulating import Simulating
 from collector.api.services import Services
 from collector.api.silences import Silences
 from collector.api.sla import Sla
+from collector.app.advice import Counsel
 from collector.config import CollectorConfig
+from collector.config.thresholds import Thresholds
 from collector.promises import NotPossible
+from rules.capacity.slope import Numbers, Times
 
 if TYPE_CHECKING:
     from collector.app.parts import Parts
@@ -36,29 +44,66 @@ def api(
     parts: Parts, config: CollectorConfig, registry: CollectorRegistry, now_ms: Callable[[], int]
 ) -> Router:
     """Every door there is, served."""
+    doors = [
+        *_what_is_seen(parts, config, registry, now_ms),
+        *_what_is_promised_and_advised(parts, now_ms),
+        *_who_may_what(parts, config, now_ms),
+    ]
+    return Router([*doors, *Described(doors).doors()], parts.kept, registry=registry)
+
+
+def _what_is_seen(
+    parts: Parts, config: CollectorConfig, registry: CollectorRegistry, now_ms: Callable[[], int]
+) -> list[AnyDoor]:
+    store, act = parts.store, parts.evaluator.act
     metrics = Metrics(
         parts.ticks,
-        parts.store.samples,
+        store.samples,
         now_ms=now_ms,
         registry=registry,
         late_ms_max=round(config.late_s_max * 1000),
     )
-    roles = {name: parts.access.roles.permissions(name) for name in parts.access.roles.names}
-    doors: list[AnyDoor] = [
-        *Fleet(parts.store, parts.inquiries.sample_now, now_ms).doors(),
-        *Hosts(parts.store, now_ms).doors(),
-        *Alerts(parts.store, parts.evaluator.act).doors(),
-        *Incidents(parts.store, parts.evaluator.act).doors(),
-        *ResponseTimes(parts.store, now_ms).doors(),
+    return [
+        *Fleet(store, parts.inquiries.sample_now, now_ms).doors(),
+        *Hosts(store, now_ms).doors(),
+        *Alerts(store, act).doors(),
+        *Incidents(store, act).doors(),
+        *ResponseTimes(store, now_ms).doors(),
         *metrics.doors(),
-        *Rules(parts.runtime.load, lambda: parts.evaluator.watch, parts.store.samples).doors(),
-        *Notices(parts.store, [options.name for options in config.channels]).doors(),
-        *Silences(parts.policies, parts.access.audit.record, now_ms).doors(),
-        *Services(parts.promised.services, NotPossible, parts.access.audit.record, now_ms).doors(),
-        *Sla(parts.promised.accounts, lambda: parts.runtime.held.config.thresholds, now_ms).doors(),
-        *Config(parts.runtime, parts.access.audit.record).doors(),
-        *People(parts.access.desk, parts.access.audit, roles).doors(),
-        *Logins(parts.access.own).doors(),
-        *Performance(parts.store, parts.ticks, parts.kept, now_ms).doors(),
     ]
-    return Router([*doors, *Described(doors).doors()], parts.kept, registry=registry)
+
+
+def _what_is_promised_and_advised(parts: Parts, now_ms: Callable[[], int]) -> list[AnyDoor]:
+    store, runtime, advisor, audit = parts.store, parts.runtime, parts.advisor, parts.access.audit.record
+    services, reports = parts.promised.services, parts.capacity.reports
+    performance = Performance(store, parts.ticks, parts.kept, now_ms)
+
+    def thresholds() -> Thresholds:
+        return runtime.held.config.thresholds
+
+    async def load(service: str, end: int, past_ms: int, step_ms: int) -> tuple[Times, Numbers]:
+        return await Counsel(store, runtime.held, now_ms).load(service, end, past_ms, step_ms)
+
+    return [
+        *Services(services, NotPossible, audit, now_ms).doors(),
+        *Sla(parts.promised.accounts, thresholds, now_ms).doors(),
+        *performance.doors(),
+        *Optimizing(performance, store, reports, thresholds).doors(),
+        *Scalability(advisor, Refused, reports, runtime, audit).doors(),
+        *Simulating(advisor, load, now_ms).doors(),
+        *Layers(store, advisor, services, performance).doors(),
+    ]
+
+
+def _who_may_what(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> list[AnyDoor]:
+    """Who is told, what holds, and who may do what."""
+    access, runtime = parts.access, parts.runtime
+    roles = {name: access.roles.permissions(name) for name in access.roles.names}
+    return [
+        *Rules(runtime.load, lambda: parts.evaluator.watch, parts.store.samples).doors(),
+        *Notices(parts.store, [options.name for options in config.channels]).doors(),
+        *Silences(parts.policies, access.audit.record, now_ms).doors(),
+        *Config(runtime, access.audit.record).doors(),
+        *People(access.desk, access.audit, roles).doors(),
+        *Logins(access.own).doors(),
+    ]

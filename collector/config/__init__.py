@@ -35,7 +35,7 @@ from collector.config.policy import see_that_it_is_sound
 from collector.config.rulefiles import PACKS, WrittenRule, find_rules, read_rules, rules_in
 from collector.config.scaling import POLICIES_MAX, ScalingOptions, refuse_one_service_twice
 from collector.config.services import refuse_services_that_do_not_fit
-from collector.config.thresholds import Thresholds, with_limits
+from collector.config.thresholds import Thresholds, with_gates, with_limits
 from collector.config.tls import TlsOptions
 from rules.capacity.report import CapacityOptions
 from rules.engine import Rule
@@ -191,6 +191,8 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
 def loaded_of(section: Node, folder: Path) -> Loaded:
     """The config that the section `collector:` of a file in `folder` makes. Raises ConfigError."""
     config = convert(section, CollectorConfig, kinds={ChannelOptions: KindSet(discover(collector.channels))})
+    scaling = with_gates(config.scaling, section.get("scaling"), config.thresholds)
+    config = replace(config, scaling=scaling)
     definitions = read_definitions(section.get("checks")) if config.checks else []
     loaded = Loaded(config, folder, section, definitions)
     _refuse_bad_addresses(loaded)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from agent.options import Node
+from collector.config.scaling import ScalingOptions
 from rules.engine import Rule
 from rules.kinds._limits import LimitRule
 from rules.model import Severity
+from rules.scaling.model import CPU, LATENCY, MEMORY, Gates
 
 Percent = Annotated[float, Meta(gt=0, le=100)]
 Milliseconds = Annotated[float, Meta(gt=0, le=3_600_000)]
@@ -35,6 +39,11 @@ class Thresholds(Struct, kw_only=True, frozen=True):
     response_time_critical: and from this on they are critical
     uptime_target_pct: how much of the time services are to be up, in the view of the whole fleet
     response_time_target: how quickly they are to answer, in the same view
+    scale_up_cpu_pct: above this a service with no gates of its own gets more instances
+    scale_up_memory_pct: or above this
+    scale_up_response_time: or when its answers take longer than this
+    scale_down_cpu_pct: below this, and
+    scale_down_memory_pct: below this, it gets fewer
     """
 
     cpu_warning_pct: Percent = 80
@@ -45,6 +54,11 @@ class Thresholds(Struct, kw_only=True, frozen=True):
     response_time_critical_ms: Milliseconds = 5_000
     uptime_target_pct: Percent = 99.99
     response_time_target_ms: Milliseconds = 100
+    scale_up_cpu_pct: Percent = 80
+    scale_up_memory_pct: Percent = 80
+    scale_up_response_time_ms: Milliseconds = 1_000
+    scale_down_cpu_pct: Percent = 30
+    scale_down_memory_pct: Percent = 30
 
     def __post_init__(self) -> None:
         for subject, unit in (("cpu", "pct"), ("memory", "pct"), ("response_time", "ms")):
@@ -54,6 +68,20 @@ class Thresholds(Struct, kw_only=True, frozen=True):
                     f"the warning of {subject} has to lie below what is critical: "
                     f"{limits['warning']:g} is not less than {limits['critical']:g}"
                 )
+
+        _ = self.gates
+
+    @property
+    def gates(self) -> Gates:
+        """What must be so before a service gets more or fewer instances. ValueError when that makes no sense."""
+        return Gates(
+            up={
+                CPU: self.scale_up_cpu_pct,
+                MEMORY: self.scale_up_memory_pct,
+                LATENCY: self.scale_up_response_time_ms,
+            },
+            down={CPU: self.scale_down_cpu_pct, MEMORY: self.scale_down_memory_pct},
+        )
 
     def limits(self, rule: str) -> dict[Severity, float] | None:
         """Those of one of the packs' rules; None for a rule that has none from here."""
@@ -67,6 +95,16 @@ class Thresholds(Struct, kw_only=True, frozen=True):
             "warning": getattr(self, f"{subject}_warning_{unit}"),
             "critical": getattr(self, f"{subject}_critical_{unit}"),
         }
+
+
+def with_gates(scaling: Sequence[ScalingOptions], node: Node, thresholds: Thresholds) -> list[ScalingOptions]:
+    """Ways of scaling with the gates that are set for all, where they have none of their own. `node` is the list that
+    they were read from."""
+    entries = node.items() if scaling else []
+    return [
+        options if "gates" in entry.entries() else replace(options, gates=thresholds.gates)
+        for options, entry in zip(scaling, entries, strict=True)
+    ]
 
 
 def with_limits(rule: Rule, thresholds: Thresholds) -> Rule:

@@ -109,9 +109,10 @@ class House:
     def parts(self) -> Parts:
         return self.collector._parts
 
-    async def enrol(self, name: str, **labels: str) -> Agent:
+    async def enrol(self, name: str, *, ago_s: int = 0, **labels: str) -> Agent:
         token, sha256 = new_token()
-        host = await self.parts.store.hosts.enrol(name, labels, token.id, sha256, time.time_ns() // 1_000_000)
+        at = time.time_ns() // 1_000_000 - ago_s * 1_000
+        host = await self.parts.store.hosts.enrol(name, labels, token.id, sha256, at)
         self.parts.kept.clear()
         return Agent(self, host.id, token)
 

@@ -1,0 +1,184 @@
+"""Scaling: what each service should have and why, by which limits, and letting it be done without asking."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Protocol
+
+from aiohttp import web
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from collector.api.config import Runtime, changing
+from collector.api.doors import AnyDoor, Body, Door, Query, Refusal, missing
+from collector.api.scalability.views import (
+    NO_POLICY,
+    Analysis,
+    ScalingConfig,
+    ScalingThresholds,
+    Standing,
+    advice_view,
+    host_room,
+    scaling_view,
+    thresholds_view,
+    urgent_first,
+)
+from collector.config.thresholds import Milliseconds, Percent
+from collector.who import Who
+from rules.capacity.report import HostReport
+
+HOSTS_SHOWN_MAX = 100
+STATUS_OF = {"not_found": 404, "no_hook": 409}
+KEYS = {
+    "cpu_up_pct": "thresholds.scale_up_cpu_pct",
+    "memory_up_pct": "thresholds.scale_up_memory_pct",
+    "response_time_up_ms": "thresholds.scale_up_response_time",
+    "cpu_down_pct": "thresholds.scale_down_cpu_pct",
+    "memory_down_pct": "thresholds.scale_down_memory_pct",
+}
+Audited = Callable[..., Awaitable[None]]
+ServiceName = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class ScalingAsked(Query, frozen=True, kw_only=True):
+    """Of what.
+
+    service: only that one
+    """
+
+    service: ServiceName | None = None
+
+
+class NewThresholds(Body, frozen=True, kw_only=True):
+    """What is left out stays as it is; null goes back to what is usual."""
+
+    cpu_up_pct: Percent | UnsetType | None = UNSET
+    memory_up_pct: Percent | UnsetType | None = UNSET
+    response_time_up_ms: Milliseconds | UnsetType | None = UNSET
+    cpu_down_pct: Percent | UnsetType | None = UNSET
+    memory_down_pct: Percent | UnsetType | None = UNSET
+
+
+class AutoScaling(Body, frozen=True, kw_only=True):
+    """For one service, or without `service` for all that have a hook."""
+
+    enabled: bool
+    service: ServiceName | None = None
+
+
+class Switched(Struct, frozen=True):
+    """What became of it: `why` says why a service is not scaled by itself though that was wanted."""
+
+    service: str
+    auto: bool
+    why: str
+
+
+class SwitchedAll(Struct, frozen=True):
+    services: list[Switched]
+    why: str
+
+
+class Advisor(Protocol):
+    @property
+    def services(self) -> list[str]: ...
+    def standing(self, service: str) -> Standing | None: ...
+    async def switch(self, service: str, on: bool, by: str) -> Standing: ...
+
+
+class Scalability:
+    """`refused` is what `advisor` raises when something cannot be done; it has a `code`. `reports` are of each host
+    that was looked at."""
+
+    def __init__(
+        self,
+        advisor: Advisor,
+        refused: type[Exception],
+        reports: Callable[[], Sequence[HostReport]],
+        runtime: Runtime,
+        audit: Audited,
+    ) -> None:
+        self._advisor, self._refused, self._reports = advisor, refused, reports
+        self._runtime, self._audit = runtime, audit
+
+    def doors(self) -> list[AnyDoor]:
+        return [
+            Door(
+                method="GET", path="/scalability/analyze", handler=self.analyze, needs="monitoring.read",
+                summary="What services should have, what fills up, which hosts are of the wrong size",
+                query=ScalingAsked, answer=Analysis,
+            ),
+            Door(
+                method="GET", path="/scalability/config", handler=self.config, needs="monitoring.read",
+                summary="How services are scaled: instances now and at most, targets, limits",
+                query=ScalingAsked, answer=ScalingConfig,
+            ),
+            Door(
+                method="POST", path="/scalability/auto-scaling", handler=self.auto,
+                needs="monitoring.config.update", summary="Have the hooks of services run without asking, or no more",
+                body=AutoScaling, answer=SwitchedAll, refusals=(404, 409), with_request=True,
+            ),
+            Door(
+                method="PUT", path="/scalability/thresholds", handler=self.thresholds,
+                needs="monitoring.config.update", summary="From which use on instances are added or taken away",
+                body=NewThresholds, answer=ScalingThresholds, refusals=(409,), with_request=True,
+            ),
+        ]  # fmt: skip
+
+    async def analyze(self, who: Who, asked: ScalingAsked, body: None) -> Analysis:
+        services = [advice_view(name, standing) for name, standing in self._standings(asked.service)]
+        rooms = sorted(map(host_room, self._reports()), key=urgent_first)
+        why = [] if services else [NO_POLICY]
+        if not rooms:
+            why.append("no host was looked at yet; that is done once an hour, the first time within a minute")
+        return Analysis(services, rooms[:HOSTS_SHOWN_MAX], "; ".join(why))
+
+    async def config(self, who: Who, asked: ScalingAsked, body: None) -> ScalingConfig:
+        services = [scaling_view(name, standing) for name, standing in self._standings(asked.service)]
+        thresholds = thresholds_view(self._runtime.held.config.thresholds)
+        return ScalingConfig(services, thresholds, "" if services else NO_POLICY)
+
+    def _standings(self, service: str | None) -> list[tuple[str, Standing]]:
+        names = self._advisor.services if service is None else [service]
+        found = [(name, standing) for name in names if (standing := self._advisor.standing(name))]
+        if service is not None and not found:
+            raise missing("scaling policy of a service", service)
+        return found
+
+    async def auto(self, who: Who, asked: Query, wanted: AutoScaling, request: web.Request) -> SwitchedAll:
+        if wanted.service is not None:
+            switched = [await self._switch(who, wanted.service, wanted.enabled, request)]
+            return SwitchedAll(switched, "")
+        switched = []
+        for name in self._advisor.services:
+            try:
+                switched.append(await self._switch(who, name, wanted.enabled, request))
+            except Refusal as refusal:
+                switched.append(Switched(name, False, str(refusal)))
+        return SwitchedAll(switched, "" if switched else NO_POLICY)
+
+    async def _switch(self, who: Who, service: str, on: bool, request: web.Request) -> Switched:
+        standing = self._advisor.standing(service)
+        try:
+            after = await self._advisor.switch(service, on, who.name)
+        except self._refused as refused:
+            code = str(getattr(refused, "code", "refused"))
+            raise Refusal(STATUS_OF.get(code, 409), code, str(refused)) from None
+        before = {"service": service, "auto": standing is not None and standing.auto}
+        await self._audit(
+            who, "scaling.auto", before=before, after={**before, "auto": after.auto}, request=request
+        )
+        return Switched(service, after.auto, "")
+
+    async def thresholds(
+        self, who: Who, asked: Query, new: NewThresholds, request: web.Request
+    ) -> ScalingThresholds:
+        changes: dict[str, Any] = {}
+        for name, key in KEYS.items():
+            value = getattr(new, name)
+            if value is not UNSET:
+                in_ms = name.endswith("_ms") and value is not None
+                changes[key] = f"{value:.15g}ms" if in_ms else value
+        if not changes:
+            raise Refusal(422, "invalid", "nothing is to be different; say what, such as cpu_up_pct")
+        await changing(self._runtime, self._audit, changes, who, request)
+        return thresholds_view(self._runtime.held.config.thresholds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,11 @@ def test_a_mistake_says_where_and_what(tmp_path: Path, services: str, said: str)
         loaded(tmp_path, services)
     assert said in str(refused.value)
     assert "collector.yaml:" in str(refused.value)
+
+
+def test_what_the_page_about_promises_shows_is_taken(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "sla.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    file = tmp_path / "collector.yaml"
+    file.write_text(example)
+    assert [service.name for service in load(file, {}).config.services] == ["shop", "database"]

@@ -6,6 +6,7 @@ where users and tokens are looked after, the log-in, sessions, grants, and the a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from aiohttp import web
@@ -27,6 +28,7 @@ from collector.access.roles import Roles
 from collector.access.sessions import Sessions
 from collector.access.setup import Setup
 from collector.access.whence import Proxies
+from collector.store import StoreError
 from collector.store.people import People
 from collector.who import LOCAL
 
@@ -74,8 +76,8 @@ class Access:
             refresh_ms=terms.refresh_token_ms,
         )
         self.setup = Setup(people, self.passwords, self.audit, now_ms)
-        api_tokens = ApiTokens(people, now_ms, local=(number, sha256, LOCAL))
-        self.callers = Callers(people, roles, self.sessions, self.grants, api_tokens, self.setup, now_ms)
+        self.api_tokens = ApiTokens(people, now_ms, local=(number, sha256, LOCAL))
+        self.callers = Callers(people, roles, self.sessions, self.grants, self.api_tokens, self.setup, now_ms)
         self.logins = Logins(people, self.passwords, self.audit, monotonic=monotonic, registry=registry)
         self.desk = Desk(
             people,
@@ -84,7 +86,7 @@ class Access:
             self.audit,
             now_ms,
             user_changed=self.callers.changed,
-            token_changed=api_tokens.changed,
+            token_changed=self.api_tokens.changed,
         )
         self.own = Own(
             people,
@@ -120,9 +122,19 @@ class Access:
         app.middlewares.append(gate.middleware)
         app.on_response_prepare.append(add_headers)
 
+    async def note_seen(self) -> None:
+        """Write down who was here since the last time: in one piece now and then, as each by itself would have pushes
+        wait behind it. StoreError, and then a part of it may stay unknown."""
+        sessions, api_tokens = self.sessions.take_seen(), self.api_tokens.take_used()
+        if sessions or api_tokens:
+            await self.people.note_seen(sessions, api_tokens)
+
     async def forget_ended(self) -> None:
         """To be done now and then. StoreError."""
         await self.people.forget_ended(self._now_ms())
 
     async def close(self) -> None:
+        """Raises nothing: who was here last is not worth an end that fails."""
+        with contextlib.suppress(StoreError):
+            await self.note_seen()
         await self.passwords.close()

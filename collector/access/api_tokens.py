@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import re
 import secrets
 import string
 from collections.abc import Callable
 
 from collector.access.known import Known
-from collector.store import StoreError
 from collector.store.people import ApiToken, People
 from collector.who import PERMISSIONS, Refusal, Who
 
@@ -20,9 +18,6 @@ ID_ALPHABET = string.ascii_lowercase + string.digits
 SECRET_ALPHABET = string.ascii_letters + string.digits
 PREFIX = "wk_api_"
 _FORM = re.compile(r"wk_api_([a-z0-9]{12})_([A-Za-z0-9]{40})")
-USED_EVERY_MS = 60_000
-
-log = logging.getLogger(__name__)
 
 
 def new_api_token() -> tuple[str, str, bytes]:
@@ -39,8 +34,9 @@ class ApiTokens:
     def __init__(
         self, people: People, now_ms: Callable[[], int], *, local: tuple[str, bytes, Who] | None = None
     ) -> None:
-        self._people, self._now_ms, self._local = people, now_ms, local
+        self._now_ms, self._local = now_ms, local
         self._known: Known[str, ApiToken] = Known(people.api_token, now_ms)
+        self._used: dict[str, int] = {}
 
     async def who(self, text: str) -> Who:
         """Refusal when it does not hold; StoreError."""
@@ -59,7 +55,7 @@ class ApiTokens:
             raise _wrong("it was revoked")
         if token.expires_at is not None and self._now_ms() >= token.expires_at:
             raise _wrong("it has expired")
-        await self._used(token)
+        self._used[token.id] = self._now_ms()
         # One that a later version gave and this one does not know is none.
         permissions = frozenset(one for one in PERMISSIONS if one in token.permissions)
         return Who(f"token:{token.name}", "token", permissions)
@@ -74,16 +70,10 @@ class ApiTokens:
     def changed(self, number: str) -> None:
         self._known.forget(number)
 
-    async def _used(self, token: ApiToken) -> None:
-        """Noted once a minute; that it cannot be noted keeps nobody out."""
-        now = self._now_ms()
-        if token.used_at is not None and now - token.used_at < USED_EVERY_MS:
-            return
-        try:
-            await self._people.api_token_used(token.id, now)
-        except StoreError as error:
-            log.warning("When token %s was used last is not noted: %s", token.name, error)
-        self._known.forget(token.id)
+    def take_used(self) -> dict[str, int]:
+        """When each was used last of those used since this was asked before."""
+        used, self._used = self._used, {}
+        return used
 
 
 def _wrong(why: str) -> Refusal:

@@ -17,7 +17,9 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 def see_that_no_other_site_sent_it(request: web.Request) -> None:
     """By what browsers say about that, for whoever is no browser says nothing and is led by no other site. Refusal."""
     site = request.headers.get("Sec-Fetch-Site")
-    if site not in (None, "same-origin", "none"):
+    if site in ("same-origin", "none"):
+        return  # no script can say that, and unlike the origin it holds behind a proxy that says another Host
+    if site is not None:
         raise _forged()
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("Host", "").lower():

@@ -14,6 +14,8 @@ from collector.store.people import People, User
 from collector.who import Refusal, Whence
 
 NAME_LETTERS_MAX = 100
+NOTED_EVERY_S = 60.0
+"""The trail is never shortened: strangers must not be able to fill it."""
 
 
 class Logins:
@@ -31,6 +33,7 @@ class Logins:
         self._people, self._passwords, self._audit = people, passwords, audit
         self._monotonic = monotonic
         self.guessing = Guessing()
+        self._noted_s = -NOTED_EVERY_S
         self._tries = Counter(
             "watchkeeper_logins", "Tries to log in, by what came of them", ["result"], registry=registry
         )
@@ -56,7 +59,10 @@ class Logins:
 
     async def _was_wrong(self, name: str, whence: Whence) -> None:
         self._tries.labels("wrong").inc()
-        if self.guessing.was_wrong(name, whence.network, self._monotonic()):
+        now_s = self._monotonic()
+        began = self.guessing.was_wrong(name, whence.network, now_s)
+        if began and now_s - self._noted_s >= NOTED_EVERY_S:
+            self._noted_s = now_s
             await self._audit.record(
                 "nobody", "login.guessing", after={"name": name, "address": whence.address}
             )

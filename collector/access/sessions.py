@@ -13,7 +13,6 @@ from collector.access.known import Known
 from collector.store.people import People, Session, User
 from collector.who import Whence
 
-SEEN_EVERY_MS = 60_000
 BROWSER_LETTERS_MAX = 200
 _ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -25,6 +24,7 @@ class Sessions:
         self._people, self._now_ms = people, now_ms
         self._idle_ms, self._life_ms = idle_ms, life_ms
         self._known: Known[bytes, Session] = Known(people.session, now_ms)
+        self._seen: dict[bytes, int] = {}
 
     @property
     def life_s(self) -> int:
@@ -52,12 +52,17 @@ class Sessions:
             return None
         key = _sha256(number)
         session, now = await self._known.get(key), self._now_ms()
-        if session is None or now >= session.expires_at or now - session.seen_at >= self._idle_ms:
+        if session is None or now >= session.expires_at:
             return None
-        if now - session.seen_at >= min(SEEN_EVERY_MS, self._idle_ms // 10):
-            await self._people.session_seen(key, now)
-            self._known.forget(key)
+        if now - max(session.seen_at, self._seen.get(key, 0)) >= self._idle_ms:
+            return None
+        self._seen[key] = now
         return session
+
+    def take_seen(self) -> dict[bytes, int]:
+        """When each was seen last of those seen since this was asked before."""
+        seen, self._seen = self._seen, {}
+        return seen
 
     def is_known(self, number: str) -> bool:
         return self._known.has(_sha256(number))

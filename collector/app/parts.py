@@ -53,6 +53,7 @@ from rules.model import Notice, Outcome
 DRAIN_S = 5.0
 TICK_S = 1
 CERTIFICATE, CERTIFICATE_S = "certificate", 10
+SEEN_S = 30
 SEAL_S, FORGET_S, HOSTS_S = 5, 60, 2
 TELL_S = 10
 
@@ -203,6 +204,7 @@ class Parts:
             rounds.start("heartbeat", self._beat_every_s, self._heartbeat.beat)
         rounds.start("attendance", NOTE_S, self.attendance.note)
         rounds.start("sessions", FORGET_S, self.access.forget_ended)
+        rounds.start("seen", SEEN_S, self.access.note_seen)
         rounds.start("ephemeral", LOOK_S, self.ephemeral.look)
         rounds.start("promises", ROUND_S, self.promised.round)
         rounds.soon("promises")

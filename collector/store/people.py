@@ -6,6 +6,7 @@ the first user, whose turn it is to refresh, and that there is always an owner l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -62,7 +63,7 @@ class Grant(Struct, frozen=True):
 
 
 class ApiToken(Struct, frozen=True):
-    """A program with rights of its own. `used_at` is right to a minute or so."""
+    """A program with rights of its own. `used_at` is right to half a minute or so."""
 
     id: str
     name: str
@@ -147,8 +148,6 @@ class People(Protocol):
         """The one seen last first."""
         ...
 
-    async def session_seen(self, id_sha256: bytes, now: int) -> None: ...
-
     async def end_session(self, id_sha256: bytes) -> bool:
         """False when there is none."""
         ...
@@ -184,10 +183,14 @@ class People(Protocol):
         """StoreError when there are API_TOKENS_MAX already that are not revoked."""
         ...
 
-    async def api_token_used(self, token: str, now: int) -> None: ...
-
     async def revoke_api_token(self, token: str, now: int) -> bool:
         """False when there is none, or it is revoked already."""
+        ...
+
+    # --- when they were here ---
+
+    async def note_seen(self, sessions: Mapping[bytes, int], api_tokens: Mapping[str, int]) -> None:
+        """When each of these was seen last, all at once; those that are gone meanwhile are passed over."""
         ...
 
     # --- the trail ---

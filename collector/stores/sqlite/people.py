@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -142,6 +142,8 @@ REVOKE_GRANT = "UPDATE grants SET revoked_at = ? WHERE id = ? AND revoked_at IS 
 ALL_API_TOKENS = f"SELECT {API_TOKENS.names} FROM api_tokens ORDER BY created_at DESC, id LIMIT {LIST_MAX}"
 API_TOKEN = f"SELECT {API_TOKENS.names} FROM api_tokens WHERE id = ?"
 API_TOKENS_HELD = "SELECT count(*) FROM api_tokens WHERE revoked_at IS NULL"
+SEEN = "UPDATE sessions SET seen_at = ? WHERE id_sha256 = ?"
+USED = "UPDATE api_tokens SET used_at = ? WHERE id = ?"
 REVOKE_API_TOKEN = "UPDATE api_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"  # noqa: S105 - a statement
 RECORD = f"""
     INSERT INTO audit (at, who, what, before, after, address, request_id)
@@ -252,9 +254,6 @@ class SqlitePeople:
     async def sessions(self, user: int) -> list[Session]:
         return await self._all(SESSIONS, SESSIONS_OF, user)
 
-    async def session_seen(self, id_sha256: bytes, now: int) -> None:
-        await self._changes("UPDATE sessions SET seen_at = ? WHERE id_sha256 = ?", now, id_sha256)
-
     async def end_session(self, id_sha256: bytes) -> bool:
         return await self._changes("DELETE FROM sessions WHERE id_sha256 = ?", id_sha256) == 1
 
@@ -298,11 +297,17 @@ class SqlitePeople:
 
         await self._writer.write(job)
 
-    async def api_token_used(self, token: str, now: int) -> None:
-        await self._changes("UPDATE api_tokens SET used_at = ? WHERE id = ?", now, token)
-
     async def revoke_api_token(self, token: str, now: int) -> bool:
         return await self._changes(REVOKE_API_TOKEN, now, token) == 1
+
+    # --- when they were here ---
+
+    async def note_seen(self, sessions: Mapping[bytes, int], api_tokens: Mapping[str, int]) -> None:
+        def job(connection: sqlite3.Connection) -> None:
+            connection.executemany(SEEN, [(at, session) for session, at in sessions.items()])
+            connection.executemany(USED, [(at, token) for token, at in api_tokens.items()])
+
+        await self._writer.write(job)
 
     # --- the trail ---
 

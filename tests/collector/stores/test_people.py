@@ -140,7 +140,7 @@ async def test_a_session_is_kept_seen_and_ended(store: Store) -> None:
     await store.people.begin_session(session(ada))
     assert await store.people.session(b"s1") == session(ada)
     assert await store.people.session(b"s2") is None
-    await store.people.session_seen(b"s1", NOW + 7)
+    await store.people.note_seen({b"s1": NOW + 7, b"gone": NOW}, {})
     assert await store.people.session(b"s1") == session(ada, seen_at=NOW + 7)
     assert await store.people.end_session(b"s1")
     assert not await store.people.end_session(b"s1")
@@ -212,7 +212,7 @@ async def test_an_api_token_is_kept_used_and_revoked(store: Store) -> None:
     await store.people.add_api_token(api_token("t2", expires_at=NOW + DAY))
     assert await store.people.api_token("t1") == api_token()
     assert {one.id for one in await store.people.api_tokens()} == {"t1", "t2"}
-    await store.people.api_token_used("t1", NOW + 5)
+    await store.people.note_seen({}, {"t1": NOW + 5, "gone": NOW})
     assert await store.people.revoke_api_token("t1", NOW + 9)
     assert not await store.people.revoke_api_token("t1", NOW + 10)
     assert await store.people.api_token("t1") == api_token(used_at=NOW + 5, revoked_at=NOW + 9)

@@ -38,7 +38,7 @@ class Links:
         return f"{self._base}/incidents" if notice.about else self._url(notice, "open")
 
     def actions(self, notice: Notice) -> tuple[Action, ...]:
-        """What can be done about what the notice says; nothing about what is over, or about several problems at once."""
+        """What can be done about what the notice says; nothing about what is over, or several problems at once."""
         if notice.reason == "resolved" or notice.about:
             return ()
         return tuple(Action(words, self._url(notice, deed)) for deed, words in WORDS.items())

@@ -51,9 +51,10 @@ class Telling:
         bundles = _bundles(asked)
         written: list[Notice] = []
         for one in asked:
-            for owed in one.leaving:
-                if (owed.channel, owed.bundle) not in bundles:
-                    written.append(self._write(one, owed, story))
+            alone = [owed for owed in one.leaving if (owed.channel, owed.bundle) not in bundles]
+            if alone:
+                said = story(one.incident)
+                written += [notices.write(said, owed, self._watch.instance) for owed in alone]
         for (channel, _), lines in bundles.items():
             stories = [(story(one.incident), owed) for one, owed in lines]
             for begin in range(0, len(stories), ABOUT_MAX):
@@ -73,9 +74,6 @@ class Telling:
             else:
                 asked.withheld.append(word)
         return asked
-
-    def _write(self, asked: _Asked, owed: Owed, story: Storyteller) -> Notice:
-        return notices.write(story(asked.incident), owed, self._watch.instance)
 
     def _note(self, asked: _Asked, bundles: Mapping[tuple[str, str], object]) -> None:
         """What the incident knows from now on, and when to look at it again."""

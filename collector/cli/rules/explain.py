@@ -9,16 +9,20 @@ from functools import partial
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from collector.cli import Commands, House, add_config
+from collector.cli.rules.whom import tells
 from collector.cli.tables import table
 from collector.config import WrittenRule, written_rules
+from collector.config.policy import policy_of
 from collector.store import Latest, Store, StoreError
 from rules import words
 from rules.engine import Key, Plan, Plans, Rule, has_window
 from rules.kinds import ArrivalRule, BatchRule
 from rules.memory import Memory, binding_labels
-from rules.model import Host, RuleState, State, Window
+from rules.model import ChannelView, Host, RuleState, Severity, State, Window
+from rules.policy import Policy
 from rules.windows import slid_over
 
 ROWS_MAX = 20_000
@@ -28,14 +32,15 @@ class Said(Struct, frozen=True):
     """What one rule says of one series, or of the host itself where `series` is empty.
 
     `value` is what is held against the limits: the newest sample, or what the rule makes of a while of them; None
-    where there is no answer, or too few samples to tell.
+    where there is no answer, or too few samples to tell. `tells` has for each severity the channels that would hear of
+    it at once, and `not_told` why others would not.
     """
 
     rule: str
     file: str
     line: int
     series: str
-    limits: dict[str, float]
+    limits: dict[Severity, float]
     limits_said: str
     for_s: float
     value: float | None
@@ -43,6 +48,8 @@ class Said(Struct, frozen=True):
     state: State
     since: int | None
     takes_the_place_of: str = ""
+    tells: dict[Severity, list[str]] = {}
+    not_told: list[str] = []
 
 
 class Explained(Struct, frozen=True):
@@ -78,9 +85,12 @@ def _explain(house: House, arguments: argparse.Namespace) -> int:
             latest = await _latest(store, arguments.host)
             states = (await store.remember(house.now_ms())).states
             windows = await _windows(store, [one.rule for one in written if one.rule.enabled], latest.host)
+            silences, planned = await store.policy.silences(), await store.policy.maintenance()
         finally:
             await store.close()
         found = explained(written, latest, [s for s in states if _host_of(s) == latest.host.subject], windows)
+        policy = policy_of(loaded.config, silences, planned)
+        found = _with_whom(found, written, latest.host, policy, loaded.config.channel_views, house.now_ms())
         print(as_json(found) if arguments.json else as_text(found))
         return 0
 
@@ -151,6 +161,27 @@ def explained(
     )
 
 
+def _with_whom(
+    found: Explained,
+    written: Sequence[WrittenRule],
+    host: Host,
+    policy: Policy,
+    channels: Sequence[ChannelView],
+    now: int,
+) -> Explained:
+    rules = {one.rule.name: one.rule for one in written}
+    says = []
+    for said in found.says:
+        told: dict[Severity, list[str]] = {}
+        sentences: list[str] = []
+        subject = host.series_subject(said.series) if said.series else host.subject
+        for severity in said.limits:
+            told[severity], why_not = tells(rules[said.rule], severity, host, subject, policy, channels, now)
+            sentences += why_not
+        says.append(replace(said, tells=told, not_told=list(dict.fromkeys(sentences))))
+    return replace(found, says=says)
+
+
 def _silence(
     about: Mapping[str, WrittenRule], host: Host, states: Mapping[tuple[str, str], RuleState]
 ) -> Iterator[Said]:
@@ -169,7 +200,7 @@ def _about_silence(written: WrittenRule, rule: ArrivalRule, host: Host, state: R
 def _about_series(
     written: WrittenRule, rule: BatchRule, name: str, value: float, state: RuleState | None
 ) -> Said:
-    limits: dict[str, float] = {}
+    limits: dict[Severity, float] = {}
     for severity in rule.severities:
         if (limit := rule.limit(severity)) is not None:
             limits[severity] = limit
@@ -182,7 +213,7 @@ def _about_series(
 def _said(
     written: WrittenRule,
     series: str,
-    limits: dict[str, float],
+    limits: dict[Severity, float],
     limits_said: str,
     value: float | None,
     value_said: str,
@@ -215,9 +246,10 @@ def as_text(found: Explained) -> str:
     labels = " ".join(f"{name}={value}" for name, value in sorted(found.labels.items()))
     lines = [f"{found.host}  {labels}".rstrip(), ""]
     rows = [(*_row(said), f"{said.file}:{said.line}") for said in found.says]
-    lines += table(("RULE", "LOOKS AT", "NOW", "LIMIT", "FOR", "STATE", "WRITTEN IN"), rows)
+    lines += table(("RULE", "LOOKS AT", "NOW", "LIMIT", "FOR", "STATE", "TELLS", "WRITTEN IN"), rows)
     replaced = {said.rule: said.takes_the_place_of for said in found.says if said.takes_the_place_of}
     lines += ["", *(f"{rule} takes the place of the rule in {place}" for rule, place in replaced.items())]
+    lines += dict.fromkeys(sentence for said in found.says for sentence in said.not_told)
     if found.idle:
         lines.append(f"About it, but it has no such series now: {', '.join(found.idle)}")
     if found.others:
@@ -236,4 +268,13 @@ def _row(said: Said) -> tuple[str, ...]:
         said.limits_said,
         words.duration(said.for_s * 1000) if said.for_s else "at once",
         state,
+        _whom(said),
     )
+
+
+def _whom(said: Said) -> str:
+    """Once where it is the same for all severities."""
+    told = {severity: ", ".join(channels) or "nobody" for severity, channels in said.tells.items()}
+    if len(set(told.values())) == 1:
+        return next(iter(told.values()))
+    return "; ".join(f"{severity}: {channels}" for severity, channels in told.items())

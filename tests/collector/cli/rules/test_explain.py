@@ -69,6 +69,30 @@ def test_a_person_reads_a_table(tmp_path: Path, state: Path, watchkeeper: Comman
     assert "About it, but it has no such series now: memory-high" in out
 
 
+ROUTES = """  channels: [{kind: log, name: mail}, {kind: log, name: phone, from_severity: critical}]
+  routes:
+    - {rules: [disk-*], channels: [phone]}
+    - {rules: [cpu-*], channels: ["*"]}
+  maintenance: [{name: inodes, when: "daily 00:00 to 24:00", rules: [host-absent]}]
+"""
+
+
+def test_it_says_whom_each_rule_would_tell_now(tmp_path: Path, state: Path, watchkeeper: Command) -> None:
+    house(tmp_path, state)
+    config = tmp_path / "collector.yaml"
+    config.write_text(config.read_text() + ROUTES)
+    found = json.loads(watchkeeper("rules", "explain", "web-1", "--json").out)
+    tells = {one["rule"]: one["tells"] for one in found["says"]}
+    assert tells["disk-full"] == {"warning": [], "critical": ["phone"]}
+    assert tells["cpu-high"] == {"warning": ["mail"]}
+    assert tells["host-absent"] == {"critical": []}
+    why = {one["rule"]: one["not_told"] for one in found["says"]}
+    assert (why["cpu-high"], why["both"]) == ([], ["Nobody is told: no route fits it."])
+    out = watchkeeper("rules", "explain", "web-1").out
+    assert "warning: nobody; critical: phone" in out
+    assert "maintenance (inodes)." in out
+
+
 def test_a_host_that_is_not_there_is_said(tmp_path: Path, state: Path, watchkeeper: Command) -> None:
     house(tmp_path, state)
     said = watchkeeper("rules", "explain", "web-2")

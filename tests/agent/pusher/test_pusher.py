@@ -16,9 +16,10 @@ import pytest
 from agent import wire
 from agent.clock import Moment
 from agent.parting import word
-from agent.pusher import Pusher, judge
+from agent.pusher import Pusher
 from agent.pusher.collectors import Collectors
 from agent.pusher.post import Answer, Post
+from agent.pusher.verdict import judge
 from agent.spool import Limits, Spool
 from tests.agent.receiver import TOKEN, Receiver, Reply, all_ok, problem, taken
 

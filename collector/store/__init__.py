@@ -303,7 +303,7 @@ class Notices(Protocol):
         ...
 
     async def recent(self, limit: int, incident: int | None = None) -> list[NoticeRow]:
-        """Newest first."""
+        """Newest first; of an incident also those about several problems, if it is one of them."""
         ...
 
     async def counts(self) -> dict[tuple[str, Delivery], int]:
@@ -318,9 +318,9 @@ class Store(Protocol):
     listing: Listing
     notices: Notices
     people: People
-    jobs: Jobs
     queries: Queries
     settings: Settings
+    jobs: Jobs
     advice: Advice
     policy: PolicyKept
     promises: Promises

@@ -52,20 +52,23 @@ FORGET_TRANSITIONS = """
         SELECT id FROM transitions WHERE alert IS NULL AND recorded_at < ? ORDER BY recorded_at LIMIT ?
     )
 """
-# What may still be followed: by a block, or by a batch that waits to be packed.
-OLDEST_USE = f"""
-    SELECT min(use) FROM (
-        SELECT min(start) AS use FROM blocks
-        UNION ALL SELECT * FROM (
-            SELECT arrived_at - {ARRIVED_MARGIN_MS} FROM batches
-            WHERE id NOT IN (SELECT batch FROM heard) ORDER BY id LIMIT 1
-        )
+OLDEST_WAITING = f"""
+    SELECT * FROM (
+        SELECT arrived_at - {ARRIVED_MARGIN_MS} AS use FROM batches
+        WHERE id NOT IN (SELECT batch FROM heard) ORDER BY id LIMIT 1
     )
 """
-FORGET_LAYOUTS = """
+# What may still be followed: by a block, or by a batch that waits to be packed.
+OLDEST_USE = f"SELECT min(use) FROM (SELECT min(start) AS use FROM blocks UNION ALL {OLDEST_WAITING})"
+NOT_OF_A_NEWEST = "id NOT IN (SELECT layout FROM heard JOIN batches ON batches.id = heard.batch)"
+FORGET_LAYOUTS = f"""
     DELETE FROM layouts WHERE id IN (
-        SELECT id FROM layouts WHERE used_until < ?
-        AND id NOT IN (SELECT layout FROM heard JOIN batches ON batches.id = heard.batch) LIMIT ?
+        SELECT id FROM layouts WHERE used_until < ? AND {NOT_OF_A_NEWEST} LIMIT ?
+    )
+"""
+FORGET_LAYOUTS_OF_BATCHES = f"""
+    DELETE FROM layouts WHERE id IN (
+        SELECT id FROM layouts WHERE NOT packed AND used_until < ? AND {NOT_OF_A_NEWEST} LIMIT ?
     )
 """
 # Only forward, unless it lies in the future: then the clock was wrong for a while.
@@ -83,7 +86,7 @@ def forget(connection: sqlite3.Connection, keep: Keep, now: int, room: Room, wri
         lambda: leaving.forget(connection),
         lambda: promised.forget(connection, now - keep.history_ms),
         lambda: _make_room(connection, room, now),
-        lambda: _forget_layouts(connection, now - keep.samples_ms, written),
+        lambda: _forget_layouts(connection, now - keep.samples_ms, now, written),
     )
     return any(kind() for kind in kinds)
 
@@ -130,10 +133,14 @@ def _make_room(connection: sqlite3.Connection, room: Room, now: int) -> bool:
     return True
 
 
-def _forget_layouts(connection: sqlite3.Connection, before: int, written: Written) -> bool:
+def _forget_layouts(connection: sqlite3.Connection, before: int, now: int, written: Written) -> bool:
+    """Lists of names that nothing follows: of those that only batches did, all once these are packed."""
     (oldest_use,) = connection.execute(OLDEST_USE).fetchone()
+    waiting = connection.execute(OLDEST_WAITING).fetchone()
     unused = before if oldest_use is None else min(before, oldest_use)
     dropped = connection.execute(FORGET_LAYOUTS, [unused, LIST_MAX]).rowcount
-    if dropped:
+    of_batches = now - ARRIVED_MARGIN_MS if waiting is None else min(waiting[0], now - ARRIVED_MARGIN_MS)
+    dropped_of_batches = connection.execute(FORGET_LAYOUTS_OF_BATCHES, [of_batches, LIST_MAX]).rowcount
+    if dropped or dropped_of_batches:
         written.clear()
-    return dropped == LIST_MAX
+    return LIST_MAX in (dropped, dropped_of_batches)

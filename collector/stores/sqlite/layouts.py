@@ -13,6 +13,8 @@ import msgspec
 NAMES_MAX = 500_000
 """Series names that the writer knows by heart, and so the readers, over all layouts (few differ from each other)."""
 USE_NOTED_EVERY_MS = 3_600_000
+KNOWN = "SELECT id, used_until, packed FROM layouts WHERE digest = ?"
+NEW = "INSERT INTO layouts (digest, names, used_until, packed) VALUES (?, ?, 0, 0)"
 
 
 class WrittenLayouts:
@@ -21,7 +23,7 @@ class WrittenLayouts:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, ...], tuple[int, int]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, ...], tuple[int, int, bool]] = OrderedDict()
         self._names = 0
 
     def clear(self) -> None:
@@ -29,34 +31,36 @@ class WrittenLayouts:
         self._known.clear()
         self._names = 0
 
-    def number(self, connection: sqlite3.Connection, names: tuple[str, ...], at: int) -> int:
-        """Give a list of names its number, and note that a batch sampled at `at` uses it."""
+    def number(
+        self, connection: sqlite3.Connection, names: tuple[str, ...], at: int, *, packed: bool = False
+    ) -> int:
+        """Give a list of names its number, and note that a batch sampled at `at` uses it, or a block (`packed`)."""
         known = self._known.get(names)
         if known is None:
             known = self._look_up(connection, names)
             self._names += len(names)
-        layout, used_until = known
+        layout, used_until, was_packed = known
+        if packed and not was_packed:
+            connection.execute("UPDATE layouts SET packed = 1 WHERE id = ?", [layout])
         if at > used_until:
             used_until = at + USE_NOTED_EVERY_MS
             connection.execute("UPDATE layouts SET used_until = ? WHERE id = ?", [used_until, layout])
-        self._known[names] = layout, used_until
+        self._known[names] = layout, used_until, packed or was_packed
         self._known.move_to_end(names)
         while self._names > NAMES_MAX and len(self._known) > 1:
             oldest, _ = self._known.popitem(last=False)
             self._names -= len(oldest)
         return layout
 
-    def _look_up(self, connection: sqlite3.Connection, names: tuple[str, ...]) -> tuple[int, int]:
+    def _look_up(self, connection: sqlite3.Connection, names: tuple[str, ...]) -> tuple[int, int, bool]:
         text = msgspec.json.encode(names)
         digest = hashlib.blake2b(text, digest_size=16).digest()
-        row = connection.execute("SELECT id, used_until FROM layouts WHERE digest = ?", [digest]).fetchone()
+        row = connection.execute(KNOWN, [digest]).fetchone()
         if row is not None:
-            return int(row[0]), int(row[1])
-        cursor = connection.execute(
-            "INSERT INTO layouts (digest, names, used_until) VALUES (?, ?, 0)", [digest, text.decode()]
-        )
+            return int(row[0]), int(row[1]), bool(row[2])
+        cursor = connection.execute(NEW, [digest, text.decode()])
         assert cursor.lastrowid is not None
-        return cursor.lastrowid, 0
+        return cursor.lastrowid, 0, False
 
 
 class ReadLayouts:

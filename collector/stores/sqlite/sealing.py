@@ -154,7 +154,8 @@ class Sealing:
 
     def _put(self, connection: sqlite3.Connection, piece: Piece, sheet: Sheet, data: bytes) -> None:
         """In one transaction: read again, the same is there, packed."""
-        layout = self._written.layouts.number(connection, sheet.names, int(sheet.at[-1]))
+        newest_at = int(sheet.at[-1])
+        layout = self._written.layouts.number(connection, sheet.names, newest_at, packed=True)
         if piece.block is None:
             connection.execute(INSERT, [piece.host, piece.hour, piece.part, sheet.count, layout, data])
         else:

@@ -61,6 +61,23 @@ async def test_a_list_that_no_batch_follows_any_more_is_dropped(tmp_path: Path) 
     await store.close()
 
 
+async def test_lists_that_only_batches_followed_go_as_soon_as_these_are_packed(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    host = await enrolled(store)
+    passing = [batch(host.id, NOW + n, {f"passing_{n}": float(n)}) for n in range(50)]
+    await store.commit([*passing, batch(host.id, NOW + 2 * HOUR, {"lasting": 1.0})])
+    await forgotten(store, Keep(), NOW + 3 * HOUR)
+    assert len(stored(tmp_path)) == 51, "they wait to be packed"
+    await sealed(store, NOW + 3 * HOUR)
+    await forgotten(store, Keep(), NOW + 3 * HOUR)
+    assert len(stored(tmp_path)) == 2, "that of the packed hour, and that of the newest batch"
+    store = await reopened(store, tmp_path)
+    assert (await store.samples.series(host.id, "passing_7", 0, 2**62)).values.tolist() == [7.0]
+    await store.commit([batch(host.id, NOW + 4 * HOUR, {"passing_7": 8.0})])
+    assert (await store.samples.series(host.id, "passing_7", 0, 2**62)).values.tolist() == [7.0, 8.0]
+    await store.close()
+
+
 async def test_a_list_that_only_a_packed_hour_follows_is_kept(tmp_path: Path) -> None:
     store = await opened(tmp_path)
     host = await enrolled(store)

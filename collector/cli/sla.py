@@ -106,7 +106,5 @@ def told(report: Report) -> list[str]:
     for outage in report.outages:
         about = f" (incident {outage.incident})" if outage.incident is not None else ""
         lines.append(f"down for {span_in_words(outage.ms)}: {outage.cause}{about}")
-    lines += [
-        f"{one.state} for {span_in_words(one.ms)}, not counted: {one.cause}" for one in report.excluded
-    ]
+    lines += [f"{one.state} for {span_in_words(one.ms)}, not counted: {one.cause}" for one in report.excluded]
     return lines

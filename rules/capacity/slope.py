@@ -67,9 +67,12 @@ def theil_sen(at: Times, values: Numbers, until: int) -> Slope | None:
 
 
 def thinned(at: Times, values: Numbers, points_max: int = POINTS_MAX) -> tuple[Times, Numbers]:
-    """At most so many of the points, evenly chosen, the newest among them; those without an answer are left out."""
+    """At most so many of the points, evenly chosen, the newest among them; those without an answer are left out, and
+    all but the first of one time."""
     answered = np.isfinite(values)
     at, values = at[answered], values[answered]
+    again = np.flatnonzero(np.diff(at) <= 0) + 1
+    at, values = np.delete(at, again), np.delete(values, again)
     if len(at) <= points_max:
         return at, values
     chosen = np.linspace(0, len(at) - 1, points_max).round().astype(np.int64)

@@ -76,6 +76,8 @@ def test_thinning_keeps_the_ends_and_leaves_out_what_gave_no_answer() -> None:
     some_at, some = thinned(at, values)
     assert len(some_at) == POINTS_MAX
     assert (some_at[0], some_at[-1], np.isnan(some).any()) == (0, 4_999, False)
+    twice_at, twice = thinned(np.repeat(at[:5], 2), np.arange(10, dtype=np.float64))
+    assert (twice_at.tolist(), twice.tolist()) == ([0, 1, 2, 3, 4], [0, 2, 4, 6, 8])
     few_at, _ = thinned(at[:10], values[:10])
     assert 7 not in few_at
     assert len(few_at) == 9

@@ -15,7 +15,7 @@ from collector.store import DAY_MS, StoreError
 from collector.store.promises import Promises
 from rules import words
 from rules.acts import Act, Open, Refused, Resolve
-from rules.model import Incident
+from rules.model import WATCHKEEPER, Incident
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,6 @@ NOTE_S = 10
 AWAY_MS_MIN = 60_000
 """A restart takes a few seconds, and nobody wants to read of each."""
 LOOK_BACK_MS = 30 * DAY_MS
-BY = "watchkeeper"
 
 
 class Attendance:
@@ -66,7 +65,7 @@ class Attendance:
         title = f"The collector {what} {span}"
         text = f"Nobody listened for {words.duration(until - since)}; no host is blamed for silence in that time."
         try:
-            incident = await self._act(Open(title, "info", BY, text))
-            await self._act(Resolve(incident.id, BY))
+            incident = await self._act(Open(title, "info", WATCHKEEPER, text))
+            await self._act(Resolve(incident.id, WATCHKEEPER))
         except (Refused, StoreError) as trouble:
             log.warning("That this was so could not be kept as an incident: %s", trouble)

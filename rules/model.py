@@ -301,6 +301,9 @@ class Incident(Struct, frozen=True):
     withheld: tuple[Withheld, ...] = ()
 
 
+WATCHKEEPER = "watchkeeper"
+"""Who did it, where no person or program did."""
+
 RemarkKind = Literal[
     "opened", "acknowledged", "unacknowledged", "resolved", "note", "assigned", "snoozed", "edited"
 ]
@@ -309,7 +312,7 @@ RemarkKind = Literal[
 class Remark(Struct, frozen=True):
     """What a person or a program did to an incident: a line of its timeline, never altered once written.
 
-    `by` is a person's or a token's name, or "watchkeeper".
+    `by` is a person's or a token's name, or WATCHKEEPER.
     """
 
     incident: int

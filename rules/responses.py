@@ -1,7 +1,8 @@
 """How soon people had what went wrong, and how soon it was over: MTTA and MTTR, from incidents alone.
 
-An incident counts when it was opened within the range. What nobody acknowledged has no time to acknowledge (it was over
-by itself, or nobody saw it), and says so by its absence from that count; what is still open has no time to resolve.
+An incident counts when it was opened within the range, but for what Watchkeeper says of itself, which is over the
+moment it is said. What nobody acknowledged has no time to acknowledge (it was over by itself, or nobody saw it), and
+says so by its absence from that count; what is still open has no time to resolve.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from rules.model import RANK, Incident, Severity
+from rules.model import RANK, WATCHKEEPER, Incident, Severity
 
 
 class Spell(Struct, frozen=True):
@@ -52,7 +53,11 @@ class Report(Struct, frozen=True):
 
 def report(incidents: Iterable[Incident], start: int, end: int) -> Report:
     """Over the incidents that were opened from `start` on and before `end`."""
-    within = [incident for incident in incidents if start <= incident.opened_at < end]
+    within = [
+        incident
+        for incident in incidents
+        if start <= incident.opened_at < end and incident.opened_by != WATCHKEEPER
+    ]
     graver_first = sorted({incident.severity for incident in within}, key=lambda severity: -RANK[severity])
     services = sorted({service for incident in within for service in incident.services})
     return Report(

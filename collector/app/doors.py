@@ -49,7 +49,7 @@ def application(
         show=parts.pages.incident,
         now_ms=now_ms,
     )
-    deeds = Deeds(parts.pages.frame, parts.evaluator.act)
+    deeds = Deeds(parts.pages.frame, parts.evaluator.act, now_ms=now_ms)
     accounts = Accounts(parts.pages.frame, parts.access.own, parts.access.setup, safe_next=safe_next)
     app = web.Application()
     parts.access.guard(

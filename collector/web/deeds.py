@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, get_args
 
 from aiohttp import web
@@ -10,18 +10,22 @@ from aiohttp import web
 from collector.web.answers import Missing
 from collector.web.asked import id_of
 from collector.web.frame import Frame
+from collector.web.words import HOUR_MS
 from collector.who import ASKED_BY, Permission, Who, needs
-from rules.acts import Acknowledge, Act, Assign, Note, Refused, Resolve, Unacknowledge
+from rules.acts import Acknowledge, Act, Assign, Note, Refused, Resolve, Snooze, Unacknowledge
 from rules.model import Incident
 
-Deed = Literal["acknowledge", "unacknowledge", "resolve", "note", "assign"]
+Deed = Literal["acknowledge", "unacknowledge", "snooze", "resolve", "note", "assign"]
 NEEDS: dict[Deed, Permission] = {
     "acknowledge": "monitoring.alert.acknowledge",
     "unacknowledge": "monitoring.alert.acknowledge",
+    "snooze": "monitoring.alert.acknowledge",
     "resolve": "monitoring.alert.resolve",
     "note": "monitoring.incident.update",
     "assign": "monitoring.incident.update",
 }
+SPANS = {"an hour": HOUR_MS, "four hours": 4 * HOUR_MS, "a day": 24 * HOUR_MS}
+"""For how long it may be put off."""
 
 
 def offered(incident: Incident, who: Who) -> list[Deed]:
@@ -29,6 +33,7 @@ def offered(incident: Incident, who: Who) -> list[Deed]:
     makes_sense: dict[Deed, bool] = {
         "acknowledge": incident.resolved_at is None and incident.acknowledged_at is None,
         "unacknowledge": incident.resolved_at is None and incident.acknowledged_at is not None,
+        "snooze": incident.resolved_at is None,
         "resolve": incident.resolved_at is None,
         "note": True,
         "assign": True,
@@ -39,8 +44,10 @@ def offered(incident: Incident, who: Who) -> list[Deed]:
 class Deeds:
     """`act` does it (Refused), in the name of whoever the gate says it is."""
 
-    def __init__(self, frame: Frame, act: Callable[[Act], Awaitable[Incident]]) -> None:
-        self._frame, self._act = frame, act
+    def __init__(
+        self, frame: Frame, act: Callable[[Act], Awaitable[Incident]], *, now_ms: Callable[[], int]
+    ) -> None:
+        self._frame, self._act, self._now_ms = frame, act, now_ms
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -53,9 +60,9 @@ class Deeds:
     def _doing(self, deed: Deed) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def do(request: web.Request) -> web.Response:
             number, form = id_of(request), await request.post()
-            text, to = (str(form.get(name, "")).strip() for name in ("text", "to"))
+            said = {name: str(value).strip() for name, value in form.items()}
             try:
-                await self._act(act_of(deed, number, request[ASKED_BY].name, text, to))
+                await self._act(act_of(deed, number, request[ASKED_BY].name, said, self._now_ms()))
             except Refused as refused:
                 if refused.code == "unknown_incident":
                     raise Missing(refused.sentence) from None
@@ -65,15 +72,21 @@ class Deeds:
         return do
 
 
-def act_of(deed: Deed, incident: int, by: str, text: str, to: str) -> Act:
+def act_of(deed: Deed, incident: int, by: str, said: Mapping[str, str], now: int) -> Act:
+    """What a form asks for. Refused where it is not one of ours."""
+    text = said.get("text", "")
     match deed:
         case "acknowledge":
             return Acknowledge(incident, by, text)
         case "unacknowledge":
             return Unacknowledge(incident, by, text)
+        case "snooze":
+            if said.get("for") not in SPANS:
+                raise Refused("invalid", f"It can be put off for {' or '.join(SPANS)}.")
+            return Snooze(incident, by, now + SPANS[said["for"]])
         case "resolve":
             return Resolve(incident, by, text)
         case "note":
             return Note(incident, by, text)
         case "assign":
-            return Assign(incident, by, to)
+            return Assign(incident, by, said.get("to", ""))

@@ -18,7 +18,7 @@ from collector.web.answers import Body, Missing, Shared, Unclear, answer
 from collector.web.asked import View, id_of, number_of, text_of
 from collector.web.catalog import SERIES_PER_CHART_MAX, plans
 from collector.web.charts import draw
-from collector.web.deeds import offered
+from collector.web.deeds import SPANS, offered
 from collector.web.evidence import looks
 from collector.web.fleet import Question, overview
 from collector.web.frame import Frame
@@ -213,6 +213,7 @@ class Pages:
             withheld=[not_told(entry, times.clock) for entry in incident.withheld],
             looks=looks(evidence, hosts, times),
             deeds=offered(incident, request.get(ASKED_BY, NOBODY)),
+            spans=SPANS,
             form_token=request.get(FORM_TOKEN, ""),
         )
         return answer(request, body)

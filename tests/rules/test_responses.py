@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.model import Incident
+from rules.model import WATCHKEEPER, Incident
 from rules.responses import Spell, report
 
 T0 = 1_795_140_000_000
@@ -52,6 +52,11 @@ def test_nothing_at_all_has_no_times() -> None:
 def test_only_what_was_opened_within_the_range_counts() -> None:
     many = [incident(number) for number in range(10)]
     assert report(many, T0 + 2 * MINUTE, T0 + 5 * MINUTE).overall.incidents == 3
+
+
+def test_what_watchkeeper_says_of_itself_does_not_count() -> None:
+    many = [incident(1, over=10), incident(2, "info", over=0, opened_by=WATCHKEEPER)]
+    assert report(many, T0, T0 + 10 * MINUTE).overall.to_resolve == Spell(1, *[10 * MINUTE] * 3)
 
 
 def test_each_severity_and_each_service_touched_has_its_own() -> None:

@@ -19,7 +19,7 @@ ADA = Who("ada", "user", frozenset(NEEDS.values()) | {"monitoring.read"})
 
 
 def deeds(site: Site) -> list[web.RouteDef]:
-    return Deeds(site.pages.frame, site.evaluator.act).routes()
+    return Deeds(site.pages.frame, site.evaluator.act, now_ms=lambda: site.now).routes()
 
 
 def asked_by(who: Who) -> Middleware:
@@ -49,6 +49,7 @@ async def post(site: Site, deed: str, number: int = 1, **form: str) -> Page:
         ("acknowledge", {"text": "on it"}, "ada has it. on it"),
         ("note", {"text": "it is the disk"}, "ada wrote a note. it is the disk"),
         ("assign", {"to": "eve"}, "ada gave it to eve."),
+        ("snooze", {"for": "four hours"}, "ada put it off until 2026-11-20 06:00:00 UTC."),
         ("resolve", {"text": "bought another"}, "ada resolved it by hand. bought another"),
     ],
 )
@@ -74,6 +75,7 @@ async def test_what_is_refused_says_why_and_changes_nothing(site: Site) -> None:
     assert again.status == 409
     assert "Incident 1 is over already" in again.text
     assert (await post(site, "note", text=" ")).status == 409
+    assert "for an hour or four hours or a day" in (await post(site, "snooze", **{"for": "ever"})).text
     assert (await post(site, "note", number=99, text="hm")).status == 404
     assert len(await site.store.incidents.remarks(1)) == 2
 
@@ -82,7 +84,7 @@ async def test_every_form_of_the_page_holds_the_sign_that_it_is_ours(site: Site)
     page = await site.get("/incidents/1")
     forms = page.all("form", method="post")
     assert [form["action"] for form in forms] == [
-        f"/incidents/1/{deed}" for deed in ("acknowledge", "resolve", "assign", "note")
+        f"/incidents/1/{deed}" for deed in ("acknowledge", "snooze", "resolve", "assign", "note")
     ]
     assert len(page.all("input", name="csrf", value="token-of-the-session")) == len(forms)
     assert "<form" not in (await site.get("/incidents/1?fragment=1")).source, "it would wipe what is typed"
@@ -101,7 +103,7 @@ def test_each_deed_needs_a_right_of_its_own() -> None:
     only: Permission = "monitoring.alert.resolve"
     incident = Incident(1, "incident:1", "slow", "critical", 0)
     assert offered(incident, Who("eve", "user", frozenset({only}))) == ["resolve"]
-    assert offered(incident, LOCAL) == ["acknowledge", "resolve", "note", "assign"]
+    assert offered(incident, LOCAL) == ["acknowledge", "snooze", "resolve", "note", "assign"]
 
 
 def test_what_is_over_can_be_written_about_only() -> None:
@@ -110,5 +112,5 @@ def test_what_is_over_can_be_written_about_only() -> None:
 
 
 def test_a_deed_is_done_in_the_name_of_whoever_asked() -> None:
-    assert act_of("acknowledge", 7, "ada", "on it", "") == Acknowledge(7, "ada", "on it")
-    assert act_of("resolve", 7, "ada", "", "") == Resolve(7, "ada", "")
+    assert act_of("acknowledge", 7, "ada", {"text": "on it"}, 0) == Acknowledge(7, "ada", "on it")
+    assert act_of("resolve", 7, "ada", {}, 0) == Resolve(7, "ada", "")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from rules import notices, words
+from rules.engine import series_of
 from rules.memory import binding_labels
 from rules.model import RANK, REOPEN_MS, Alert, Host, Incident, Notice, Severity, worst
 from rules.policy.deciding import Case
@@ -254,13 +255,15 @@ class Draft:
         return Case(incident, troubles or (by_hand,), self._watch.channels)
 
     def _trouble(self, alert: Alert, incident: Incident) -> Trouble:
-        rule = self._watch.rules.get(alert.rule)
+        rule, labels = self._watch.rules.get(alert.rule), self._labels(alert)
+        _, _, series = alert.subject.partition("/series:")
         return Trouble(
             severity=incident.severity if "severity" in incident.edited else alert.severity,
             rule=alert.rule,
             category=rule.options.category if rule is not None else "",
             subject=alert.subject,
-            labels=self._labels(alert),
+            labels=labels,
+            services=self._watch.policy.touched(labels, series_of(series) if series else None),
             observed=rule is not None and rule.options.observe,
         )
 

@@ -9,6 +9,7 @@ from agent.options import Node
 from collector.config.kinds import refuse_one_name_twice
 from rules.policy import Maintenance, Planned, Policy, Rotation, Route, Silence
 from rules.policy.routes import EVERY_CHANNEL, When
+from rules.sla.model import ServiceOptions
 from rules.zones import zone_named
 
 T = TypeVar("T")
@@ -27,6 +28,8 @@ class Said(Protocol):
     def on_call(self) -> list[Rotation]: ...
     @property
     def maintenance(self) -> list[Maintenance]: ...
+    @property
+    def services(self) -> list[ServiceOptions]: ...
 
 
 def policy_of(said: Said, silences: Sequence[Silence] = (), planned: Sequence[Planned] = ()) -> Policy:
@@ -37,6 +40,7 @@ def policy_of(said: Said, silences: Sequence[Silence] = (), planned: Sequence[Pl
         on_call=said.on_call,
         silences=silences,
         maintenance=[*said.maintenance, *planned],
+        services=said.services,
         zone=said.zone,
     )
 

@@ -31,11 +31,6 @@ class Case(Struct, frozen=True):
     troubles: tuple[Trouble, ...]
     channels: tuple[ChannelView, ...]
 
-    @property
-    def services(self) -> frozenset[str]:
-        named = (trouble.labels.get("service", "") for trouble in self.troubles)
-        return frozenset((*self.incident.services, *filter(None, named)))
-
 
 class Owed(Struct, frozen=True):
     """A channel is to be told. What has the same `bundle` is told in one message, for which it may wait `wait_ms`;
@@ -67,7 +62,7 @@ class Reach(Struct, frozen=True):
 def decide(case: Case, policy: Policy, now: int) -> Decision:
     if case.incident.resolved_at is not None:
         return _of_its_end(case, policy, now)
-    mutes = [policy.mute(trouble, case.services, now) for trouble in case.troubles]
+    mutes = [policy.mute(trouble, case.incident.services, now) for trouble in case.troubles]
     audible = [trouble for trouble, mute in zip(case.troubles, mutes, strict=True) if mute is None]
     muted = [mute for mute in mutes if mute is not None]
     if not audible:
@@ -89,7 +84,7 @@ class _Standing:
         self.incident = case.incident
         self.severity = worst(*(trouble.severity for trouble in audible)) or self.incident.severity
         self.looks: list[int | None] = []
-        self.places, change = policy.taken(audible, case.services, now)
+        self.places, change = policy.taken(audible, case.incident.services, now)
         self.looks.append(change)
 
     def decision(self, muted: Sequence[Mute]) -> Decision:
@@ -194,13 +189,13 @@ def _of_its_end(case: Case, policy: Policy, now: int) -> Decision:
     incident = case.incident
     owed: list[Owed] = []
     withheld: list[Withheld] = []
-    places, _ = policy.taken(case.troubles, case.services, now)
-    place = places[0] if places else None
+    places = _places(case, policy, now)
     restless = restless_until(incident)
     for channel in case.channels:
         told = incident.told.get(channel.name)
         if told is None:
             continue
+        place = places.get(channel.name)
         quiet_until = policy.quiet_until(place, told.severity, now)
         if restless is not None and now < restless:
             withheld.append(Withheld(channel.name, "flapping", restless))
@@ -212,6 +207,18 @@ def _of_its_end(case: Case, policy: Policy, now: int) -> Decision:
             owed.append(Owed(channel.name, "resolved", told.severity, bundle or told.bundle, wait_ms))
     ends = (entry.until for entry in withheld)
     return Decision(owed, withheld, min((at for at in ends if at is not None), default=None))
+
+
+def _places(case: Case, policy: Policy, now: int) -> dict[str, int]:
+    """By which route each channel hears of it now, or would after a while."""
+    found: dict[str, int] = {}
+    places, _ = policy.taken(case.troubles, case.incident.services, now)
+    for place in places:
+        route = policy.routes[place]
+        names = [*route.channels, *(name for step in route.escalate for name in step.channels)]
+        for name in policy.named(names, case.channels, now):
+            found.setdefault(name, place)
+    return found
 
 
 def group(policy: Policy, place: int | None, troubles: Sequence[Trouble]) -> tuple[str, int]:

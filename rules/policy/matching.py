@@ -11,14 +11,15 @@ from rules.model import RANK, Severity
 
 
 class Trouble(Struct, frozen=True):
-    """What can be seen of one alert. `labels` are its host's, with the host's name as `host`; `observed` says that its
-    rule is only being tried."""
+    """What can be seen of one alert. `labels` are its host's, with the host's name as `host`; `services` those that it
+    touches. `observed` says that its rule is only being tried."""
 
     severity: Severity
     rule: str = ""
     category: str = ""
     subject: str = ""
     labels: Mapping[str, str] = {}
+    services: Collection[str] = ()
     observed: bool = False
 
 
@@ -46,12 +47,14 @@ class Match(Struct, kw_only=True, frozen=True):
         return not narrowed and self.from_severity == "info"
 
     def fits(self, trouble: Trouble, services: Collection[str] = ()) -> bool:
-        """Whether a trouble is one of them; `services` are those that its incident touches."""
+        """Whether a trouble is one of them; `services` are those that somebody says its incident touches."""
         return (
             RANK[trouble.severity] >= RANK[self.from_severity]
             and one_of(self.rules, trouble.rule)
             and one_of(self.categories, trouble.category)
-            and (not self.services or any(one_of(self.services, service) for service in services))
+            and (
+                not self.services or any(one_of(self.services, one) for one in (*trouble.services, *services))
+            )
             and self.subject in ("", trouble.subject)
             and all(one_of(listed(wanted), trouble.labels.get(label)) for label, wanted in self.where.items())
         )

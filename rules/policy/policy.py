@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rules.calendar import Times, times
-from rules.model import ChannelView, Severity
+from rules.model import ChannelView, Series, Severity
 from rules.policy.matching import Trouble
 from rules.policy.muting import Maintenance, Mute, Silence, mute
 from rules.policy.oncall import Rotation
 from rules.policy.routes import DEFAULT_ROUTES, EVERY_CHANNEL, Route, When
+from rules.policy.services import Services
+from rules.sla.model import ServiceOptions
 
 
 class Policy:
@@ -27,10 +29,12 @@ class Policy:
         on_call: Sequence[Rotation] = (),
         silences: Sequence[Silence] = (),
         maintenance: Sequence[Maintenance] = (),
+        services: Sequence[ServiceOptions] = (),
         zone: str = "UTC",
     ) -> None:
         self.routes = tuple(routes) or DEFAULT_ROUTES
         self.silences, self.maintenance, self.zone = tuple(silences), tuple(maintenance), zone
+        self._services = Services(services)
         self._silences_of: dict[str | None, list[Silence]] = {}
         for silence in self.silences:
             for host in silence.hosts or (None,):
@@ -50,6 +54,10 @@ class Policy:
         if (host := trouble.labels.get("host")) in self._silences_of:  # of hundreds, few are about one host
             silences = [*silences, *self._silences_of[host]]
         return mute(trouble, services, silences, self._works, now)
+
+    def touched(self, labels: Mapping[str, str], series: Series | None) -> frozenset[str]:
+        """The services that an alert about a series of such a host, or about the host itself, touches."""
+        return self._services.touched(labels, series)
 
     def taken(
         self, troubles: Sequence[Trouble], services: Collection[str], now: int

@@ -13,6 +13,7 @@ from collector.policies import Policies
 from collector.stores.sqlite import open_store
 from rules.policy import Maintenance, Planned, Rotation, Route, Silence
 from rules.policy.routes import When
+from rules.sla.model import ServiceOptions
 from tests.collector.evaluator.house import CPU, House, pass_time
 from tests.collector.stores.builders import enrolled
 
@@ -27,6 +28,7 @@ class Said(Struct):
     quiet_hours: When = ()
     on_call: list[Rotation] = []
     maintenance: list[Maintenance] = []
+    services: list[ServiceOptions] = []
 
 
 @pytest.fixture

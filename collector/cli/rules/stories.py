@@ -23,6 +23,7 @@ from rules.policy import Maintenance, Policy, Rotation, Route
 from rules.policy.routes import When
 from rules.presence import RULE as AT_ONCE
 from rules.presence import is_group
+from rules.sla.model import ServiceOptions
 
 
 class PlayedHost(Struct, kw_only=True, frozen=True):
@@ -86,11 +87,12 @@ class StoryFile(Struct, kw_only=True, frozen=True):
 
     packs: rules that come with Watchkeeper
     rules: files of rules, relative to this file's folder
-    zone: the time zone of all times of the day that name none; these five are as in the collector's config
+    zone: the time zone of all times of the day that name none; these six are as in the collector's config
     routes: which problems go to which channels
     quiet_hours: when what is not critical waits
     on_call: channels that take turns
     maintenance: times in which nobody is told
+    services: what is promised to others, for routes by service
     """
 
     packs: tuple[str, ...] = ()
@@ -100,6 +102,7 @@ class StoryFile(Struct, kw_only=True, frozen=True):
     quiet_hours: When = ()
     on_call: list[Rotation] = []
     maintenance: list[Maintenance] = []
+    services: list[ServiceOptions] = []
     tests: list[Story]
 
 

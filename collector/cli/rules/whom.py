@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rules import words
+from rules.engine import series_of
 from rules.kinds import AnyRule
 from rules.memory import binding_labels
 from rules.model import ChannelView, Host, Incident, Severity
@@ -22,8 +23,16 @@ def tells(
     now: int,
 ) -> tuple[list[str], list[str]]:
     """The channels that would hear of it at once, and a sentence for each reason why others would not."""
+    labels = binding_labels(host)
+    _, _, series = subject.partition("/series:")
     trouble = Trouble(
-        severity, rule.name, rule.options.category, subject, binding_labels(host), rule.options.observe
+        severity,
+        rule.name,
+        rule.options.category,
+        subject,
+        labels,
+        policy.touched(labels, series_of(series) if series else None),
+        rule.options.observe,
     )
     decision = decide(Case(Incident(0, subject, "", severity, now), (trouble,), tuple(channels)), policy, now)
     told = list(dict.fromkeys(owed.channel for owed in decision.owed))

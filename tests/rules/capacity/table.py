@@ -49,7 +49,7 @@ class Score(Struct):
 
 def ours(disk: Disk) -> float | None:
     found = forecast(disk.at, disk.values, LIMIT, NOW)
-    if found.outlook == "unknown":
+    if found.within(LENIENT * SOON_DAYS) is None:
         return None
     return math.inf if found.days is None else found.days
 

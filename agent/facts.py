@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from pathlib import Path
 
 import psutil
 
+from agent.checks import chosen, network
 from agent.checks._kernel import read
 from agent.clock import Moment
 
 VERSION = "0.1.0"
+DMI = Path("/sys/class/dmi/id")
+DEVICE_TREE = Path("/sys/firmware/devicetree/base/model")
+CPUINFO = Path("/proc/cpuinfo")
+PROCESSOR = re.compile(r"^model name\s*: *(.+)$", re.MULTILINE)
+ADDRESSES_MAX = 20
 OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))
 BOOTED_MOVED_MS = 5_000
 
@@ -21,7 +28,7 @@ class Facts:
     """Gathers the facts; they are equal as long as nothing that matters has changed."""
 
     def __init__(self) -> None:
-        self._os = os_name()
+        self._lasting = {"os": os_name(), **model(), **processor()}
         self._booted_ms = 0
 
     def gather(self, now: Moment) -> dict[str, str]:
@@ -31,14 +38,15 @@ class Facts:
         system = os.uname()
         return {
             "hostname": system.nodename,
-            "os": self._os,
             "kernel": system.release,
             "arch": system.machine,
             "cores": str(os.cpu_count() or 0),
             "memory_bytes": str(psutil.virtual_memory().total),
             "booted_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(0, self._booted_ms) // 1000)),
             "agent_version": VERSION,
+            **self._lasting,
             **own_address(),
+            **addresses(),
         }
 
 
@@ -55,6 +63,42 @@ def own_address() -> dict[str, str]:
         except OSError:
             continue
     return {}
+
+
+def addresses() -> dict[str, str]:
+    """Where it can be reached at all: the addresses of its network cards, without those that are good on one link only
+    and what containers plug in."""
+    found = [
+        address.address
+        for nic, its in psutil.net_if_addrs().items()
+        for address in its
+        if address.family in (socket.AF_INET, socket.AF_INET6) and chosen(nic, (), network.VIRTUAL.split())
+    ]
+    beyond = [text for text in found if not text.startswith(("127.", "169.254.", "fe80:")) and text != "::1"]
+    return {"addresses": ", ".join(sorted(beyond)[:ADDRESSES_MAX])} if beyond else {}
+
+
+def model(dmi: Path = DMI, device_tree: Path = DEVICE_TREE) -> dict[str, str]:
+    """What machine it is, as its maker calls it: 'Dell Inc. PowerEdge R640', 'Raspberry Pi 4 Model B Rev 1.4'."""
+    maker, product, board = (
+        _beginning(path) for path in (dmi / "sys_vendor", dmi / "product_name", device_tree)
+    )
+    said = board or (product if product.startswith(maker) else f"{maker} {product}".strip())
+    return {"model": said} if said else {}
+
+
+def processor(cpuinfo: Path = CPUINFO) -> dict[str, str]:
+    """What its processors are called; not every kind of them says so."""
+    said = PROCESSOR.search(_beginning(cpuinfo))
+    return {"processor": " ".join(said[1].split())[:200]} if said else {}
+
+
+def _beginning(path: Path) -> str:
+    """How a file begins that may not be there."""
+    try:
+        return read(path)[:4_000].strip("\0 \n")
+    except OSError:
+        return ""
 
 
 def os_name() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import pairwise
 
 from collector.promises.looking import NOT_KEPT, PIECE_MS, Fleet, Looking, stored
@@ -118,18 +118,21 @@ class Keeping:
     # --- what came late ---
 
     async def _put_right(self, services: Sequence[ServiceOptions], fleet: Fleet) -> None:
-        """Look again at the time that late batches speak for. A range stays noted until it is done."""
+        """Look again at the time that late batches speak for. What is noted stays noted until it is done."""
         late = await self._store.promises.late()
         if not late:
             return
         kept_from = await self._store.promises.samples_from()
         reach = await self._store.promises.reach()
-        for host_range in late:
-            touched = _touched(services, fleet, host_range.host)
+        parts = {service.name: {host for host, _ in fleet.parts(service)} for service in services}
+        members = set().union(*parts.values())
+        ends = {one.host: await self._end_of(one) if one.host in members else one.end for one in late}
+        for some in together(late, ends):
+            touched = _touched(services, parts, {one.host for one in some})
             if touched and kept_from is not None:
-                start, end = max(host_range.start, kept_from), await self._end_of(host_range)
+                start, end = max(some[0].start, kept_from), max(ends[one.host] for one in some)
                 await self._look_again(touched, fleet, start, end, reach)
-            await self._store.promises.late_done([host_range])
+            await self._store.promises.late_done(some)
 
     async def _end_of(self, late: LateRange) -> int:
         """A host that was heard for the first time by what came late is a part of the service from then on."""
@@ -148,7 +151,8 @@ class Keeping:
         edges = sorted({edge for span in spans.values() if span[0] < span[1] for edge in span})
         for begin, until in _pieces(edges):
             some = [one for one in services if one.name in spans and _lies_in(begin, until, spans[one.name])]
-            await self._mend(some, fleet, begin, until)
+            if some:
+                await self._mend(some, fleet, begin, until)
 
     async def _mend(self, services: Sequence[ServiceOptions], fleet: Fleet, start: int, end: int) -> None:
         known = await self._below(services, start, end)
@@ -171,14 +175,31 @@ def _begin(reach: dict[str, Reach], name: str, kept_from: int) -> int:
     return reach[name].end if name in reach else kept_from
 
 
-def _touched(services: Sequence[ServiceOptions], fleet: Fleet, host: int) -> list[ServiceOptions]:
-    """Those that a host is a part of, and all that depend on them; in order, so that one pass finds them."""
+def _touched(
+    services: Sequence[ServiceOptions], parts: Mapping[str, Set[int]], hosts: Set[int]
+) -> list[ServiceOptions]:
+    """Those that one of the hosts is a part of, and all that depend on them; in order, so that one pass finds them."""
     found: dict[str, ServiceOptions] = {}
     for service in services:
         below = service.depends_on.services if service.depends_on else ()
-        if any(name in found for name in below) or any(host == part for part, _ in fleet.parts(service)):
+        if any(name in found for name in below) or not hosts.isdisjoint(parts[service.name]):
             found[service.name] = service
     return list(found.values())
+
+
+def together(late: Sequence[LateRange], ends: Mapping[int, int]) -> list[list[LateRange]]:
+    """Those that overlap, so that time which many hosts bring late is looked at once; each group by its start.
+
+    `ends` is by host until when each speaks.
+    """
+    groups: list[list[LateRange]] = []
+    reached = -FAR
+    for one in sorted(late, key=lambda one: one.start):
+        if one.start >= reached:
+            groups.append([])
+        groups[-1].append(one)
+        reached = max(reached, ends[one.host])
+    return groups
 
 
 def _pieces(edges: Sequence[int]) -> list[tuple[int, int]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from collector.promises.keeping import GRACE_MS
+from collector.promises.keeping import GRACE_MS, together
 from collector.store import Keep, Store
+from collector.store.promises import LateRange
 from rules.sla.model import CheckPart, HostPart, LatencyOptions, ServicePart
 from tests.collector.promises.house import BAD, DAY, HOUR, MIN, NONE, OK, T0, TICK, House, shop
 from tests.collector.stores.builders import forgotten, sealed
@@ -232,3 +233,35 @@ async def test_several_vantage_points_outvote_one(store: Store) -> None:
         await house.every_tick(host, T0, T0 + MIN, state)
     await house.settle(T0 + MIN)
     assert await house.told() == [(0, 60, UP, "", False)]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "groups", "sentence"),
+    [
+        ([], [], "nothing came late"),
+        ([(1, 0, 10), (2, 5, 20), (3, 20, 30)], [[1, 2], [3]], "what overlaps is looked at once"),
+        ([(1, 50, 60), (2, 0, 100), (3, 70, 80)], [[2, 1, 3]], "one may hold all others"),
+        ([(1, 50, 60), (2, 0, 10)], [[2], [1]], "the oldest first"),
+    ],
+)
+def test_time_that_many_hosts_bring_late_is_looked_at_once(
+    ranges: list[tuple[int, int, int]], groups: list[list[int]], sentence: str
+) -> None:
+    late = [LateRange(host, start, end, 1) for host, start, end in ranges]
+    found = together(late, {one.host: one.end for one in late})
+    assert [[one.host for one in group] for group in found] == groups, sentence
+
+
+async def test_a_service_of_many_hosts_is_what_they_are_together(store: Store) -> None:
+    house = House(store, [shop(checks=[], hosts=HostPart(where={}, need=250))])
+    hosts = [await house.enrol(f"h{number}") for number in range(251)]
+    for host in hosts:
+        await house.said(host, T0, {})
+        await house.said(host, T0 + 2 * TICK, {})
+    for host in hosts[:249]:
+        await house.said(host, T0 + 4 * TICK, {})
+    await house.settle(T0 + 6 * TICK)
+    assert [row[:4] for row in await house.told()] == [
+        (0, 45, UP, ""),
+        (45, 60, DOWN, "h249 was not heard; h250 was not heard"),
+    ]

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 RELEASE_MS = 60_000
 """How long a held alert may outlive its cause: those behind a host that is back report one after the other."""
 
+LOOKS_AT_ONCE = 500
+"""Incidents that are looked at again at one moment, because their time has come; of more, the others a moment later."""
+
 
 class Draft:
     """What one outcome does to alerts and incidents, written upon a Watch that is only read.
@@ -200,7 +203,7 @@ class Draft:
     def settle(self) -> list[Notice]:
         """Bring every touched incident up to date; returns the notices owed."""
         touched = set(self.incidents)
-        for number in self._watch.looks.due(self._now):
+        for number in self._watch.looks.due(self._now)[:LOOKS_AT_ONCE]:
             if number in self._watch.incidents:
                 self.incidents.setdefault(number, self._watch.incidents[number])
         self.incidents = {number: self._up_to_date(number) for number in self.incidents}

@@ -27,14 +27,14 @@ class Looks:
             self._heap = sorted((at, incident) for incident, at in self._at.items())
 
     def due(self, now: int) -> list[int]:
-        """Those whose time has come, in the order of their numbers."""
-        found: set[int] = set()
+        """Those whose time has come, the longest due first."""
+        found: set[tuple[int, int]] = set()
         ahead = [0]
         while ahead:  # in a heap nothing is due behind what is not
             place = ahead.pop()
             if place < len(self._heap) and self._heap[place][0] <= now:
                 at, incident = self._heap[place]
                 if self._at.get(incident) == at:
-                    found.add(incident)
+                    found.add((at, incident))
                 ahead += (2 * place + 1, 2 * place + 2)
-        return sorted(found)
+        return [incident for _, incident in sorted(found)]

@@ -17,9 +17,8 @@ def test_due_are_those_whose_newest_time_has_come(puts: list[tuple[int, int | No
         looks.put(incident, at)
         expected[incident] = at
     for _ in range(2):  # asking changes nothing
-        assert looks.due(now) == sorted(
-            incident for incident, at in expected.items() if at is not None and at <= now
-        )
+        due = sorted((at, incident) for incident, at in expected.items() if at is not None and at <= now)
+        assert looks.due(now) == [incident for _, incident in due]
 
 
 def test_what_is_put_again_and_again_takes_no_room() -> None:

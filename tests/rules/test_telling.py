@@ -170,3 +170,15 @@ def test_a_policy_that_is_replaced_holds_with_the_next_tick() -> None:
     told.watch.replace_policy(Policy())
     told.tick(1)
     assert [reason for _, reason, _ in told.told] == ["first"]
+
+
+def test_of_very_many_problems_that_wait_so_many_are_told_at_a_time() -> None:
+    hosts = [Host(number, f"h{number}") for number in range(1, 701)]
+    capped = [ChannelView("mail", per_hour=1)]
+    told = House([DISK], hosts=hosts, channels=capped, check_purity=False)
+    for host in hosts:
+        says(told, 0, host.id, "bad")
+    for now_s in (600, 601, 602):
+        told.tick(now_s)
+    first, *digests = told.notices
+    assert (first.reason, [len(digest.about) for digest in digests]) == ("first", [500, 199])

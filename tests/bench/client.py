@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from tests.bench.process import cpu_s
 from tests.bench.pushes import Host, PushingHost, Tails
+from tests.bench.reads import ReadingHost
 from tests.bench.remote_write import Tick, WritingHost
 from tests.bench.table import quantile
 from tests.bench.trace import ticks
@@ -43,7 +44,7 @@ class Order(Struct, frozen=True):
     per_s: float | None = None
     breaches: int = 0
     first: int = 0
-    speaks: Literal["watchkeeper", "remote write"] = "watchkeeper"
+    speaks: Literal["watchkeeper", "remote write", "reads"] = "watchkeeper"
 
 
 class Pressed(Struct, frozen=True):
@@ -156,6 +157,9 @@ def hosts(order: Order) -> Iterator[Host]:
         tails = Tails()
         for number, token in enumerate(order.tokens, order.first):
             yield PushingHost(number, token, tails)
+    elif order.speaks == "reads":
+        for number, token in enumerate(order.tokens):
+            yield ReadingHost(number, token)
     else:
         written = [Tick.of(tick) for tick in ticks()]
         for number in range(order.first, order.first + len(order.tokens)):
@@ -191,9 +195,11 @@ class Client:
         return Pressed(pushes, seconds, server_cpu_s, own_cpu_s, p50_ms, p99_ms, self._faults)
 
     async def _warm_up(self, connections: list[Connection]) -> None:
-        """A host's first push costs more than all the others; a fleet is known, mostly."""
+        """A host's first push costs more than all the others; a fleet is known, mostly. Readers come as they come."""
         for connection in connections:
             connection.answered = self._note_fault
+        if self._order.speaks == "reads":
+            return
         for _ in range(WARM_UP_PUSHES):
             for first in range(0, len(connections), WARM_UP_AT_ONCE):
                 some = connections[first : first + WARM_UP_AT_ONCE]

@@ -213,7 +213,7 @@ class Pages:
             withheld=[not_told(entry, times.clock) for entry in incident.withheld],
             looks=looks(evidence, hosts, times),
             deeds=offered(incident, request.get(ASKED_BY, NOBODY)),
-            spans=SPANS,
+            spans=list(SPANS),
             form_token=request.get(FORM_TOKEN, ""),
         )
         return answer(request, body)

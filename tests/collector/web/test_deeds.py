@@ -83,11 +83,19 @@ async def test_what_is_refused_says_why_and_changes_nothing(site: Site) -> None:
 async def test_every_form_of_the_page_holds_the_sign_that_it_is_ours(site: Site) -> None:
     page = await site.get("/incidents/1")
     forms = page.all("form", method="post")
-    assert [form["action"] for form in forms] == [
-        f"/incidents/1/{deed}" for deed in ("acknowledge", "snooze", "resolve", "assign", "note")
-    ]
+    quick, others = ("acknowledge", "snooze"), ("acknowledge", "snooze", "resolve", "assign", "note")
+    assert [form["action"] for form in forms] == [f"/incidents/1/{deed}" for deed in (*quick, *others)]
     assert len(page.all("input", name="csrf", value="token-of-the-session")) == len(forms)
-    assert "<form" not in (await site.get("/incidents/1?fragment=1")).source, "it would wipe what is typed"
+
+
+async def test_what_is_replaced_while_the_page_is_open_has_nothing_to_type_in(site: Site) -> None:
+    fragment = await site.get("/incidents/1?fragment=1")
+    assert {one["action"] for one in fragment.all("form")} == {
+        "/incidents/1/acknowledge",
+        "/incidents/1/snooze",
+    }
+    assert {one["type"] for one in fragment.all("input")} == {"hidden"}
+    assert fragment.all("select") == []
 
 
 @pytest.mark.parametrize("who", [NOBODY, Who("eve", "user", frozenset({"monitoring.read"}))])

@@ -12,7 +12,7 @@ from collector.web.assets import FOLDER, Assets
 from collector.web.fleet import BAR_STEP
 from tests.collector.web.site import Site
 
-STYLE_BYTES_MAX = 16 * 1024
+STYLE_BYTES_MAX = 20 * 1024
 SCRIPTS_BYTES_MAX = 24 * 1024
 
 

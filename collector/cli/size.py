@@ -128,18 +128,20 @@ def _size(house: House, arguments: argparse.Namespace) -> int:
 
 def words(fleet: Fleet, need: Need, keep_s: float, keep_rollups_s: float) -> list[str]:
     pushes = fleet.hosts / fleet.every_s
+    each = need.packed / max(1.0, pushes * fleet.series * keep_s)
     kept = f"kept for {say_duration(keep_s)}"
     rows = [
         ("memory", need.memory, "at its highest, with the pages looked at"),
         ("disk", need.disk, "in the end, of which"),
         ("  fresh", need.fresh, "samples of the last two hours, as they came"),
-        ("  packed", need.packed, f"all other samples, {kept}"),
+        ("  packed", need.packed, f"all other samples, {kept}, {each:.1f} bytes each"),
         ("  rollups", need.rollups, f"quarters of an hour, kept for {say_duration(keep_rollups_s)}"),
         ("  spare", need.spare, "room that stays in the file, and the log beside it"),
     ]
     return [
         f"{fleet.hosts:,} hosts × {fleet.series:,} series every {say_duration(fleet.every_s)}: "
         f"{pushes:,.1f} pushes and {pushes * fleet.series:,.0f} samples a second",
+        "All of them as busy as a server that computes and writes; hosts at rest take half of the disk.",
         "",
         *(f"{name:10}{_gib(size):>14}  {what}" for name, size, what in rows),
     ]

@@ -118,14 +118,14 @@ def prometheus(folder: Path, hosts: int, ticks: int) -> float | None:
         return None
     text, blocks = folder / "samples.txt", folder / "blocks"
     with text.open("w") as file:
-        file.writelines(_open_metrics(hosts, ticks))
+        file.writelines(open_metrics(hosts, ticks))
     command = [promtool, "tsdb", "create-blocks-from", "openmetrics", str(text), str(blocks)]
     subprocess.run(command, check=True, capture_output=True, timeout=LIMIT_S)
     taken = sum(file.stat().st_size for file in blocks.rglob("*") if file.is_file())
     return taken / (hosts * ticks * len(trace()[0]))
 
 
-def _open_metrics(hosts: int, ticks: int) -> Iterator[str]:
+def open_metrics(hosts: int, ticks: int) -> Iterator[str]:
     """Series by series, as the format wants it."""
     names, _, _ = trace()
     batches = [list(arrivals(number + 1, number, 0, ticks)) for number in range(hosts)]
@@ -147,20 +147,20 @@ def victoria_metrics(hosts: int, ticks: int) -> float | None:
         if server is None:
             return None
         url = f"http://127.0.0.1:{server.port}"
-        for line in _import_lines(hosts, ticks):
-            _post(f"{url}/api/v1/import", line)
-        _post(f"{url}/internal/force_flush")
-        _post(f"{url}/internal/force_merge")
+        for line in import_lines(hosts, ticks):
+            post(f"{url}/api/v1/import", line)
+        post(f"{url}/internal/force_flush")
+        post(f"{url}/internal/force_merge")
         seen: list[int] = []
         wait_until("it to have merged all", lambda: _is_settled(url, seen), LIMIT_S, every_s=SETTLED_S)
         assert _said(url, "rows", "storage") == samples, "it did not keep all of it"
         return _said(url, "data_size_bytes", "") / samples
 
 
-def _import_lines(hosts: int, ticks: int) -> Iterator[bytes]:
-    """A series a line. It takes nothing of the future, so all of it is some whole days earlier."""
+def import_lines(hosts: int, ticks: int) -> Iterator[bytes]:
+    """A series a line, some whole days earlier."""
     names, _, _ = trace()
-    earlier_ms = max(0, -(-(START + ticks * EVERY_MS - time.time_ns() // 1_000_000) // DAY_MS)) * DAY_MS
+    earlier_ms = days_earlier_ms(ticks)
     for number in range(hosts):
         batches = list(arrivals(number + 1, number, 0, ticks))
         at = [batch.at - earlier_ms for batch in batches]
@@ -171,7 +171,12 @@ def _import_lines(hosts: int, ticks: int) -> Iterator[bytes]:
             yield msgspec.json.encode({"metric": metric, "values": values, "timestamps": at}) + b"\n"
 
 
-def _post(url: str, body: bytes = b"") -> None:
+def days_earlier_ms(ticks: int) -> int:
+    """VictoriaMetrics takes nothing of the future."""
+    return max(0, -(-(START + ticks * EVERY_MS - time.time_ns() // 1_000_000) // DAY_MS)) * DAY_MS
+
+
+def post(url: str, body: bytes = b"") -> None:
     with urllib.request.urlopen(urllib.request.Request(url, body, method="POST"), timeout=LIMIT_S):
         pass
 

@@ -85,7 +85,8 @@ def test_a_person_reads_what_it_is_for_and_whether_there_is_room(watchkeeper: Co
     assert said.code == 0
     lines = said.out.splitlines()
     assert lines[0] == "1,000 hosts × 70 series every 10s: 100.0 pushes and 7,000 samples a second"
-    assert [line.split()[0] for line in lines[2:8]] == [
+    assert lines[1].endswith("hosts at rest take half of the disk.")
+    assert [line.split()[0] for line in lines[3:9]] == [
         "memory",
         "disk",
         "fresh",
@@ -93,9 +94,9 @@ def test_a_person_reads_what_it_is_for_and_whether_there_is_room(watchkeeper: Co
         "rollups",
         "spare",
     ]
-    assert "all other samples, kept for 14d" in lines[5]
-    assert "quarters of an hour, kept for 400d" in lines[6]
-    assert lines[9].startswith("The disk that is to hold ")
+    assert "all other samples, kept for 14d, 0.8 bytes each" in lines[6]
+    assert "quarters of an hour, kept for 400d" in lines[7]
+    assert lines[10].startswith("The disk that is to hold ")
     said = watchkeeper("size", "--hosts", "1000000", "--keep", "3650d")
     assert "kept for 3650d" in said.out
     assert said.out.endswith("That is not enough; keep less for a shorter time, or set disk_budget.\n")

@@ -212,6 +212,10 @@ def test_oddities_of_a_host_are_named() -> None:
     latest = host(1)
     latest.host.flags = ("clock", "series")
     assert look([latest]).groups[0].rows[0].note == "clock is off, too many series"
+    latest.host.flags = ("names", "churn", "cloned")
+    assert look([latest]).groups[0].rows[0].note == (
+        "its series change all the time, names that are none, two agents push as it"
+    )
 
 
 @pytest.mark.parametrize(

@@ -80,10 +80,12 @@ class Accounts:
 
     async def _one(self, name: str, now: int) -> _Known:
         there = await self._there(now, only=name)
-        if not there:
-            names = ", ".join(service.name for service in await self._services()) or "none"
-            raise NotThere(f'nothing is known of a service "{name:.100}"; there are: {names}')
-        return there[0]
+        if there:
+            return there[0]
+        names = [service.name for service in await self._services()]
+        if name in names:
+            raise NotThere(f"nothing is known of {name} yet; ask again in a minute")
+        raise NotThere(f'there is no service "{name:.100}"; there are: {", ".join(names) or "none"}')
 
     async def _there(self, now: int, only: str | None = None) -> list[_Known]:
         """Services of which something is written down, with what has happened since."""
@@ -141,23 +143,29 @@ class _Known:
     def end(self) -> int:
         return self._written if self._tail is None else self._tail.end
 
+    # The collector may write on while we read: what is written down counts up to where our own look begins.
+
     async def intervals(self, start: int, end: int, *, but_up: bool = False) -> list[Interval]:
         """Within the range, so far as it is known."""
-        found = await self._store.promises.intervals(self.service.name, start, end, but_up=but_up)
+        until = min(end, self._written)
+        found = await self._store.promises.intervals(self.service.name, start, until, but_up=but_up)
         if self._tail is not None and start < self._tail.end and self._tail.start < end:
             tail = self._tail.cut(max(start, self._tail.start), min(end, self._tail.end))
             found += [one for one in intervals_of(tail) if not (but_up and one.state == "up")]
         return _joined(found)
 
     async def tally(self, start: int, end: int) -> Tally:
-        whole = await self._store.promises.tally(self.service.name, start, end)
+        whole = await self._store.promises.tally(self.service.name, start, min(end, self._written))
         return whole if self._tail is None else whole + _within(self._tail, start, end)
 
     async def latest(self) -> Interval:
         """What it is at the end of what is known, from when it began to be."""
-        latest = await self._store.promises.latest(self.service.name)
-        tail = intervals_of(self._tail) if self._tail is not None else []
-        return _joined([*([latest] if latest else ()), *tail])[-1]
+        latest = await self._store.promises.latest(self.service.name, self._written)
+        known = intervals_of(self._tail) if self._tail is not None else []
+        if latest is not None:
+            cut = Interval(latest.start, self._written, latest.state, latest.cause, latest.repaired)
+            known = _joined([cut, *known])
+        return known[-1]
 
     async def course(self, start: int, end: int) -> Course:
         """All of the range; where nothing is known, that it is not."""

@@ -53,6 +53,9 @@ class Keeping:
         if self._in_doubt():
             return
         services = await self._services.all()
+        if not services:
+            await self._store.promises.late_done(await self._store.promises.late())
+            return
         fleet = await self._looking.fleet(services)
         await self._take_back(services, now)
         # After a sleep it is noted only a moment later that nobody listened meanwhile.

@@ -114,8 +114,8 @@ class Promises(Protocol):
         more than INTERVALS_MAX."""
         ...
 
-    async def latest(self, service: str) -> Interval | None:
-        """The last that is written down, whole."""
+    async def latest(self, service: str, before: int) -> Interval | None:
+        """The last that begins before then, whole; None when there is none."""
         ...
 
     async def tally(self, service: str, start: int, end: int) -> Tally:

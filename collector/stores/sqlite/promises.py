@@ -121,6 +121,8 @@ class SqlitePromises:
         await self._writer.write(job)
 
     async def intervals(self, service: str, start: int, end: int, *, but_up: bool = False) -> list[Interval]:
+        if start >= end:
+            return []
         only = "AND state <> 'up'" if but_up else ""
         query = f"SELECT {INTERVAL} {WITHIN} {only} ORDER BY start LIMIT ?4"
         rows = await self._rows(query, service, start, end, INTERVALS_MAX + 1)
@@ -131,10 +133,13 @@ class SqlitePromises:
             )
         return [_interval(row, start, end) for row in rows]
 
-    async def latest(self, service: str) -> Interval | None:
-        return await self._readers.read(lambda connection: _one(connection, service, "<", 2**62))
+    async def latest(self, service: str, before: int) -> Interval | None:
+        return await self._readers.read(lambda connection: _one(connection, service, "<", before))
 
     async def tally(self, service: str, start: int, end: int) -> Tally:
+        if start >= end:
+            return Tally()
+
         def job(connection: sqlite3.Connection) -> Tally:
             first, last = -(-start // DAY_MS) * DAY_MS, end // DAY_MS * DAY_MS
             if first >= last:

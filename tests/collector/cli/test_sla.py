@@ -90,7 +90,7 @@ def test_a_month_is_written_to_files(watchkeeper: Command, kept: int, tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("mail", "--month", "2026-10"), 'a service "mail"; there are: shop'),
+        (("mail", "--month", "2026-10"), 'there is no service "mail"; there are: shop'),
         (("shop", "--month", "October"), "write one such as 2026-10"),
         (("shop", "--month", "2025-01"), "nothing is known of shop in January 2025"),
     ],

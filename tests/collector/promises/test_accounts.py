@@ -102,12 +102,40 @@ async def test_days_are_summed_up(house: House) -> None:
 
 
 async def test_of_what_is_not_there_a_sentence_says_so(house: House) -> None:
-    with pytest.raises(NotThere, match='nothing is known of a service "mail"; there are: shop, site'):
+    with pytest.raises(NotThere, match='there is no service "mail"; there are: shop, site'):
         await house.accounts.summary("mail", None, house.now)
     with pytest.raises(NotThere, match="nothing is known of shop in October 2026"):
         await house.accounts.report("shop", "2026-10", house.now)
     with pytest.raises(ValueError, match="write one such as 2026-10"):
         await house.accounts.report("shop", "last month", house.now)
+
+
+async def test_a_service_that_was_just_named_is_not_known_yet(house: House) -> None:
+    house.services.replace([shop(name="new")])
+    with pytest.raises(NotThere, match="nothing is known of new yet"):
+        await house.accounts.summary("new", None, house.now)
+
+
+async def test_a_round_in_the_middle_of_an_answer_counts_nothing_twice(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector writes on while another process reads."""
+    reach = type(house.store.promises).reach
+
+    async def then_a_round(self: object) -> object:
+        found = await reach(house.store.promises)  # type: ignore[arg-type]
+        monkeypatch.undo()
+        house.now += MIN
+        await house.round()
+        return found
+
+    host = (await house.store.hosts.all())[0]
+    await house.every_tick(host, house.now, house.now + MIN)
+    asked_at = house.now
+    monkeypatch.setattr(type(house.store.promises), "reach", then_a_round)
+    found = await house.accounts.summary("shop", "24h", asked_at)
+    assert found.tally.whole == asked_at - T0
+    assert (found.state, found.since, found.known_until) == ("up", CAME_UP, asked_at)
 
 
 async def test_a_report_accounts_for_every_millisecond_of_the_month_so_far(house: House) -> None:

@@ -38,8 +38,9 @@ async def test_what_is_written_is_read_back(store: Store) -> None:
     assert await kept(store) == rows
     assert await kept(store, "mail") == []
     assert await store.promises.reach() == {"shop": Reach("shop", rows[0].start, rows[-1].end)}
-    assert await store.promises.latest("shop") == rows[-1]
-    assert await store.promises.latest("mail") is None
+    assert await store.promises.latest("shop", 2**60) == rows[-1]
+    assert await store.promises.latest("shop", rows[-1].start) == rows[-2]
+    assert await store.promises.latest("mail", 2**60) is None
 
 
 async def test_what_goes_on_becomes_one_row(store: Store) -> None:
@@ -72,6 +73,8 @@ async def test_a_range_is_cut_out_of_what_is_there(store: Store) -> None:
     assert await store.promises.intervals("shop", start, end) == [spell(6, 8, "down"), spell(8, 9)]
     assert await store.promises.intervals("shop", start, end, but_up=True) == [spell(6, 8, "down")]
     assert await store.promises.intervals("shop", start - DAY, start - DAY + 1) == []
+    assert await store.promises.intervals("shop", end, start) == []
+    assert (await store.promises.tally("shop", end, start)).whole == 0
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

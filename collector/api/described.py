@@ -99,7 +99,7 @@ def _operation(method: str, path: str, operation: dict[str, Any], whole: dict[st
 
 
 def _of_content(part: dict[str, Any]) -> dict[str, Any]:
-    schema: dict[str, Any] = next(iter(part["content"].values()))["schema"]
+    schema: dict[str, Any] = next(iter(part["content"].values())).get("schema", {})
     return schema
 
 

@@ -121,7 +121,7 @@ def _answer(kind: Any, schemas: _Schemas) -> dict[str, Any]:
     if kind is None:
         return {"description": "Done"}
     if isinstance(kind, str):
-        return {"description": "As it is asked for", "content": {kind: {"schema": {"type": "string"}}}}
+        return {"description": "As it is asked for", "content": {kind: {}}}
     return {"description": "As it is asked for", "content": _json(schemas.of(kind))}
 
 

@@ -78,7 +78,8 @@ class Optimizing:
         return [
             Door(
                 method="GET", path="/performance/optimize", handler=self.optimize, needs="monitoring.read",
-                summary="What is slow, and what to do about it", query=PerformanceWanted, answer=Optimization,
+                summary="What is slow, and what to do about it", query=PerformanceWanted,
+                answer=Optimization, refusals=(404,),
             ),
         ]  # fmt: skip
 

@@ -114,12 +114,12 @@ class Performance:
             Door(
                 method="GET", path="/performance/response-times", handler=self.response_times,
                 needs="monitoring.read", summary="How long services take to answer, by percentiles and endpoints",
-                query=PerformanceWanted, answer=ResponseTimes, kept=lambda query: [SAMPLES],
+                query=PerformanceWanted, answer=ResponseTimes, refusals=(404,), kept=lambda query: [SAMPLES],
             ),
             Door(
                 method="GET", path="/performance/summary", handler=self.summary, needs="monitoring.read",
                 summary="The same of all services together, with throughput and errors",
-                query=PerformanceWanted, answer=PerformanceSummary,
+                query=PerformanceWanted, answer=PerformanceSummary, refusals=(404,),
             ),
             Door(
                 method="GET", path="/performance/cache/stats", handler=self.cache, needs="monitoring.read",

@@ -194,7 +194,7 @@ class Sla:
             Door(
                 method="GET", path="/sla", handler=self.sla, needs="monitoring.read",
                 summary="How services stand against what is promised of them", query=SlaAsked,
-                answer=SlaView,
+                answer=SlaView, refusals=(404,),
             ),
             Door(
                 method="GET", path="/services/{name}/timeline", handler=self.timeline,

@@ -105,12 +105,12 @@ class Scalability:
             Door(
                 method="GET", path="/scalability/analyze", handler=self.analyze, needs="monitoring.read",
                 summary="What services should have, what fills up, which hosts are of the wrong size",
-                query=ScalingAsked, answer=Analysis,
+                query=ScalingAsked, answer=Analysis, refusals=(404,),
             ),
             Door(
                 method="GET", path="/scalability/config", handler=self.config, needs="monitoring.read",
                 summary="How services are scaled: instances now and at most, targets, limits",
-                query=ScalingAsked, answer=ScalingConfig,
+                query=ScalingAsked, answer=ScalingConfig, refusals=(404,),
             ),
             Door(
                 method="POST", path="/scalability/auto-scaling", handler=self.auto,

@@ -86,6 +86,19 @@ def still(rng: np.random.Generator, t: Numbers) -> Numbers:
     return rng.uniform(40, 92) + rng.normal(0, rng.uniform(0.05, 1), len(t))
 
 
+def wandering(rng: np.random.Generator, t: Numbers) -> Numbers:
+    """Goes up and down without any plan, and back to its middle within days: nobody can know when it will be full."""
+    middle, reach, days = rng.uniform(55, 88), rng.uniform(2, 6), rng.uniform(1, 5)
+    keeps = np.exp(-1 / (24 * days))
+    pushes = rng.normal(0, reach * np.sqrt(1 - keeps**2), len(t))
+    values = np.empty(len(t))
+    value = rng.normal(0, reach)
+    for number, push in enumerate(pushes):
+        value = keeps * value + push
+        values[number] = value
+    return middle + values
+
+
 def daily(rng: np.random.Generator, t: Numbers) -> Numbers:
     """Fuller by day than by night, and a little fuller every day, or not."""
     swing = rng.uniform(3, 10)
@@ -94,7 +107,7 @@ def daily(rng: np.random.Generator, t: Numbers) -> Numbers:
 
 
 KINDS: dict[str, Maker] = {
-    make.__name__: make for make in (linear, noisy, sawtooth, step, resize, weekly, daily, still)
+    make.__name__: make for make in (linear, noisy, sawtooth, step, resize, weekly, daily, wandering, still)
 }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from collector.ingest.layouts import CUTS_MAX, HOUR_MS, NEW_BYTES_PER_HOUR, Layout, Layouts
-from tests.collector.stores.builders import NOW, TICK
+from collector.stores.sqlite import open_store
+from tests.collector.stores.builders import NOW, TICK, batch, enrolled
 
 SERIES = 2_000
 STAYS = ("cpu_used_pct", "load1")
@@ -72,3 +75,17 @@ def test_hosts_that_send_a_few_new_lists_now_and_then_are_left_alone() -> None:
     layouts = Layouts()
     lists = [tuple(f"container_{number}_{series}" for series in range(70)) for number in range(60)]
     assert not any(layouts.learn(1, sent, NOW + at * TICK).flags for at, sent in enumerate(lists))
+
+
+async def test_the_store_of_such_a_host_grows_by_what_stays(tmp_path: Path) -> None:
+    store = await open_store(tmp_path, role="collector")
+    host, layouts = await enrolled(store), Layouts()
+    file, sizes = tmp_path / "watchkeeper.db", []
+    for number in range(400):
+        layout = layouts.learn(host.id, churning(number), NOW + number * TICK)
+        samples = dict.fromkeys(layout.kept, 1.0)
+        await store.commit([batch(host.id, NOW + number * TICK, samples, flags=layout.flags)])
+        sizes.append(file.stat().st_size + file.with_name("watchkeeper.db-wal").stat().st_size)
+    assert sizes[-1] - sizes[200] < 200 * 16_384, "a few pages for each batch, however many names are in it"
+    assert len((await store.samples.series(host.id, "load1", 0, 2**62)).at) == 400
+    await store.close()

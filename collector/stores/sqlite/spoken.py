@@ -16,12 +16,10 @@ from collector.stores.sqlite.steps import SAMPLES_FROM
 TICKS = "SELECT at, every_ms FROM batches WHERE host = ? AND at >= ? AND at < ? ORDER BY at, id"
 OLDEST_BATCH = "SELECT min(at) FROM batches WHERE host = ?"
 OLDEST_BLOCK = "SELECT min(start) FROM blocks WHERE host = ?"
+OLDEST_PACKED = "SELECT min(start) FROM blocks"
 # Until something is packed, some two hours after the first batch, each host is asked for its oldest.
-OLDEST_OF_ALL = """
-    SELECT coalesce(
-        (SELECT min(start) FROM blocks),
-        (SELECT min((SELECT min(at) FROM batches WHERE host = hosts.id)) FROM hosts)
-    )
+OLDEST_UNPACKED = """
+    SELECT min(oldest) FROM (SELECT (SELECT min(at) FROM batches WHERE host = hosts.id) AS oldest FROM hosts)
 """
 HOUR_MS = 3_600_000
 
@@ -47,7 +45,9 @@ def spoken(
 
 def samples_from(connection: sqlite3.Connection) -> int | None:
     """Since when no hour of samples was let go of, and there are any."""
-    (oldest,) = connection.execute(OLDEST_OF_ALL).fetchone()
+    (oldest,) = connection.execute(OLDEST_PACKED).fetchone()
+    if oldest is None:
+        (oldest,) = connection.execute(OLDEST_UNPACKED).fetchone()
     (kept_from,) = connection.execute(SAMPLES_FROM).fetchone()
     return None if oldest is None else max(oldest, kept_from)
 

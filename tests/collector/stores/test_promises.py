@@ -275,6 +275,7 @@ async def test_it_is_known_since_when_there_are_samples(store: Store) -> None:
     host = await enrolled(store)
     days = [NOW // DAY * DAY + n * DAY + HOUR for n in range(6)]
     await store.commit([batch(host.id, at, seq=n) for n, at in enumerate(reversed(days))])
+    await store.commit([batch((await enrolled(store, "bob")).id, days[3])])
     assert await store.promises.samples_from() == days[0]
     await sealed(store, days[-1] + 30 * HOUR)
     await forgotten(store, Keep(samples_ms=3 * DAY), days[-1] + 30 * HOUR)

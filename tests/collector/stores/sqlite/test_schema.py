@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from collector.store import EvidenceRow, TokenRow
 from collector.store.people import ApiToken, AuditRow, Grant, Session, User
+from collector.store.promises import Day, LateRange, Promise
 from collector.stores.sqlite import (
     evidence,
     forgetting,
@@ -20,9 +21,12 @@ from collector.stores.sqlite import (
     notices,
     open_store,
     people,
+    promised,
+    promises,
     ranges,
     samples,
     sealing,
+    spoken,
     steps,
     summing,
     upkeep,
@@ -30,6 +34,7 @@ from collector.stores.sqlite import (
 from collector.stores.sqlite.connection import connect_reader
 from rules.model import Alert, CheckAnswer, Host, Incident, Notice, RuleState, Transition
 from rules.seen import Seen
+from rules.sla.model import Interval
 
 TABLES_OF = {
     Host: ("hosts", "heard"),
@@ -47,12 +52,19 @@ TABLES_OF = {
     Grant: ("grants",),
     ApiToken: ("api_tokens",),
     AuditRow: ("audit",),
+    Promise: ("promises",),
+    Day: ("sla_metrics",),
+    LateRange: ("late_ranges",),
+    Interval: ("service_intervals",),
 }
 # Those that may read a whole table, because all of it is wanted or because it is small.
 READS_ALL = {
     "hosts.ALL": "hosts",
     "people.OTHER_OWNERS": "users",
     "people.API_TOKENS_HELD": "api_tokens",
+    "promised.OLDER": "service_reach",
+    "promises.ASKED": "checks",  # of all hosts, twice a minute, where there are services
+    "spoken.OLDEST_UNPACKED": "hosts",
     "sealing.HOSTS": "heard",
     "samples.NEWEST": "heard",
     "forgetting.FORGET_LAYOUTS": "heard",
@@ -98,6 +110,19 @@ QUERIES = {
     "people.TRAIL": f"{people.TRAIL} {people.NEWEST_FIRST}",
     "people.TRAIL_OF_SOMEBODY": f"{people.TRAIL_OF_SOMEBODY} {people.NEWEST_FIRST}",
     "people.TRAIL_OF_A_KIND": f"{people.TRAIL_OF_A_KIND} {people.NEWEST_FIRST}",
+    "promised.OLDER": promised.OLDER,
+    **{f"promised.FORGET {n}": query for n, query in enumerate(promised.FORGET)},
+    "promises.WITHIN": f"SELECT {promises.INTERVAL} {promises.WITHIN}",
+    "promises.LAST_BEFORE": promises.LAST_BEFORE.format("<"),
+    "promises.SUM_UP": promises.SUM_UP,
+    "promises.SUM_OF_DAYS": promises.SUM_OF_DAYS,
+    "promises.ASKED": promises.ASKED,
+    **{f"promises.TAKE_BACK {n}": query for n, query in enumerate(promises.TAKE_BACK)},
+    "spoken.TICKS": spoken.TICKS,
+    "spoken.OLDEST_BATCH": spoken.OLDEST_BATCH,
+    "spoken.OLDEST_BLOCK": spoken.OLDEST_BLOCK,
+    "spoken.OLDEST_PACKED": spoken.OLDEST_PACKED,
+    "spoken.OLDEST_UNPACKED": spoken.OLDEST_UNPACKED,
     "upkeep.REMEMBERED": upkeep.REMEMBERED,
     "upkeep.RESOLVED_ALERTS": upkeep.RESOLVED_ALERTS,
     "forgetting.OLD_BLOCKS": forgetting.OLD_BLOCKS,

@@ -17,6 +17,7 @@ from collector.access.api_tokens import ApiTokens, new_api_token
 from collector.access.audit import Audit
 from collector.access.callers import Callers
 from collector.access.desk import Desk
+from collector.access.devices import Devices
 from collector.access.gate import Gate, ShowTrouble
 from collector.access.grants import Grants
 from collector.access.headers import add_headers
@@ -92,6 +93,7 @@ class Access:
             people,
             self.passwords,
             self.logins,
+            Devices(key, now_ms),
             self.sessions,
             self.grants,
             self.callers,

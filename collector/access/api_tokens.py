@@ -38,15 +38,15 @@ class ApiTokens:
         self._known: Known[str, ApiToken] = Known(people.api_token, now_ms)
         self._used: dict[str, int] = {}
 
-    async def who(self, text: str) -> Who:
-        """Refusal when it does not hold; StoreError."""
+    async def who(self, text: str) -> tuple[str, Who]:
+        """Its id, and who sends it. Refusal when it does not hold; StoreError."""
         match = _FORM.fullmatch(text)
         if match is None:
             raise _wrong("an API token looks like wk_api_<id>_<secret>")
         number, given = match[1], _sha256(match[2])
         if self._local is not None and hmac.compare_digest(number, self._local[0]):
             if hmac.compare_digest(given, self._local[1]):
-                return self._local[2]
+                return number, self._local[2]
             raise _wrong("it is not that of this start of the collector")
         token = await self._known.get(number)
         if token is None or not hmac.compare_digest(given, token.secret_sha256):
@@ -58,7 +58,7 @@ class ApiTokens:
         self._used[token.id] = self._now_ms()
         # One that a later version gave and this one does not know is none.
         permissions = frozenset(one for one in PERMISSIONS if one in token.permissions)
-        return Who(f"token:{token.name}", "token", permissions)
+        return number, Who(f"token:{token.name}", "token", permissions)
 
     def is_known(self, text: str) -> bool:
         """Whether its id was there of late; the secret is not looked at."""

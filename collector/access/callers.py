@@ -20,10 +20,11 @@ AUTHORIZATION_LETTERS_MAX = 4_000
 
 
 class Caller(Struct, frozen=True):
-    """`form_token` is what forms of their session must hold; `by_token` says that they showed a token, which no browser
-    sends by itself."""
+    """`bucket` is what counts how often they ask, empty for strangers, who share that of their network. `form_token` is
+    what forms of their session must hold. `by_token`: they showed a token, which no browser sends by itself."""
 
     who: Who
+    bucket: str = ""
     form_token: str = ""
     by_token: bool = False
     is_limited: bool = True
@@ -47,11 +48,10 @@ class Callers:
     async def find(self, request: web.Request, whence: Whence) -> Caller:
         """Refusal when they send a token that does not hold: that is never taken for nothing. StoreError."""
         if (authorization := request.headers.get("Authorization")) is not None:
-            return Caller(await self._by_token(authorization), by_token=True)
-        if number := cookie_of(request, whence):
-            found = await self._by_session(number)
-            if found is not None:
-                return found
+            return await self._by_token(authorization)
+        if (found := await self.session(request, whence)) is not None:
+            user, session = found
+            return self._person(user, form_token=session.csrf)
         if whence.is_local and not await self._setup.any_user():
             return Caller(LOCAL, is_limited=False)
         return Caller(NOBODY)
@@ -80,24 +80,19 @@ class Callers:
         self._sessions.changed()
         self._grants.changed()
 
-    async def _by_token(self, authorization: str) -> Who:
+    async def _by_token(self, authorization: str) -> Caller:
         scheme, _, token = authorization[:AUTHORIZATION_LETTERS_MAX].partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise Refusal(401, "token_malformed", "send the header Authorization: Bearer TOKEN")
         if token.startswith(PREFIX):
-            return await self._api_tokens.who(token)
+            number, who = await self._api_tokens.who(token)
+            return Caller(who, f"token {number}", by_token=True)
         user = await self._users.get(await self._grants.user(token))
         if user is None or user.disabled_at is not None:
             raise wrong_token("its user cannot log in any more")
-        return self._person(user)
+        return self._person(user, by_token=True)
 
-    async def _by_session(self, number: str) -> Caller | None:
-        session = await self._sessions.find(number)
-        user = await self._users.get(session.user) if session is not None else None
-        if session is None or user is None or user.disabled_at is not None:
-            return None
-        return Caller(self._person(user), form_token=session.csrf)
-
-    def _person(self, user: User) -> Who:
-        return Who(user.name, "user", self._roles.permissions(user.role))
+    def _person(self, user: User, *, form_token: str = "", by_token: bool = False) -> Caller:
+        who = Who(user.name, "user", self._roles.permissions(user.role))
+        return Caller(who, f"user {user.id}", form_token, by_token)

@@ -115,8 +115,7 @@ class Gate:
         target = request.match_info.handler
         if _is_of_agents(request):
             return await handler(request)
-        needed = needed_by(target) if is_declared(target) else None
-        is_open = request.method in SAFE and is_declared(target) and needed is None
+        is_open = request.method in SAFE and is_declared(target) and needed_by(target) is None
         try:
             who = await self._who(request, whence, is_open=is_open)
             await self._see_that_they_may(request, who, target)
@@ -155,10 +154,10 @@ class Gate:
             self._stand(request, self._strangers.take(whence.network))
             raise
         if caller.is_limited:
-            buckets, name = self._named, f"{caller.who.kind} {caller.who.name}"
-            if caller.who.kind == "nobody":
-                buckets, name = self._strangers, whence.network
-            self._stand(request, buckets.take(name))
+            standing = (
+                self._named.take(caller.bucket) if caller.bucket else self._strangers.take(whence.network)
+            )
+            self._stand(request, standing)
         return caller
 
     def _stand(self, request: web.Request, standing: Standing) -> None:

@@ -1,8 +1,8 @@
 """Against guessing: whoever is wrong again and again has to wait, longer each time, and nobody else has to wait long.
 
 Three counts are kept. That of one network for one user, and that of a network for all users, grow to long pauses: they
-hit who guesses. That of a user from everywhere grows to a short pause only, and does not count for networks from which
-that user has logged in of late; so nobody can keep an owner out by being wrong in their name.
+hit who guesses. That of a user from everywhere grows to a short pause only. A browser in which that user logged in
+before has a count of its own instead of these; so nobody can keep an owner out by being wrong in their name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,19 @@ PAIR_FREE, NETWORK_FREE, USER_FREE = 5, 20, 10
 PAIR_PAUSE_S_MAX, NETWORK_PAUSE_S_MAX, USER_PAUSE_S_MAX = 900, 900, 30
 FORGOTTEN_AFTER_S = 3_600
 ENTRIES_MAX = 10_000
-KNOWN_PER_TABLE_MAX = 10_000
+
+
+class Try(Struct, frozen=True):
+    """`user` is a name as it was typed in, be there such a user or not: the pauses do not tell. `device` is what the
+    browser is called, if that user logged in there before."""
+
+    user: str
+    network: str
+    device: str = ""
+
+    @property
+    def pair(self) -> str:
+        return f"device {self.device}" if self.device else f"{self.network} {self.user.casefold()}"
 
 
 class _Wrong(Struct):
@@ -58,46 +70,32 @@ class _Counts:
 
 
 class Guessing:
-    """`user` is a name as it was typed in, be there such a user or not: the pauses do not tell."""
-
     def __init__(self) -> None:
         self._pairs = _Counts(PAIR_FREE, PAIR_PAUSE_S_MAX)
         self._networks = _Counts(NETWORK_FREE, NETWORK_PAUSE_S_MAX)
         self._users = _Counts(USER_FREE, USER_PAUSE_S_MAX)
-        self._known: OrderedDict[str, None] = OrderedDict()
 
-    def pause_s(self, user: str, network: str, now_s: float) -> float:
-        """How long this user has to wait from there before a password is looked at."""
-        pair = _pair(user, network)
-        if pair in self._known:
-            return self._pairs.pause_s(pair, now_s)
+    def pause_s(self, one: Try, now_s: float) -> float:
+        """How long they have to wait before a password is looked at."""
+        pause_s = self._pairs.pause_s(one.pair, now_s)
+        if one.device:
+            return pause_s
         return max(
-            self._pairs.pause_s(pair, now_s),
-            self._networks.pause_s(network, now_s),
-            self._users.pause_s(user.casefold(), now_s),
+            pause_s,
+            self._networks.pause_s(one.network, now_s),
+            self._users.pause_s(one.user.casefold(), now_s),
         )
 
-    def was_wrong(self, user: str, network: str, now_s: float) -> bool:
+    def was_wrong(self, one: Try, now_s: float) -> bool:
         """Whether a pause begins by it that there was not before: worth a line in the audit trail."""
-        begun = [
-            self._pairs.add(_pair(user, network), now_s),
-            self._networks.add(network, now_s),
-            self._users.add(user.casefold(), now_s),
-        ]
+        begun = [self._pairs.add(one.pair, now_s)]
+        if not one.device:
+            begun += [self._networks.add(one.network, now_s), self._users.add(one.user.casefold(), now_s)]
         return any(begun)
 
-    def was_right(self, user: str, network: str) -> None:
-        pair = _pair(user, network)
-        self._pairs.clear(pair)
-        self._known[pair] = None
-        self._known.move_to_end(pair)
-        if len(self._known) > KNOWN_PER_TABLE_MAX:
-            self._known.popitem(last=False)
+    def was_right(self, one: Try) -> None:
+        self._pairs.clear(one.pair)
 
     def __len__(self) -> int:
         """How much is remembered."""
-        return len(self._pairs) + len(self._networks) + len(self._users) + len(self._known)
-
-
-def _pair(user: str, network: str) -> str:
-    return f"{network} {user.casefold()}"
+        return len(self._pairs) + len(self._networks) + len(self._users)

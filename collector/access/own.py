@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from collector.access.audit import Audit
 from collector.access.callers import Callers
+from collector.access.devices import Devices
 from collector.access.grants import Grants, Pair
 from collector.access.logins import Logins
 from collector.access.passwords import Passwords, see_that_it_is_fit
@@ -38,13 +39,14 @@ class Own:
         people: People,
         passwords: Passwords,
         logins: Logins,
+        devices: Devices,
         sessions: Sessions,
         grants: Grants,
         callers: Callers,
         audit: Audit,
         now_ms: Callable[[], int],
     ) -> None:
-        self._people, self._passwords, self._logins = people, passwords, logins
+        self._people, self._passwords, self._logins, self._devices = people, passwords, logins, devices
         self._sessions, self._grants, self._callers = sessions, grants, callers
         self._audit, self._now_ms = audit, now_ms
 
@@ -54,7 +56,7 @@ class Own:
         self, request: web.Request, answer: web.StreamResponse, name: str, password: str
     ) -> User:
         """Begin a session, whose cookie the answer brings; the one that the browser had before is over."""
-        user = await self._logins.user(name, password, request[ASKED_FROM])
+        user = await self._its_user(request, name, password)
         await self.begin_session(request, answer, user)
         return user
 
@@ -66,6 +68,7 @@ class Own:
             await self._sessions.end(before)
         number, _ = await self._sessions.begin(user, whence, request.headers.get("User-Agent", ""))
         set_cookie(answer, whence, number, self._sessions.life_s)
+        self._devices.remember(user, whence, answer)
         await self._audit.record(user.name, "login", request=request)
 
     async def log_out(self, request: web.Request, answer: web.StreamResponse) -> None:
@@ -110,7 +113,7 @@ class Own:
     ) -> None:
         """All sessions and programs of the user are logged out but this browser, which gets a session anew."""
         user, _ = await self._here(request)
-        user = await self._logins.user(user.name, old, request[ASKED_FROM])
+        user = await self._its_user(request, user.name, old)
         try:
             see_that_it_is_fit(new)
         except ValueError as error:
@@ -131,6 +134,12 @@ class Own:
         """How many there were."""
         _, session = await self._here(request)
         return await self._sessions.end_others(session)
+
+    async def _its_user(self, request: web.Request, name: str, password: str) -> User:
+        whence = request[ASKED_FROM]
+        return await self._logins.user(
+            name, password, whence, lambda user: self._devices.name(request, whence, user)
+        )
 
     async def _here(self, request: web.Request) -> tuple[User, Session]:
         found = await self._callers.session(request, request[ASKED_FROM])

@@ -7,6 +7,7 @@ make us spend at most.
 from __future__ import annotations
 
 import asyncio
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -32,7 +33,7 @@ def see_that_it_is_fit(password: str) -> str:
     """A password that somebody wants to have. ValueError says what is wrong with it."""
     if len(password) < LETTERS_MIN:
         raise ValueError(f"a password has {LETTERS_MIN} letters at least")
-    if len(password.encode(errors="replace")) > BYTES_MAX:
+    if len(_bytes(password)) > BYTES_MAX:
         raise ValueError(f"a password has {BYTES_MAX} bytes at most")
     if not password.isprintable():
         raise ValueError("a password has no line breaks and no other letters that cannot be seen")
@@ -50,7 +51,7 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """Refusal when too many are asked for at once."""
-        return await self._run(lambda: self._hasher.hash(password))
+        return await self._run(lambda: self._hasher.hash(_bytes(password)))
 
     async def fits(self, password: str, stored: str | None) -> bool:
         """Whether this is the password of which `stored` is the hash. Without one the answer is no, and takes as long
@@ -79,10 +80,16 @@ class Passwords:
     def _fits(self, password: str, stored: str | None) -> bool:
         if self._nobodys is None:
             self._nobodys = self._hasher.hash("the password of nobody")
-        if len(password) > BYTES_MAX:
+        given = _bytes(password)
+        if len(given) > BYTES_MAX:
             return False  # none of ours; what it is compared with makes no difference
         try:
-            self._hasher.verify(stored or self._nobodys, password)
+            self._hasher.verify(stored or self._nobodys, given)
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
         return stored is not None
+
+
+def _bytes(password: str) -> bytes:
+    """The same letters are the same password, whichever way a keyboard puts an accent on them."""
+    return unicodedata.normalize("NFC", password).encode(errors="replace")

@@ -49,7 +49,10 @@ class Setup:
 
     async def is_open(self, code: str) -> bool:
         """Whether this link still makes the first user. StoreError."""
-        return hmac.compare_digest(code.encode(), self._code.encode()) and not await self.any_user()
+        return (
+            hmac.compare_digest(code.encode(errors="replace"), self._code.encode())
+            and not await self.any_user()
+        )
 
     async def make_owner(self, code: str, name: str, password: str) -> User:
         """The first user. Refusal when the link does not hold, or name or password will not do; StoreError."""

@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 import pytest
 
+from collector.access.guessing import Try
 from collector.access.passwords import AT_ONCE, BYTES_MAX
 from collector.who import LOCAL, Refusal, Whence, Who
 from tests.collector.access.house import DAY, HERE, KEY, NOW, PASSWORD, House, open_house
@@ -333,23 +334,37 @@ async def test_ten_thousand_wrong_passwords_cost_little_and_keep_the_owner_out_f
 
 
 async def test_guesses_from_ten_thousand_places_are_bounded_in_memory(house: House) -> None:
-    await house.user()
     guessing = house.access.logins.guessing
     for number in range(30_000):
-        guessing.was_wrong(f"user{number}", f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 1.0)
+        place = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+        guessing.was_wrong(Try(f"user{number}", place), 1.0)
     assert len(guessing) <= 30_000
 
 
-async def test_an_owner_gets_in_from_where_they_were_before_however_many_guess_in_their_name(
-    house: House,
-) -> None:
-    ada = await house.user()
-    await house.access.logins.user("ada", PASSWORD, HERE)
+async def test_an_owner_gets_in_by_a_browser_of_theirs_however_many_guess_in_their_name(house: House) -> None:
+    await house.user()
+    await house.user("bob")
+    told = await house.log_in("ada", PASSWORD)
+    device = next(cookie for cookie in told.headers.getall("Set-Cookie") if "-device" in cookie)
+    assert "HttpOnly" in device
+    assert "SameSite=Strict" in device
+    device = device.partition(";")[0]
     for number in range(200):
-        house.access.logins.guessing.was_wrong("ada", f"10.0.0.{number}", house.clock / 1000)
-    assert await house.access.logins.user("ada", PASSWORD, HERE) == ada
+        for place in ("loopback", f"10.0.0.{number}"):
+            house.access.logins.guessing.was_wrong(Try("ada", place), house.clock / 1000)
+    assert (await house.log_in("ada", PASSWORD, Cookie=device)).status == 200
+    assert (await house.log_in("ada", PASSWORD)).status == 429
     with pytest.raises(Refusal, match="too many wrong passwords; try again in 30 s"):
         await house.access.logins.user("ada", PASSWORD, ELSEWHERE)
+    # It is that of its user alone, counts by itself, and opens nothing.
+    for forged in (device + "x", device.replace("=", "=x"), "watchkeeper-device=" + "a." * 900):
+        assert (await house.log_in("ada", PASSWORD, Cookie=forged)).status == 429
+    assert (await house.ask("/page", Cookie=device)).status == 303
+    assert (await house.log_in("bob", PASSWORD, Cookie=device)).status == 429
+    tries = [(await house.log_in("ada", "wrong", Cookie=device)).status for _ in range(7)]
+    assert tries == [401] * 5 + [429] * 2
+    house.clock += 400 * DAY
+    assert (await house.log_in("ada", "wrong", Cookie=device)).status == 401
 
 
 async def test_a_name_that_is_nobodys_is_refused_like_a_wrong_password_and_takes_as_long(

@@ -92,6 +92,12 @@ class Counsel:
         found = [await self._store.advice.said(service, 1) for service in sorted(policies(self._config))]
         return [words for some in found for words in some]
 
+    async def history(self, service: str, limit: int) -> tuple[list[Advised], list[HookRun]]:
+        """What was said of a service, and what its hook did, newest first. ValueError when it has no policy."""
+        self._options(service)
+        advice = self._store.advice
+        return await advice.said(service, limit), await advice.runs(service, limit)
+
     async def report(self, host: Host) -> HostReport:
         return await look_at(self._store.samples, host, self._config.capacity, self._now_ms())
 

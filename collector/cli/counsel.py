@@ -22,6 +22,10 @@ class Counsel(Protocol):
         """The newest words on each service that has a policy."""
         ...
 
+    async def history(self, service: str, limit: int) -> tuple[list[Advised], list[HookRun]]:
+        """What was said of a service, and what its hook did, newest first. ValueError when it has no policy."""
+        ...
+
     async def report(self, host: Host) -> HostReport: ...
 
     async def scale(self, service: str, replicas: int, by: str, *, dry_run: bool) -> HookRun:

@@ -16,6 +16,8 @@ from collector.cli import Commands, House, add_config, argument, number_up_to
 from collector.cli.curves import read_curve
 from collector.cli.tables import table
 from collector.store import DAY_MS
+from collector.store.advice import Advised, HookRun
+from rules import words
 from rules.scaling.manifest import manifest
 from rules.scaling.model import CPU, Preset, ScalingPolicy, preset
 from rules.scaling.simulate import Curve, Run, compare
@@ -56,10 +58,14 @@ def add_to(commands: Commands, house: House) -> None:
         "--disruption-budget", action="store_true", help="a PodDisruptionBudget as well; production has one"
     )
     export.set_defaults(command=partial(_export, house))
-    for parser in (simulate, export):
+    history = inner.add_parser("history", help="what was recommended, what became of it, what the hook did")
+    history.add_argument("--limit", type=number_up_to(1_000), default=20, metavar="N")
+    history.set_defaults(command=partial(_history, house))
+    for parser in (simulate, export, history):
         # Without a default of its own, so that what was said before the second word stays.
         parser.add_argument("--service", default=argparse.SUPPRESS, metavar="NAME")
-        parser.add_argument("--preset", choices=get_args(Preset), help="instead of a service's policy")
+        if parser is not history:
+            parser.add_argument("--preset", choices=get_args(Preset), help="instead of a service's policy")
         parser.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE")
 
 
@@ -91,6 +97,56 @@ def _who() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # nobody by that number
         return "local"
+
+
+# --- what was ---------------------------------------------------------------------------------------------------------
+
+
+def _history(house: House, arguments: argparse.Namespace) -> int:
+    if arguments.service is None:
+        raise ValueError("say --service")
+    loaded = house.load(arguments.config)
+
+    async def show() -> int:
+        store = await house.open_store(loaded, "tool")
+        try:
+            said, runs = await house.counsel(store, loaded).history(arguments.service, arguments.limit)
+        finally:
+            await store.close()
+        print("\n".join(history_lines(said, runs, house.now_ms())))
+        return 0
+
+    return house.run(show())
+
+
+def history_lines(said: Sequence[Advised], runs: Sequence[HookRun], now: int) -> list[str]:
+    """What was wanted beside what there was then, and what there was in the end."""
+    if not said and not runs:
+        return ["Nothing was recommended yet, and no hook was run."]
+    wanted = [
+        (
+            words.clock(one.since, now),
+            words.duration(one.until - one.since),
+            one.direction,
+            str(one.before),
+            str(one.wanted),
+            str(one.became),
+            one.reason,
+        )
+        for one in said
+    ]
+    ran = [
+        (
+            words.clock(run.began_at, now),
+            run.by,
+            f"{run.before} to {run.wanted}{', dry run' if run.dry_run else ''}",
+            run.state,
+            run.answer,
+        )
+        for run in runs
+    ]
+    lines = table(("SINCE", "FOR", "ADVICE", "FROM", "TO", "BECAME", "WHY"), wanted, {"FROM", "TO", "BECAME"})
+    return [*lines, "", *table(("HOOK RUN", "BY", "WHAT", "STATE", "ANSWER"), ran)] if ran else lines
 
 
 # --- played -----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from collector.__main__ import main
+from collector.store.advice import Advised
 from collector.stores.sqlite import open_store
 from rules.scaling.model import CPU
 from tests.collector.cli.conftest import Said
@@ -104,6 +105,8 @@ def test_a_hook_that_fails_fails_the_command(folder: Path, scale) -> None:  # ty
         (["simulate"], "say --service, or --preset and --csv"),
         (["simulate", "--service", "shop"], "no host of shop that was heard within the hour"),
         (["simulate", "--service", "shop", "--last", "5s"], "--last lies between 1h and 60d"),
+        (["history"], "say --service"),
+        (["history", "--service", "mail"], '"mail" has no policy'),
         (["export"], "say --service or --preset"),
         (["export", "--preset", "staging"], "say --name"),
         (["export", "--service", "mail"], '"mail" has no policy'),
@@ -114,6 +117,26 @@ def test_what_cannot_be_done_is_said(arguments: list[str], words: str, folder: P
     said = scale(*arguments)
     assert (said.code, words in said.err) == (2, True), said.err
     assert told(folder) == []
+
+
+def test_what_was_recommended_stands_beside_what_became_of_it(folder: Path, scale) -> None:  # type: ignore[no-untyped-def]
+    assert scale("history", "--service", "shop").out == "Nothing was recommended yet, and no hook was run.\n"
+
+    async def advise() -> None:
+        store = await open_store(folder / "state", role="collector")
+        now = time.time_ns() // 1_000_000
+        await store.advice.say(
+            Advised("shop", now - 10 * MINUTE, now - 5 * MINUTE, "up", 2, 4, 4, 0.9, "cpu is at 96 %")
+        )
+        await store.close()
+
+    asyncio.run(advise())
+    scale("--service", "shop", "--replicas", 4, "--dry-run")
+    head, row, empty, runs, run = scale("history", "--service", "shop").out.splitlines()
+    assert head.split() == ["SINCE", "FOR", "ADVICE", "FROM", "TO", "BECAME", "WHY"]
+    assert row.split(" UTC  ")[1].split() == ["5", "min", "up", "2", "4", "4", "cpu", "is", "at", "96", "%"]
+    assert (empty, runs.split()[0]) == ("", "HOOK")
+    assert "0 to 4, dry run  done" in run
 
 
 def test_a_policy_is_played_over_a_file(folder: Path, scale) -> None:  # type: ignore[no-untyped-def]

@@ -37,6 +37,8 @@ NAMED_MAX = 3
 """Of how many parts a cause speaks; the others are counted."""
 CAUSE_CHARS_MAX = 400
 SEPARATOR = "; "
+CELLS_MAX = 4_000_000
+"""Parts times moments that are looked at in one go; some 40 MB."""
 AWAY = "the collector was away"
 NO_PART_YET = "there was nothing to look at yet"
 
@@ -120,13 +122,23 @@ def _part(heard: Heard, over: Range, silent: int, host: str, said: Course) -> Co
 # --- several parts ----------------------------------------------------------------------------------------------------
 
 
-def combined(parts: Sequence[Course], need: Need, over: Range) -> Course:
+def combined(parts: Sequence[Course], need: Need, over: Range, cells_max: int = CELLS_MAX) -> Course:
     """What the whole is when so many of its parts must be well.
 
     It is down when so many are that the others cannot be enough, and unknown when those of which nothing is known would
     decide. A part in maintenance decides nothing worse than maintenance.
     """
     knots: Times = np.unique(np.concatenate([np.array([over.start]), *(part.at for part in parts)]))
+    step = max(1, cells_max // max(1, len(parts)))
+    ends = [*knots[step::step].tolist(), over.end]
+    pieces = [knots[first : first + step] for first in range(0, len(knots), step)]
+    return one_after_another(
+        [_combined(parts, need, piece, end) for piece, end in zip(pieces, ends, strict=True)]
+    )
+
+
+def _combined(parts: Sequence[Course], need: Need, knots: Times, end: int) -> Course:
+    """Of the time between the first of `knots` and `end`; no part changes but at one of them."""
     table = np.full((len(parts), len(knots)), NOTHING, dtype=np.int8)
     for row, part in enumerate(parts):
         table[row] = part.on(knots)[0]
@@ -147,7 +159,7 @@ def combined(parts: Sequence[Course], need: Need, over: Range) -> Course:
         [UP, DEGRADED, DOWN, MAINTENANCE],
         UNKNOWN,
     ).astype(np.int8)
-    return _because(parts, table, knots, codes, wanted, over)
+    return _because(parts, table, knots, codes, wanted, end)
 
 
 def _because(
@@ -156,7 +168,7 @@ def _because(
     knots: Times,
     codes: Codes,
     wanted: Times,
-    over: Range,
+    end: int,
 ) -> Course:
     """The combined course, with the causes of those parts that made it what it is."""
     causes, why = [""], np.zeros(len(knots), dtype=np.int32)
@@ -173,7 +185,7 @@ def _because(
             known[key] = len(causes)
             causes.append(in_words([*texts, *_missing(missing, int(wanted[place]))]))
         why[place] = known[key]
-    return course(over.end, knots, codes, why, causes)
+    return course(end, knots, codes, why, causes)
 
 
 def _missing(missing: int, wanted: int) -> Iterator[str]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rules.sla.courses import NOTHING, tally
 from rules.sla.model import Need
@@ -146,6 +148,35 @@ def test_so_many_parts_make_a_whole(parts: Sequence[str], need: Need, whole: str
     courses = [part((0, state), until=10) for state in parts]
     ((_, _, state, _),) = told(combined(courses, need, over(0, 10)))
     assert state == whole, sentence
+
+
+SECONDS = 12
+PARTS = st.lists(
+    st.lists(st.sampled_from([U, D, X, W, M, N, "outside"]), min_size=SECONDS, max_size=SECONDS), max_size=5
+)
+
+
+@given(PARTS, st.sampled_from(["all", "any", 1, 2, 4]), st.integers(1, 8))
+def test_the_whole_is_at_each_moment_what_its_parts_come_to_then(
+    parts: list[list[str]], need: Need, cells_max: int
+) -> None:
+    courses = [part(*enumerate(states), until=SECONDS) for states in parts]
+    found = combined(courses, need, over(0, SECONDS), cells_max)
+    assert found == combined(courses, need, over(0, SECONDS))
+    assert tally(found).whole == SECONDS * 1000
+    for start, end, state, cause in told(found):
+        for second in range(int(start), int(end)):
+            states = [states[second] for states in parts if states[second] != N]
+            wanted = max(1, len(states)) if need == "all" else 1 if need == "any" else int(need)
+            missing = max(0, wanted - len(states))
+            well = states.count(U)
+            slow = well + states.count(W)
+            worked_on = slow + states.count(M) + states.count("outside")
+            perhaps = worked_on + states.count(X) + missing
+            reached = [well, slow, worked_on, perhaps, len(parts) + wanted]
+            expected = [U, W, M, X, D][next(n for n, count in enumerate(reached) if count >= wanted)]
+            assert state == expected
+            assert bool(cause) == (state != U)
 
 
 def test_the_cause_names_those_that_made_it_so() -> None:

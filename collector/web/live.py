@@ -18,6 +18,8 @@ from rules.model import Outcome
 
 EVERY_S = 1.0
 HEARTBEAT_S = 15.0
+LIFE_S = 300.0
+"""Then the browser asks anew, and whoever may not listen any more is refused: logged out, disabled, of another role."""
 LISTENERS_MAX = 200
 HOSTS_NAMED_MAX = 100
 RETRY_MS = 3_000
@@ -91,9 +93,11 @@ class Feed:
         listeners_max: int = LISTENERS_MAX,
         every_s: float = EVERY_S,
         heartbeat_s: float = HEARTBEAT_S,
+        life_s: float = LIFE_S,
     ) -> None:
         self._listeners: set[_Listener] = set()
-        self._listeners_max, self._every_s, self._heartbeat_s = listeners_max, every_s, heartbeat_s
+        self._listeners_max, self._every_s = listeners_max, every_s
+        self._heartbeat_s, self._life_s = heartbeat_s, life_s
         self._news: News | None = None
         self._pause: asyncio.TimerHandle | None = None
         self._closed = False
@@ -152,7 +156,9 @@ class Feed:
         try:
             await response.prepare(request)
             await response.write(b"retry: %d\n\n" % RETRY_MS)
-            while not self._closed:
+            loop = asyncio.get_running_loop()
+            until_s = loop.time() + self._life_s
+            while not self._closed and loop.time() < until_s:
                 news = await listener.next(self._heartbeat_s)
                 if not self._closed:
                     await response.write(news.event() if news else HERE)

@@ -96,6 +96,15 @@ async def test_a_quiet_stream_shows_that_it_lives() -> None:
         assert await Reader(answer).next() == ("here", {})
 
 
+async def test_a_stream_ends_after_a_while_so_that_it_is_asked_anew_who_listens() -> None:
+    registry = CollectorRegistry()
+    feed = Feed(registry, heartbeat_s=0.02, life_s=0.1)
+    async with serving(feed) as client, client.get("/events") as answer:
+        async with asyncio.timeout(5):
+            await answer.content.read()
+        assert "watchkeeper_live_listeners 0.0" in generate_latest(registry).decode()
+
+
 async def test_the_browser_is_told_when_to_come_back() -> None:
     async with serving(Feed(CollectorRegistry())) as client, client.get("/events") as answer:
         assert await answer.content.readuntil(b"\n\n") == b"retry: 3000\n\n"

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from rules.memory import NEVER, Memory
+from rules.memory import NEVER, Memory, binding_labels
 from rules.model import Alert, Host, RuleState, Severity, worst
+from rules.policy.matching import Trouble
 
 if TYPE_CHECKING:
     from rules.watch import Watch
@@ -113,12 +114,13 @@ def at_once(watch: Watch, now: int) -> tuple[list[Group], set[int]]:
     missing = {memory.host.id: memory for memory in expected if is_overdue(memory, now)}
     if len(missing) < AT_LEAST:
         return [], set()
-    explained = {
+    apart = {
         host
-        for host in missing
+        for host, memory in missing.items()
         if any(above in missing or above in watch.down for above in ancestors(watch, host))
+        or not _is_minded(watch, memory, now)
     }
-    found = _halves([memory for memory in expected if memory.host.id not in explained], missing)
+    found = _halves([memory for memory in expected if memory.host.id not in apart], missing)
     ripe = [group for group in found if group.is_ripe(now)]
     waiting = {memory.host.id for group in found if group not in ripe for memory in group.missing}
     return ripe, waiting
@@ -159,15 +161,32 @@ def is_over(watch: Watch, state: RuleState, now: int) -> bool:
     return left <= max(AT_LEAST - 1, (alert.value or 0) // LEFT_SHARE)
 
 
+def _is_minded(watch: Watch, memory: Memory, now: int) -> bool:
+    """Whether anybody would hear of its silence: not while it is worked on, silenced, or its rules only observe."""
+    policy, host = watch.policy, memory.host
+    labels = binding_labels(host)
+    services = policy.touched(labels, None)
+    troubles = (
+        Trouble(
+            rule.severity,
+            rule.name,
+            rule.options.category,
+            host.subject,
+            labels,
+            services,
+            rule.options.observe,
+        )
+        for rule in memory.absence_rules
+    )
+    return any(policy.mute(trouble, (), now) is None for trouble in troubles)
+
+
 def is_overdue(memory: Memory, now: int) -> bool:
     return now - memory.quiet_since > OVERDUE * memory.host.every_ms
 
 
 def is_expected(watch: Watch, memory: Memory) -> bool:
-    """Whether its word is waited for: not of one that has not joined, that said it goes, whose silence is known, or
-    would be told to nobody."""
-    if all(rule.options.observe for rule in memory.absence_rules):
-        return False
+    """Whether its word is waited for: not of one that has not joined, that said it goes, or whose silence is known."""
     if memory.absence or not memory.ever_heard or memory.patience_ms >= NEVER or memory.host.bye is not None:
         return False
     return not (watch.together and any(subject in watch.together for subject in groups_of(memory.host)))

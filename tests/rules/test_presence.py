@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.model import REOPEN_MS, ChannelView, Host
+from rules.policy import Policy, Silence
 from tests.rules.house import EVERY_MS, T0, House, limit, remembered, silence, stored
 
 INFO = (ChannelView("mail", "info"),)
@@ -181,6 +182,16 @@ def test_rules_that_only_observe_make_no_problem_of_many_either() -> None:
     assert house.watch.together == {}
 
 
+def test_hosts_that_are_worked_on_are_no_part_of_it() -> None:
+    house = fleet(*at("berlin", "berlin", "berlin", "berlin", "", "", ""))
+    work = Silence(start=T0, end=T0 + 3_600_000, by="ada", where={"site": "berlin"})
+    house.watch.replace_policy(Policy(silences=[work]))
+    live(house, 10, 40)
+    live(house, 40, 200, 1, 2, 3, 4, 5)
+    assert [incident.key for incident in house.open_incidents] == [f"host:{n}" for n in range(1, 6)]
+    assert titles(house) == ["CRITICAL h5: no word from this host (since 02:00 UTC)"]
+
+
 def test_a_blip_shorter_than_three_intervals_says_nothing() -> None:
     house = fleet(*at(*[""] * 6))
     live(house, 10, 40)
@@ -219,7 +230,9 @@ def test_whoever_goes_and_comes_back_whenever_all_that_was_told_is_over_in_the_e
         assert silent <= set(house.watch.hosts)
         for group in house.watch.together.values():
             assert house.watch.alerts[group.alert].resolved_at is None  # type: ignore[index]
-    live(house, now_s, now_s + 200 + REOPEN_MS // 1000)  # the end of what comes and goes is told once it is quiet
+    live(
+        house, now_s, now_s + 200 + REOPEN_MS // 1000
+    )  # the end of what comes and goes is told once it is quiet
     assert not house.open_alerts
     assert not house.open_incidents
     assert house.watch.together == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp.http import HttpVersion10, HttpVersion11
 from aiohttp.test_utils import make_mocked_request
@@ -15,7 +16,7 @@ from collector.access.names import parse_email, parse_token_name, parse_user_nam
 from collector.access.passwords import see_that_it_is_fit
 from collector.access.roles import Roles, parse_permissions
 from collector.access.whence import Proxies
-from collector.who import PERMISSIONS
+from collector.who import ASKED_FROM, PERMISSIONS, Who
 from tests.collector.access.house import NOW, House, open_house
 
 # --- from where ------------------------------------------------------------------------------------------------------
@@ -252,3 +253,39 @@ async def _seen_both(house: House) -> tuple[str, str]:
     assert (await house.ask("/page", Cookie=cookie)).status == 200
     assert (await house.ask("/page", Authorization=token)).status == 200
     return cookie, token
+
+
+# --- the trail -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_trail_tells_who_from_where_and_how_it_was_before_and_after(house: House) -> None:
+    await house.user()
+    await house.user("bob", "viewer")
+    ada = Who("ada", "user", PERMISSIONS)
+    headers = {"X-Request-Id": "abc-1"}
+    request = make_mocked_request("PATCH", "/", headers, transport=_Peer("192.0.2.7"))
+    request[ASKED_FROM] = Proxies(()).whence(request)
+    await house.access.desk.set_role(ada, "bob", "analyst", request=request)
+    (row,) = await house.access.audit.rows(10)
+    assert (row.who, row.what, row.address, row.request_id) == ("ada", "user.role", "192.0.2.7", "abc-1")
+    before, after = msgspec.json.decode(row.before), msgspec.json.decode(row.after)
+    assert (before["role"], after["role"]) == ("viewer", "analyst")
+    assert "password_hash" not in before | after
+
+
+async def test_a_change_that_the_trail_cannot_take_is_in_the_log_and_stands(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.store.close()
+    await house.access.audit.record("ada", "config.update", {"keep": 1}, {"keep": 2})
+    (said,) = caplog.messages
+    assert said == (
+        "A change is not in the audit trail, as it cannot be written (the store is closed): "
+        'config.update by ada, before {"keep":1}, after {"keep":2}'
+    )
+
+
+async def test_what_is_too_large_for_the_trail_is_said_to_be_left_out(house: House) -> None:
+    await house.access.audit.record("ada", "config.update", after={"text": "x" * 100_000})
+    (row,) = await house.access.audit.rows(10)
+    assert row.after == '{"left_out":"100011 bytes are more than is kept"}'

@@ -64,12 +64,13 @@ class Apt:
         return max(path.stat().st_mtime for path in (self._lists, self._lists / "partial") if path.exists())
 
     def turn(self, at_s: float) -> None:
-        """Hear what apt said, and ask it anew when it is time. To be called with every tick; it waits for nothing."""
-        if self._job is not None:
-            if not self._job.ended:
-                return
-            self._hear(self._job)
-            self._job = None
+        """Hear what apt said, and ask it anew when it is time. To be called with every tick, which it does not hold up."""
+        job = self._job
+        if job is not None and not job.ended:
+            return
+        self._job = None
+        if job is not None:
+            self._hear(job)
         if self._due_s is None:
             self._due_s = at_s + FIRST_AFTER_S
         if at_s >= self._due_s and (knows := tuple(self._changed())) != self._knew:
@@ -85,12 +86,12 @@ class Apt:
                 yield path.stat().st_mtime_ns
 
     def _hear(self, job: Job[Waiting]) -> None:
-        self.trouble = ""
         if job.error is None:
-            self.waiting = job.result
-        elif isinstance(job.error, NoAnswer):
-            self.trouble, self._knew = str(job.error), None
-        else:
+            self.waiting, self.trouble = job.result, ""
+            return
+        self._knew = None
+        self.trouble = str(job.error)
+        if not isinstance(job.error, NoAnswer):
             raise job.error
 
     def _ask(self) -> Waiting:

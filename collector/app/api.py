@@ -9,9 +9,11 @@ from prometheus_client import CollectorRegistry
 
 from collector.advice import Refused
 from collector.api.alerts import Alerts
+from collector.api.checks import Checks
 from collector.api.config import Config
 from collector.api.described import Described
 from collector.api.doors import AnyDoor
+from collector.api.enrolment import Enrolment
 from collector.api.fleet import Fleet
 from collector.api.hosts import Hosts
 from collector.api.incidents import Incidents
@@ -31,6 +33,7 @@ from collector.api.services import Services
 from collector.api.silences import Silences
 from collector.api.sla import Sla
 from collector.app.advice import Counsel
+from collector.auth import new_token
 from collector.config import CollectorConfig
 from collector.config.thresholds import Thresholds
 from collector.promises import NotPossible
@@ -66,6 +69,10 @@ def _what_is_seen(
     return [
         *Fleet(store, parts.inquiries.sample_now, now_ms).doors(),
         *Hosts(store, now_ms).doors(),
+        *Enrolment(
+            store.hosts, new_token, parts.evaluator.follow_hosts, parts.access.audit.record, now_ms
+        ).doors(),
+        *Checks(store).doors(),
         *Alerts(store, act).doors(),
         *Incidents(store, act).doors(),
         *ResponseTimes(store, now_ms).doors(),

@@ -9,26 +9,24 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
+from collector.api.checks import FleetCheck, fleet_checks
 from collector.api.doors import AnyDoor, Door, Query
 from collector.api.kept import INCIDENTS, SAMPLES
 from collector.api.performance import PerformanceWanted, ResponseTimes, ServiceTimes
 from collector.api.scalability import Advisor
 from collector.api.views import HostState, host_state, number, silent_hosts
-from collector.store import Latest, LatestValue, Store
+from collector.store import Latest, Store
 from collector.store.queries import SlowQuery
 from collector.who import Who
 from rules.memory import binding_labels
-from rules.model import CheckState, Series
 from rules.sla.model import ServiceOptions, fits
 
 SLOW_QUERIES_MAX = 10
-STATES: Mapping[float, CheckState] = {0.0: "ok", 1.0: "warn", 2.0: "bad"}
-TIMES = ("http_total_ms", "tcp_connect_ms", "icmp_rtt_avg_ms")
 ESTABLISHED = 'tcp_sockets{state="established"}'
 
 
@@ -64,17 +62,6 @@ class LayerHost(Struct, frozen=True):
     load1: float | None
 
 
-class LayerCheck(Struct, frozen=True):
-    """A check of the layer. `ms` is how long its last answer took."""
-
-    host: int
-    host_name: str
-    check: str
-    kind: str
-    state: CheckState
-    ms: float | None
-
-
 class Balance(Struct, frozen=True):
     """How evenly the instances of a service are at work: `spread_pct` lies between the busiest and the idlest."""
 
@@ -90,7 +77,7 @@ class Balance(Struct, frozen=True):
 class LoadBalancerView(Struct, frozen=True):
     configured: bool
     hosts: list[LayerHost]
-    checks: list[LayerCheck]
+    checks: list[FleetCheck]
     balance: list[Balance]
     why: str
 
@@ -108,7 +95,7 @@ class OwnStore(Struct, frozen=True):
 class DatabaseView(Struct, frozen=True):
     configured: bool
     hosts: list[LayerHost]
-    checks: list[LayerCheck]
+    checks: list[FleetCheck]
     own: OwnStore
     why: str
 
@@ -200,32 +187,16 @@ class Layers:
 
     # --- what is called so ---
 
-    async def _layer(self, layer: Layer) -> tuple[list[LayerHost], list[LayerCheck]]:
-        latests, states, alerts = await asyncio.gather(
-            self._store.samples.overview(),
-            self._store.samples.latest_of("check_state"),
-            self._store.incidents.open_alerts(),
+    async def _layer(self, layer: Layer) -> tuple[list[LayerHost], list[FleetCheck]]:
+        latests, checks, alerts = await asyncio.gather(
+            self._store.samples.overview(), fleet_checks(self._store), self._store.incidents.open_alerts()
         )
         silent = silent_hosts(alerts)
         ours = [one for one in latests if one.host.labels.get("role", "").lower() in layer.roles]
         hosts = [_host(one, host_state(one.host, silent)) for one in ours]
         numbers = {host.host for host in hosts}
-        names = {one.host.id: one.host.name for one in latests}
-        took = await self._took()
-        checks = [
-            _check(one, names.get(one.host, ""), took)
-            for one in states
-            if one.host in numbers or layer.words.search(_labels(one.name).get("check", "").lower())
-        ]
-        return hosts, checks
-
-    async def _took(self) -> dict[tuple[int, str], float]:
-        """How long each check took last, by host and check."""
-        found: dict[tuple[int, str], float] = {}
-        for metric in TIMES:
-            for one in await self._store.samples.latest_of(metric):
-                found[one.host, _labels(one.name).get("check", "")] = one.value
-        return found
+        named = [one for one in checks if one.host in numbers or layer.words.search(one.check.lower())]
+        return hosts, named
 
     def _balance(self, service: str, latests: Sequence[Latest]) -> Balance:
         standing = self._advisor.standing(service)
@@ -266,17 +237,3 @@ def _host(latest: Latest, state: HostState) -> LayerHost:
         newest(ESTABLISHED),
         newest("load1"),
     )
-
-
-def _check(one: LatestValue, host: str, took: Mapping[tuple[int, str], float]) -> LayerCheck:
-    labels = _labels(one.name)
-    check = labels.get("check", "")
-    ms = took.get((one.host, check))
-    state = STATES.get(one.value, "unknown")
-    return LayerCheck(
-        one.host, host, check, labels.get("kind", ""), state, None if ms is None else number(ms)
-    )
-
-
-def _labels(series: str) -> dict[str, str]:
-    return Series.parse(series).labels

@@ -64,7 +64,7 @@ class Apt:
         return max(path.stat().st_mtime for path in (self._lists, self._lists / "partial") if path.exists())
 
     def turn(self, at_s: float) -> None:
-        """Hear what apt said, and ask it anew when it is time. To be called with every tick, which it does not hold up."""
+        """Hear what apt said, and ask it anew when it is time. To be called often; it does not wait for the answer."""
         job = self._job
         if job is not None and not job.ended:
             return

@@ -13,7 +13,7 @@ from rules.sla.burn import WINDOWS, rates
 from rules.sla.courses import Course, intervals_of, one_after_another, steady, tally
 from rules.sla.model import UNKNOWN, Interval, ServiceOptions, Span, Tally
 from rules.sla.periods import month, period
-from rules.sla.report import Report, report_of
+from rules.sla.report import Part, Report, report_of
 from rules.sla.summary import Summary, summary_of
 
 TAIL_MS_MAX = DAY_MS
@@ -63,7 +63,7 @@ class Accounts:
             raise NotThere(f"nothing is known of {name} in {over.called}")
         intervals = intervals_of(await one.course(over.start, until))
         about = await self._incidents(over.start, over.end)
-        return report_of(one.service, over, now, intervals, about, one.fleet.parts(one.service))
+        return report_of(one.service, over, now, intervals, about, one.parts)
 
     # --- one service ---
 
@@ -97,7 +97,7 @@ class Accounts:
         fleet = await self._looking.fleet(there)
         tails = await self._tails(there, fleet, reach, now)
         return [
-            _Known(self._store, one, fleet, reach[one.name], tails.get(one.name))
+            _Known(self._store, one, _parts(there, fleet, one.name), reach[one.name], tails.get(one.name))
             for one in there
             if only in (None, one.name)
         ]
@@ -121,22 +121,22 @@ class Accounts:
             if found
         }
 
-    async def _incidents(self, start: int, end: int) -> list[tuple[Incident, Alert]]:
-        """Those that were open at some time in the range, each with its alerts."""
-        found = []
-        for incident in await self._store.incidents.recent(LIST_MAX):
-            if incident.opened_at < end and (incident.resolved_at is None or incident.resolved_at > start):
-                found += [(incident, alert) for alert in await self._store.incidents.alerts(incident.id)]
-        return found
+    async def _incidents(self, start: int, end: int) -> list[tuple[Incident, list[Alert]]]:
+        """Those that were open at some time in the range, with their alerts."""
+        return [
+            (incident, await self._store.incidents.alerts(incident.id))
+            for incident in await self._store.incidents.recent(LIST_MAX)
+            if incident.opened_at < end and (incident.resolved_at is None or incident.resolved_at > start)
+        ]
 
 
 class _Known:
-    """What is known of one service: what is written down, and `tail` after that."""
+    """What is known of one service: what is written down, and `tail` after that. `parts` are all that it stands on."""
 
     def __init__(
-        self, store: Store, service: ServiceOptions, fleet: Fleet, reach: Reach, tail: Course | None
+        self, store: Store, service: ServiceOptions, parts: set[Part], reach: Reach, tail: Course | None
     ) -> None:
-        self._store, self.service, self.fleet = store, service, fleet
+        self._store, self.service, self.parts = store, service, parts
         self.start, self._written, self._tail = reach.start, reach.end, tail
 
     @property
@@ -212,3 +212,7 @@ def _with_what_is_below(services: Sequence[ServiceOptions], name: str) -> list[S
         if service.name in wanted and service.depends_on:
             wanted.update(service.depends_on.services)
     return [service for service in services if service.name in wanted]
+
+
+def _parts(services: Sequence[ServiceOptions], fleet: Fleet, name: str) -> set[Part]:
+    return {part for service in _with_what_is_below(services, name) for part in fleet.parts(service)}

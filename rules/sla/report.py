@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,6 +14,9 @@ from rules.sla.courses import course_of, intervals_of, tally
 from rules.sla.model import CLASSES, Class, Interval, ServiceOptions, Tally
 from rules.sla.periods import Period
 from rules.sla.summary import LatencyStanding, Outage, counts_as_down, latency_standing, outages
+
+Part = tuple[int, str | None]
+"""A host that a service is made of, with the check that is meant of it, or None for the host itself."""
 
 
 class Excluded(Struct, frozen=True):
@@ -57,19 +60,20 @@ def report_of(
     period: Period,
     now: int,
     intervals: Sequence[Interval],
-    incidents: Sequence[tuple[Incident, Alert]],
-    parts: Sequence[tuple[int, str | None]],
+    incidents: Sequence[tuple[Incident, Sequence[Alert]]],
+    parts: Collection[Part],
 ) -> Report:
     """`intervals`, at least one, touch each other from the start of the period on.
 
-    `incidents` are those of the time with each of their alerts, `parts` the hosts that the service is made of, each
-    with the check that is meant of it, or None for the host itself. ValueError when the intervals have a hole.
+    `incidents` are those of the time with their alerts, `parts` the hosts that the service is made of, and those that
+    it stands on. ValueError when the intervals have a hole.
     """
     _refuse_holes(intervals, period)
     whole = tally(course_of(intervals))
     downs = [one for one in intervals if counts_as_down(one, service)]
     until = intervals[-1].end
     standing = budget(service, whole, period, min(now, period.end), downs)
+    spells = _spells(service.name, incidents, parts)
     return Report(
         service=service.name,
         title=service.called,
@@ -84,7 +88,7 @@ def report_of(
         availability_pct=availability_pct(whole, service),
         budget=standing,
         latency=latency_standing(service, whole),
-        outages=[_with_incident(one, incidents, parts) for one in outages(downs)],
+        outages=[_with_incident(one, spells) for one in outages(downs)],
         excluded=_excluded(intervals, service),
         repaired_ms=sum(one.ms for one in intervals if one.repaired),
         intervals=intervals_of(course_of(intervals)),
@@ -125,27 +129,42 @@ def _excluded(intervals: Sequence[Interval], service: ServiceOptions) -> list[Ex
 
 # --- incidents --------------------------------------------------------------------------------------------------------
 
+Spell = tuple[Incident, int, int]
+"""An incident, and from when until when something of it was about the service."""
+FAR = 2**62
 
-def _with_incident(
-    outage: Outage,
-    incidents: Sequence[tuple[Incident, Alert]],
-    parts: Sequence[tuple[int, str | None]],
-) -> Outage:
-    """The outage with the incident that was open about one of its service's parts for the longest of it."""
-    shared: dict[int, tuple[int, Incident]] = {}
-    for incident, alert in incidents:
-        end = outage.end if alert.resolved_at is None else min(alert.resolved_at, outage.end)
-        ms = end - max(alert.since, outage.start)
-        if ms > 0 and _is_about(alert, parts):
-            before, _ = shared.get(incident.id, (0, incident))
-            shared[incident.id] = max(ms, before), incident
-    if not shared:
+
+def _spells(
+    service: str, incidents: Sequence[tuple[Incident, Sequence[Alert]]], parts: Collection[Part]
+) -> list[Spell]:
+    """A person may have said that the service is touched; otherwise the alerts tell."""
+    found: list[Spell] = []
+    for incident, alerts in incidents:
+        if service in incident.services:
+            found.append((incident, incident.opened_at, _or_far(incident.resolved_at)))
+        found += [
+            (incident, alert.since, _or_far(alert.resolved_at)) for alert in alerts if _is_about(alert, parts)
+        ]
+    return found
+
+
+def _or_far(at: int | None) -> int:
+    return FAR if at is None else at
+
+
+def _with_incident(outage: Outage, spells: Sequence[Spell]) -> Outage:
+    """The outage with the incident that was about the service for the longest of it."""
+    shared = [
+        (min(until, outage.end) - max(since, outage.start), -incident.id, incident)
+        for incident, since, until in spells
+    ]
+    ms, _, incident = max(shared, key=lambda one: one[:2], default=(0, 0, None))
+    if incident is None or ms <= 0:
         return outage
-    _, incident = max(shared.values(), key=lambda found: (found[0], -found[1].id))
     return replace(outage, incident=incident.id, incident_title=incident.title)
 
 
-def _is_about(alert: Alert, parts: Sequence[tuple[int, str | None]]) -> bool:
+def _is_about(alert: Alert, parts: Collection[Part]) -> bool:
     """Whether an alert is about one of the parts: the very check, or the host and all that it is a part of."""
     if not alert.subject.startswith("host:"):
         return False

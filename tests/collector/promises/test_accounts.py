@@ -158,8 +158,9 @@ async def test_an_outage_has_the_incident_that_was_about_it(house: House) -> Non
     disk = 'host:1/series:disk_used_pct{mount="/"}'
     more = [Alert(3, "r", disk, 1, "critical", WENT_DOWN, WENT_DOWN, "s", 8, resolved_at=CAME_UP)]
     await house.store.commit([Outcome(incidents=[incident, other], alerts=[*alerts, *more])])
-    (outage,) = (await house.accounts.report("shop", "2026-11", house.now)).outages
-    assert (outage.incident, outage.incident_title) == (7, "web does not answer")
+    for service in ("shop", "site"):
+        (outage,) = (await house.accounts.report(service, "2026-11", house.now)).outages
+        assert (outage.incident, outage.incident_title) == (7, "web does not answer")
 
 
 async def test_a_collector_that_was_away_is_asked_beside(house: House) -> None:

@@ -119,7 +119,7 @@ def incident(number: int, title: str = "it is down") -> Incident:
 def test_an_outage_is_told_with_the_incident_about_one_of_its_parts(
     subjects: dict[int, str], found: int | None, sentence: str
 ) -> None:
-    about = [(incident(number), alert(1, number, subject)) for number, subject in subjects.items()]
+    about = [(incident(number), [alert(1, number, subject)]) for number, subject in subjects.items()]
     report = reported(days((0, "up"), (3, "down"), (4, "up")), incidents=about, parts=[(1, "web"), (9, None)])
     (outage,) = report.outages
     assert (outage.incident is not None) == (found is not None), sentence
@@ -128,12 +128,19 @@ def test_an_outage_is_told_with_the_incident_about_one_of_its_parts(
 def test_of_two_incidents_the_one_that_was_open_for_longer() -> None:
     subject = f"host:1/series:{SERIES}"
     about = [
-        (incident(4), alert(1, 4, subject, WENT_DOWN, WENT_DOWN + HOUR)),
-        (incident(5), alert(2, 5, subject, WENT_DOWN + HOUR)),
-        (incident(6), alert(3, 6, subject, WENT_DOWN - 9 * DAY, WENT_DOWN)),
+        (incident(4), [alert(1, 4, subject, WENT_DOWN, WENT_DOWN + HOUR)]),
+        (incident(5), [alert(2, 5, subject, WENT_DOWN + HOUR)]),
+        (incident(6), [alert(3, 6, subject, WENT_DOWN - 9 * DAY, WENT_DOWN)]),
     ]
     report = reported(days((0, "up"), (3, "down"), (4, "up")), incidents=about, parts=[(1, "web")])
     assert report.outages[0].incident == 5
+
+
+def test_a_person_may_have_said_that_the_service_is_touched() -> None:
+    touched = replace(incident(7), services=("mail", "shop"))
+    elsewhere = replace(incident(8), services=("mail",))
+    report = reported(days((0, "up"), (3, "down"), (4, "up")), incidents=[(elsewhere, []), (touched, [])])
+    assert report.outages[0].incident == 7
 
 
 def test_causes_that_follow_each_other_are_one_outage() -> None:
@@ -152,7 +159,7 @@ def test_causes_that_follow_each_other_are_one_outage() -> None:
 
 def test_a_page_has_it_all_and_loads_nothing() -> None:
     shop = service(title="Shop & <b>Co</b>", zone="Europe/Paris")
-    about = [(incident(4, "web <down>"), alert(1, 4, f"host:1/series:{SERIES}"))]
+    about = [(incident(4, "web <down>"), [alert(1, 4, f"host:1/series:{SERIES}")])]
     rows = days((0, "up"), (3, "down"), (4, "maintenance"), (5, "up"))
     page = as_html(reported(rows, shop, incidents=about, parts=[(1, "web")]))
     for part in (

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import zlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -209,8 +208,8 @@ class Advisor:
             await self._advice.changed(service, change)
             mind.past = replace(mind.past, changes=(*mind.past.changes, change))
             mind.count = seen.count
-        foreseen = await self._foresee(mind, service, policy, hosts, numbers, now)
-        said = decide(service, policy, seen, mind.past, now, foreseen)
+        foreseen = await self._foresee(mind, policy, hosts, numbers, seen, now)
+        said = decide(mind.service, policy, seen, mind.past, now, foreseen)
         mind.past = remembered(replace(mind.past, wanted=(*mind.past.wanted, (now, said.unsmoothed))), now)
         await self._note(mind, said)
         if said.direction in ("up", "down") and self.is_auto(service):
@@ -222,7 +221,7 @@ class Advisor:
         if service not in self._minds:
             changes = await self._advice.changes(service, now - LONGEST_MS)
             self._minds[service] = _Mind(
-                changes[-1].after if changes else count, Past(((now, count),), tuple(changes))
+                service, changes[-1].after if changes else count, Past(((now, count),), tuple(changes))
             )
         return self._minds[service]
 
@@ -244,10 +243,10 @@ class Advisor:
     async def _foresee(
         self,
         mind: _Mind,
-        service: str,
         policy: ScalingPolicy,
         hosts: Sequence[Host],
         numbers: Numbers,
+        seen: Seen,
         now: int,
     ) -> Foreseen | None:
         if policy.look_ahead is None:
@@ -256,11 +255,11 @@ class Advisor:
         named = numbers.names.get(metric, {})
         series = [(host.id, name) for host in hosts for name in named.get(host.id, [])[:1]]
         by_ms = round(policy.look_ahead.by_s * 1000)
-        mind.saw(now, [numbers.values[metric][host] / target for host, _ in series])
+        mind.saw(now, [instance.value(metric) for instance in seen.instances], target)
         if now >= mind.study_at:
             past = await past_load(self._samples, series, target, now)
             mind.learnt = await asyncio.to_thread(study, *past, by_ms)
-            mind.study_at = _next_study(service, now)
+            mind.study_at = _next_study(mind.service, now)
         if mind.learnt is None or mind.learnt.pattern is None:
             return None
         return foresee(mind.learnt, *mind.recent(now), now, by_ms)
@@ -269,19 +268,19 @@ class Advisor:
 class _Mind:
     """What is remembered of a service from one round to the next."""
 
-    def __init__(self, count: int, past: Past) -> None:
-        self.count, self.past = count, past
+    def __init__(self, service: str, count: int, past: Past) -> None:
+        self.service, self.count, self.past = service, count, past
         self.learnt: Study | None = None
         self.study_at = 0
         self.advised: Advised | None = None
         self.recommendation: Recommendation | None = None
         self._recent: deque[tuple[int, float]] = deque(maxlen=RECENT_MAX)
 
-    def saw(self, now: int, shares: Sequence[float]) -> None:
-        """Each instance's load as a share of its target; NaN is one that gave no answer."""
-        known = [share for share in shares if not math.isnan(share)]
+    def saw(self, now: int, values: Sequence[float | None], target: float) -> None:
+        """What each instance is at; those that do not say are taken to be as the others are."""
+        known = [value for value in values if value is not None]
         if known:
-            self._recent.append((now, sum(known) * len(shares) / len(known)))
+            self._recent.append((now, sum(known) / len(known) * len(values) / target))
 
     def recent(self, now: int) -> tuple[Times, Load]:
         """The load of the last hour, as far as it was looked at since our start."""

@@ -237,7 +237,10 @@ def _days_until(
 
 
 def _steady(slope: Slope, horizon: float) -> str:
-    way = "it does not grow" if slope.high <= 0 or slope.low <= 0 else "it grows, but slowly"
+    if slope.low > 0:
+        way = "it grows, but slowly"
+    else:
+        way = "it does not grow" if slope.high <= 0 else "it does not plainly grow"
     return f"{way}; not at the limit within {_days(horizon)}"
 
 

@@ -7,6 +7,7 @@ numbers, stabilisation and pace included; with them it does not move for little,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -53,7 +54,7 @@ def decide(
     wish = _asked_for(evidence, current)
     if policy.gates is not None:
         wish = _gated(policy, policy.gates, seen, wish)
-    wish = _bounded(policy, current, _prepared(policy, current, wish, foreseen, now))
+    wish = _bounded(policy, current, _prepared(policy, wish, foreseen, now))
     wanted = smoothed(policy, wish.to, current, past, now) if wish.is_known else current
     direction: Direction = "up" if wanted > current else "down" if wanted < current else "hold"
     return Recommendation(
@@ -113,11 +114,11 @@ def _gated(policy: ScalingPolicy, gates: Gates, seen: Seen, wish: Wish) -> Wish:
     return wish
 
 
-def _prepared(policy: ScalingPolicy, current: int, wish: Wish, foreseen: Foreseen | None, now: int) -> Wish:
+def _prepared(policy: ScalingPolicy, wish: Wish, foreseen: Foreseen | None, now: int) -> Wish:
     """A wish made large enough for a peak to come, where past peaks came as foretold."""
     if foreseen is None or policy.look_ahead is None or not wish.is_known:
         return wish
-    needed = min(-int(-foreseen.needed // 1), policy.max)
+    needed = min(math.ceil(foreseen.needed), policy.max)
     if foreseen.trust_pct < policy.look_ahead.trust_pct or needed <= wish.to:
         return wish
     about = f"the load that comes back will need {needed} at {words.clock(foreseen.at, now)}"

@@ -91,7 +91,6 @@ class Watch:
                 watch._take_alert(alert)
         watch._take_states(states)
         watch._look_back()
-        watch._look_at_all()
         watch.listen_from(started_at)
         return watch
 
@@ -115,9 +114,11 @@ class Watch:
             hosts.discard(host)
 
     def listen_from(self, now: int) -> None:
-        """Count silence from now on. To be called when we did not listen for a while, or our clock was set."""
+        """Count silence from now on. To be called when we did not listen for a while, or our clock was set; what was to
+        be looked at by that clock is looked at then."""
         for memory in self.hosts.values():
             memory.listen_from(now)
+        self._look_at_all()
 
     # --- from what was remembered ---
 

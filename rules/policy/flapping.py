@@ -18,8 +18,9 @@ def flaps(incident: Incident) -> bool:
 
 
 def restless_until(incident: Incident) -> int | None:
-    """When one that is over, but keeps coming and going, has been quiet for so long that its end may be told."""
-    if incident.resolved_at is None or not flaps(incident):
+    """When one that is over, but keeps coming and going, has been quiet for so long that its end may be told; a person
+    who says that it is over is believed at once."""
+    if incident.resolved_at is None or incident.resolved_by or not flaps(incident):
         return None
     return incident.resolved_at + REOPEN_MS
 

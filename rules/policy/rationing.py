@@ -6,7 +6,7 @@ nothing. The end of what was told in a message of its own is told in one, too, h
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Iterable
 
 from rules.model import ChannelView, Incident, Notice, Withheld
@@ -26,9 +26,10 @@ class Ledger:
         self.sent: dict[str, list[int]] = {}
         self.due: dict[tuple[str, str], int] = {}
 
-    def sent_since(self, channel: str, at: int) -> int:
+    def sent_within_the_hour(self, channel: str, now: int) -> int:
+        """What bears a time after `now` was sent before our clock was set back, and is not counted."""
         sent = self.sent.get(channel, [])
-        return len(sent) - bisect_right(sent, at)
+        return bisect_right(sent, now) - bisect_right(sent, now - HOUR_MS)
 
     def take(self, notices: Iterable[Notice], incidents: Iterable[Incident]) -> None:
         for notice in notices:
@@ -39,7 +40,7 @@ class Ledger:
 
     def count(self, channel: str, at: int) -> None:
         sent = self.sent.setdefault(channel, [])
-        sent.append(at)
+        insort(sent, at)
         del sent[: bisect_right(sent, at - HOUR_MS)], sent[:-COUNTED_MAX]
 
     def expect(self, withheld: Iterable[Withheld]) -> None:
@@ -90,7 +91,7 @@ class Room:
         per_hour = self._views[owed.channel].per_hour
         sent = self._sent.get(owed.channel, 0)
         if per_hour is not None and owed.reason != "resolved":
-            if self._ledger.sent_since(owed.channel, self._now - HOUR_MS) + sent >= per_hour:
+            if self._ledger.sent_within_the_hour(owed.channel, self._now) + sent >= per_hour:
                 return False
             self._sent[owed.channel] = sent + 1
         self._leaving.add(key)
@@ -99,7 +100,7 @@ class Room:
     def _wait(self, owed: Owed, bundle: str, wait_ms: int) -> Withheld:
         key = (owed.channel, bundle)
         due = self._due.get(key) or self._ledger.due.get(key, 0)
-        if due <= self._now:
+        if not self._now < due <= self._now + wait_ms:  # it was told already, or our clock was set back
             due = self._now + wait_ms
         self._due[key] = due
         return Withheld(owed.channel, "cap" if bundle == CAP else "group", due, bundle=bundle)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rules.judge import replace_rules
 from rules.model import ChannelView, Host, Line
 from rules.policy import Maintenance, Policy, Route, Step
-from tests.rules.house import House, limit, remembered, stored
+from tests.rules.house import T0, House, limit, remembered, stored
 
 DISK = limit("disk", "disk_used_pct", above={"warning": 85.0, "critical": 95.0})
 MAIL = ChannelView("mail")
@@ -182,3 +182,24 @@ def test_of_very_many_problems_that_wait_so_many_are_told_at_a_time() -> None:
         told.tick(now_s)
     first, *digests = told.notices
     assert (first.reason, [len(digest.about) for digest in digests]) == ("first", [500, 199])
+
+
+def test_a_clock_that_is_set_back_keeps_nothing_from_anybody_for_longer_than_it_may() -> None:
+    told = house(
+        Policy(routes=[Route(channels=("mail",), group_by=("site",))]),
+        channels=[ChannelView("mail", per_hour=1)],
+    )
+    says(told, 86_400, 1, "bad")
+    says(told, 86_401, 5, "bad")
+    told.tick(86_431)
+    assert [(notice.host, notice.reason) for notice in told.notices] == [("h1", "first")]
+    told.watch.listen_from(T0)
+    told.tick(1)
+    says(told, 2, 2, "bad")
+    told.tick(32)
+    told.tick(33)
+    assert [notice.host for notice in told.notices] == ["h1", "h5"], (
+        "what was sent tomorrow is not counted today"
+    )
+    told.tick(700)
+    assert told.notices[-1].host == "h2"

@@ -275,6 +275,8 @@ def test_what_keeps_coming_and_going_is_over_once_it_has_been_quiet() -> None:
     assert owed(decided("warning", told=told(mail="warning"), after=11 * MINUTE, **restless)) == [
         "mail resolved"
     ]
+    by_hand = decided("warning", told=told(mail="warning"), after=MINUTE, resolved_by="ada", **restless)
+    assert owed(by_hand) == ["mail resolved"], "a person is believed at once"
 
 
 def test_asked_again_after_telling_nothing_is_owed() -> None:

@@ -31,9 +31,9 @@ STEP_S = 300
 READS = 25
 LIMIT_S = 300
 
-Ask = Callable[[int, int | None], str]
-"""The path that asks for the series of a host, by its number, over the day: each sample, or means of so many seconds.
-"""
+Ask = Callable[[int, int, int | None], str]
+"""The path that asks for the series of a host, by its number, over the day from so many seconds on: each sample, or
+means of so many seconds."""
 
 
 class Asked(Struct, frozen=True):
@@ -79,12 +79,12 @@ def _row(what: str, mine: Asked, name: str, theirs: Asked | None) -> Row:
 
 
 def _asked(port: int, ask: Ask, hosts: int, step_s: int | None) -> Asked:
-    """Of the hosts in turn, over one connection."""
+    """Of the hosts in turn, over one connection; never the same twice, so that no answer is one that was kept."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S)
     took_ms, body = [], b""
     for turn in range(READS):
         began_s = time.perf_counter()
-        connection.request("GET", ask(turn % hosts, step_s))
+        connection.request("GET", ask(turn % hosts, turn * EVERY_MS // 1000, step_s))
         answer = connection.getresponse()
         body = answer.read()
         took_ms.append((time.perf_counter() - began_s) * 1000)
@@ -122,11 +122,9 @@ async def _live(state: Path, hosts: int, ticks: int) -> None:
 
 
 def _ask_us(start: int, ticks: int) -> Ask:
-    begin, end = (
-        datetime.fromtimestamp(at / 1000, UTC).isoformat() for at in (start, start + ticks * EVERY_MS)
-    )
-
-    def path(host: int, step_s: int | None) -> str:
+    def path(host: int, from_s: int, step_s: int | None) -> str:
+        times = (start + from_s * 1000, start + ticks * EVERY_MS)
+        begin, end = (datetime.fromtimestamp(at / 1000, UTC).isoformat() for at in times)
         step = "raw" if step_s is None else f"{step_s}s"
         asked = urlencode({"name": SERIES, "start": begin, "end": end, "step": step})
         return f"/api/monitoring/hosts/{host + 1}/series?{asked}"
@@ -162,13 +160,14 @@ def _victoria_metrics(here: Stage, hosts: int, ticks: int) -> Server | None:
 
 def _ask_prometheus(start: int, ticks: int) -> Ask:
     """Both speak its language."""
-    begin_s, long_s = start // 1000, ticks * EVERY_MS // 1000
+    begin_s, end_s = start // 1000, (start + ticks * EVERY_MS) // 1000
 
-    def path(host: int, step_s: int | None) -> str:
+    def path(host: int, from_s: int, step_s: int | None) -> str:
         series = f'{SERIES}{{host="{host}"}}'
         if step_s is None:
-            return "/api/v1/query?" + urlencode({"query": f"{series}[{long_s}s]", "time": begin_s + long_s})
-        asked = {"start": begin_s + step_s, "end": begin_s + long_s, "step": step_s}
+            range_s = end_s - begin_s - from_s
+            return "/api/v1/query?" + urlencode({"query": f"{series}[{range_s}s]", "time": end_s})
+        asked = {"start": begin_s + from_s + step_s, "end": end_s, "step": step_s}
         return "/api/v1/query_range?" + urlencode({"query": f"avg_over_time({series}[{step_s}s])", **asked})
 
     return path

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -22,8 +23,9 @@ from rules.model import Arrival, Host, Outcome
 from rules.seen import Seen
 
 BATCHES = Rows("INSERT INTO batches (id, host, at, arrived_at, every_ms, layout, samples)", 7)
-LAST = "SELECT coalesce(max(id), 0) FROM batches"
-REMOVED = "SELECT id FROM hosts WHERE removed"
+STANDS = """
+    SELECT coalesce(max(id), 0), (SELECT json_group_array(id) FROM hosts WHERE removed) FROM batches
+"""
 COUNT = "UPDATE meta SET value = value + ? WHERE key = 'batches'"
 HOST = """
     UPDATE hosts SET labels = ?2, facts = ?3, own_labels = ?4, facts_at = ?5
@@ -73,8 +75,9 @@ FORGET_STATES = Rows("DELETE FROM rule_states WHERE (rule, subject) IN (", 2, ")
 
 def keep(connection: sqlite3.Connection, outcomes: Sequence[Outcome], written: Written) -> None:
     """Write all that follows from `outcomes`, in their order, within the caller's transaction."""
-    there = _of_hosts_that_are_there(connection, outcomes)
-    _keep_batches(connection, there, written.layouts)
+    last, removed = connection.execute(STANDS).fetchone()
+    there = outcomes if removed == "[]" else _of_others(outcomes, msgspec.json.decode(removed))
+    _keep_batches(connection, there, last, written.layouts)
     _keep_hosts(connection, there, written)
     _keep_seen(connection, there)
     _keep_checks(connection, there)
@@ -82,12 +85,9 @@ def keep(connection: sqlite3.Connection, outcomes: Sequence[Outcome], written: W
     note_late(connection, outcomes)
 
 
-def _of_hosts_that_are_there(
-    connection: sqlite3.Connection, outcomes: Sequence[Outcome]
-) -> Sequence[Outcome]:
+def _of_others(outcomes: Sequence[Outcome], removed: Sequence[int]) -> Sequence[Outcome]:
     """Another process may have removed a host while its batch was on its way. Its alerts end all the same."""
-    removed = {host for (host,) in connection.execute(REMOVED)}
-    return [outcome for outcome in outcomes if _host_of(outcome) not in removed] if removed else outcomes
+    return [outcome for outcome in outcomes if _host_of(outcome) not in removed]
 
 
 def _host_of(outcome: Outcome) -> int | None:
@@ -96,9 +96,9 @@ def _host_of(outcome: Outcome) -> int | None:
 
 
 def _keep_batches(
-    connection: sqlite3.Connection, outcomes: Sequence[Outcome], layouts: WrittenLayouts
+    connection: sqlite3.Connection, outcomes: Sequence[Outcome], last: int, layouts: WrittenLayouts
 ) -> None:
-    (last,) = connection.execute(LAST).fetchone()
+    """`last` is the number of the newest batch there is."""
     batches: list[Sequence[Any]] = []
     heard: list[Sequence[Any]] = []
     for outcome in outcomes:

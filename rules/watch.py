@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from rules.engine import Plans, Rule, has_window
 from rules.looks import Looks
 from rules.memory import NEVER, Memory, split_subject
-from rules.model import REOPEN_MS, Alert, Change, ChannelView, Host, Incident, Outcome, RuleState
+from rules.model import REOPEN_MS, Alert, Change, ChannelView, Host, Incident, Outcome, RuleState, Severity
 from rules.neighbours import Sight
 from rules.policy import Policy
 from rules.policy.rationing import Ledger
@@ -70,10 +70,10 @@ class Watch:
         next_incident: int,
         started_at: int,
         policy: Policy | None = None,
-        sent: Iterable[tuple[str, int]] = (),
+        sent: Iterable[tuple[str, Severity, int]] = (),
     ) -> Watch:
-        """A Watch that goes on where the store left off. `sent` are the channels of the messages that were not of an
-        end, within the hour, and when each was."""
+        """A Watch that goes on where the store left off. `sent` has channel, severity and time of each message within
+        the hour that was not of an end."""
         watch = cls(instance, rules, channels, policy)
         watch.next_alert, watch.next_incident = next_alert, next_incident
         for host in hosts:
@@ -84,8 +84,8 @@ class Watch:
         for incident in sorted(incidents, key=lambda incident: incident.resolved_at or NEVER):
             watch._take_incident(incident)
             watch.ledger.expect(incident.withheld)
-        for channel, at in sent:
-            watch.ledger.count(channel, at)
+        for channel, severity, at in sent:
+            watch.ledger.count(channel, severity, at)
         for alert in alerts:
             if alert.incident in watch.incidents:
                 watch._take_alert(alert)

@@ -28,7 +28,7 @@ from collector.store.promises import Promises
 from collector.store.queries import Queries
 from collector.store.remarks import Remarks
 from collector.store.settings import Settings
-from rules.model import Alert, CheckAnswer, Host, Incident, Notice, Outcome, RuleState, Transition
+from rules.model import Alert, CheckAnswer, Host, Incident, Notice, Outcome, RuleState, Severity, Transition
 from rules.seen import Seen
 
 LIST_MAX = 10_000
@@ -57,7 +57,7 @@ class Remembered(Struct):
 
     `incidents` are those open, those resolved so short a while ago that they may be opened again, and those of whose
     end somebody is still to be told. `alerts` are those open, then those resolved of these incidents, the newest first.
-    `sent` has channel and time of each message within the hour that was not of an end, oldest first.
+    `sent` has channel, severity and time of each message within the hour that was not of an end, oldest first.
     """
 
     instance: str
@@ -68,7 +68,7 @@ class Remembered(Struct):
     incidents: list[Incident]
     next_alert: int
     next_incident: int
-    sent: list[tuple[str, int]] = []
+    sent: list[tuple[str, Severity, int]] = []
 
 
 class Latest(Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Iterable
 
-from rules.model import ChannelView, Incident, Notice, Withheld
+from rules.model import ChannelView, Incident, Notice, Severity, Withheld
 from rules.policy.deciding import DIGEST_MS, Owed
 
 HOUR_MS = 3_600_000
@@ -20,26 +20,27 @@ CAP = "cap"
 
 
 class Ledger:
-    """What was sent to each channel within the hour, and when each bundle is due."""
+    """What was sent to each channel within the hour, and when each bundle is due. What is critical is counted apart, so
+    that no storm of warnings holds it back."""
 
     def __init__(self) -> None:
-        self.sent: dict[str, list[int]] = {}
+        self._sent: dict[tuple[str, bool], list[int]] = {}
         self.due: dict[tuple[str, str], int] = {}
 
-    def sent_within_the_hour(self, channel: str, now: int) -> int:
+    def sent_within_the_hour(self, channel: str, severity: Severity, now: int) -> int:
         """What bears a time after `now` was sent before our clock was set back, and is not counted."""
-        sent = self.sent.get(channel, [])
+        sent = self._sent.get((channel, severity == "critical"), [])
         return bisect_right(sent, now) - bisect_right(sent, now - HOUR_MS)
 
     def take(self, notices: Iterable[Notice], incidents: Iterable[Incident]) -> None:
         for notice in notices:
             if notice.reason != "resolved":
-                self.count(notice.channel, notice.created_at)
+                self.count(notice.channel, notice.severity, notice.created_at)
         for incident in incidents:
             self.expect(incident.withheld)
 
-    def count(self, channel: str, at: int) -> None:
-        sent = self.sent.setdefault(channel, [])
+    def count(self, channel: str, severity: Severity, at: int) -> None:
+        sent = self._sent.setdefault((channel, severity == "critical"), [])
         insort(sent, at)
         del sent[: bisect_right(sent, at - HOUR_MS)], sent[:-COUNTED_MAX]
 
@@ -59,7 +60,7 @@ class Room:
     def __init__(self, ledger: Ledger, channels: Iterable[ChannelView], now: int) -> None:
         self._ledger, self._now = ledger, now
         self._views = {channel.name: channel for channel in channels}
-        self._sent: dict[str, int] = {}
+        self._sent: dict[tuple[str, bool], int] = {}
         self._due: dict[tuple[str, str], int] = {}
         self._leaving: set[tuple[str, str]] = set()
 
@@ -89,11 +90,12 @@ class Room:
         if owed.bundle and key in self._leaving:
             return True
         per_hour = self._views[owed.channel].per_hour
-        sent = self._sent.get(owed.channel, 0)
+        kind = (owed.channel, owed.severity == "critical")
+        sent = self._sent.get(kind, 0)
         if per_hour is not None and owed.reason != "resolved":
-            if self._ledger.sent_within_the_hour(owed.channel, self._now) + sent >= per_hour:
+            if self._ledger.sent_within_the_hour(owed.channel, owed.severity, self._now) + sent >= per_hour:
                 return False
-            self._sent[owed.channel] = sent + 1
+            self._sent[kind] = sent + 1
         self._leaving.add(key)
         return True
 

@@ -136,4 +136,4 @@ async def test_a_cap_outlives_a_start(house: House) -> None:
     await make_it_bad(house)
     assert await reasons(house) == ["first"]
     await started(house)
-    assert house.evaluator.watch.ledger.sent_within_the_hour("ops", house.clock.now_ms()) == 1
+    assert house.evaluator.watch.ledger.sent_within_the_hour("ops", "warning", house.clock.now_ms()) == 1

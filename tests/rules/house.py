@@ -22,6 +22,7 @@ from rules.model import (
     Notice,
     Outcome,
     RuleState,
+    Severity,
     Transition,
 )
 from rules.policy import Policy
@@ -188,7 +189,7 @@ class Rest(Struct):
     incidents: list[Incident]
     next_alert: int
     next_incident: int
-    sent: list[tuple[str, int]] = []
+    sent: list[tuple[str, Severity, int]] = []
 
 
 def stored(watch: Watch) -> Rest:
@@ -201,7 +202,11 @@ def stored(watch: Watch) -> Rest:
         incidents=list(watch.incidents.values()),
         next_alert=watch.next_alert,
         next_incident=watch.next_incident,
-        sent=[(channel, at) for channel, times in watch.ledger.sent.items() for at in times],
+        sent=[
+            (channel, "critical" if critical else "warning", at)
+            for (channel, critical), times in watch.ledger._sent.items()
+            for at in times
+        ],
     )
 
 

@@ -203,3 +203,21 @@ def test_a_clock_that_is_set_back_keeps_nothing_from_anybody_for_longer_than_it_
     )
     told.tick(700)
     assert told.notices[-1].host == "h2"
+
+
+def test_no_storm_of_warnings_holds_back_what_is_critical() -> None:
+    told = house(channels=[ChannelView("mail", per_hour=2)])
+    for host in range(1, 5):
+        says(told, host, host, "bad")
+    for host in (5, 6):
+        says(told, host, host, "worse")
+    says(told, 10, 1, "worse")
+    assert [(notice.host, notice.severity, notice.reason) for notice in told.notices] == [
+        ("h1", "warning", "first"),
+        ("h2", "warning", "first"),
+        ("h5", "critical", "first"),
+        ("h6", "critical", "first"),
+    ]
+    assert [entry.why for entry in told.watch.incidents[1].withheld] == ["cap"], (
+        "of those there are enough, too"
+    )

@@ -23,7 +23,8 @@ RESOLVED_ALERTS = f"""
     {ALERT} WHERE resolved_at IS NOT NULL AND incident IN ({REMEMBERED}) ORDER BY id DESC LIMIT ?
 """
 SENT = """
-    SELECT channel, created_at FROM notices WHERE created_at > ? AND reason <> 'resolved' ORDER BY created_at LIMIT ?
+    SELECT channel, severity, created_at FROM notices
+    WHERE created_at > ? AND reason <> 'resolved' ORDER BY created_at LIMIT ?
 """
 
 
@@ -45,7 +46,7 @@ def remember(connection: sqlite3.Connection, now: int) -> Remembered:
         incidents=listed(connection, INCIDENTS, f"{INCIDENT} WHERE id IN ({REMEMBERED}) ORDER BY id", since),
         next_alert=_next(connection, "alerts"),
         next_incident=_next(connection, "incidents"),
-        sent=[(channel, at) for channel, at in connection.execute(SENT, [now - HOUR_MS, LIST_MAX])],
+        sent=connection.execute(SENT, [now - HOUR_MS, LIST_MAX]).fetchall(),
     )
 
 

@@ -82,7 +82,10 @@ async def test_what_was_sent_within_the_hour_is_remembered_but_for_ends(store: S
     over = replace(notice("n3"), reason="resolved")
     notices = [notice("n1"), notice("n2", channel="pager"), over]
     await store.commit([Outcome(incidents=[incident(1)], notices=notices)])
-    assert (await store.remember(NOW + HOUR - 1)).sent == [("mail", NOW), ("pager", NOW)]
+    assert (await store.remember(NOW + HOUR - 1)).sent == [
+        ("mail", "warning", NOW),
+        ("pager", "warning", NOW),
+    ]
     assert (await store.remember(NOW + HOUR)).sent == []
 
 

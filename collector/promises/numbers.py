@@ -45,9 +45,10 @@ def numbers_of(summary: Summary) -> list[Number]:
         found.append(("sla_latency_left_pct", over, _known(summary.latency.left_pct)))
     rates = Rates(summary.burn_rates)
     found += [("sla_burn_rate", {"window": name}, _known(rate)) for name, rate in rates.by_window.items()]
+    found.append(("sla_burn_rate_worst", {}, _known(rates.worst)))
     return found + [
         ("sla_burn_rate_both", {"long": long, "short": short}, _known(rates.both(long, short)))
-        for long, short in PAIRS
+        for long, short, _ in PAIRS
     ]
 
 

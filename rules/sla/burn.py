@@ -7,6 +7,7 @@ goes on, so that the alert ends soon after the trouble does.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 from msgspec import Struct
 
@@ -21,8 +22,8 @@ WINDOWS: dict[str, int] = {
     "6h": 360 * MINUTE_MS,
     "3d": 4_320 * MINUTE_MS,
 }
-PAIRS = (("1h", "5m"), ("6h", "30m"), ("3d", "6h"))
-"""Long and short: at 14.4, 6 and 1 they tell of 2, 5 and 10 % of thirty days' budget gone."""
+PAIRS = (("1h", "5m", 14.4), ("6h", "30m", 6.0), ("3d", "6h", 1.0))
+"""Long, short, and from which rate on they tell: then 2, 5 and 10 % of thirty days' budget are gone."""
 
 
 class Rates(Struct, frozen=True):
@@ -34,6 +35,22 @@ class Rates(Struct, frozen=True):
         """The rate that both windows reach; an alert on it is one on both."""
         rates = self.by_window[long], self.by_window[short]
         return None if rates[0] is None or rates[1] is None else min(rates[0], rates[1])
+
+    @property
+    def worst(self) -> float | None:
+        """One number for all pairs, to be held against all of their rates: so one problem is one alert.
+
+        It lies above a pair's rate only where that pair or a graver one tells. None where nothing is known of any.
+        """
+        reached = [
+            (rate, self.both(long, short), graver)
+            for (long, short, rate), graver in zip(PAIRS, (inf, *(pair[2] for pair in PAIRS)), strict=False)
+        ]
+        known = [(rate, both, graver) for rate, both, graver in reached if both is not None]
+        if not known:
+            return None
+        telling = [min(both, graver) for rate, both, graver in known if both > rate]
+        return max(telling, default=min(1.0, max(both for _, both, _ in known)))
 
 
 def burn_rate(service: ServiceOptions, tally: Tally) -> float | None:

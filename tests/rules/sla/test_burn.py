@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rules.sla.burn import PAIRS, WINDOWS, Rates, burn_rate, rate_at, rates
 from rules.sla.model import ServiceOptions, Tally
@@ -19,7 +21,7 @@ PROMISE = service(objective_pct=99.9)
 def test_the_published_table_for_thirty_days(share: float, long: str, short: str, rate: float) -> None:
     """Share of the budget, long and short window, burn rate, as in the Site Reliability Workbook, chapter 5."""
     assert rate_at(share, WINDOWS[long], 30 * DAY_MS) == pytest.approx(rate)
-    assert (long, short) in PAIRS
+    assert (long, short, rate) in PAIRS
     assert WINDOWS[short] == WINDOWS[long] / 12
 
 
@@ -66,6 +68,36 @@ def test_an_alert_on_two_windows_is_one_on_the_lower_rate() -> None:
     found = Rates({"1h": 20.0, "5m": 3.0, "6h": None, "30m": 9.0})
     assert found.both("1h", "5m") == 3.0
     assert found.both("6h", "30m") is None
+
+
+@pytest.mark.parametrize(
+    ("burning", "worst", "sentence"),
+    [
+        ({"1h": 20, "5m": 30, "30m": 20, "6h": 3, "3d": 0.3}, 20, "an hour and five minutes tell"),
+        ({"1h": 20, "5m": 0, "30m": 2, "6h": 3, "3d": 0.3}, 1, "five minutes of peace: nothing is told"),
+        ({"1h": 10, "5m": 10, "30m": 10, "6h": 2, "3d": 0.2}, 1, "ten times, but not for long"),
+        ({"1h": 10, "5m": 10, "30m": 10, "6h": 8, "3d": 0.8}, 8, "six hours and thirty minutes tell"),
+        ({"1h": 14, "5m": 14, "30m": 20, "6h": 20, "3d": 2}, 14.4, "they tell no more than they may"),
+        ({"1h": 0, "5m": 0, "30m": 0, "6h": 7, "3d": 9}, 6, "three days tell, and no more than they may"),
+        ({"1h": 0, "5m": 0, "30m": 0, "6h": 0.4, "3d": 0.7}, 0.4, "all is well"),
+        ({"1h": None, "5m": None, "30m": None, "6h": None, "3d": 2}, None, "nothing is known of late"),
+    ],
+)
+def test_one_number_tells_what_any_of_the_pairs_tells(
+    burning: dict[str, float | None], worst: float | None, sentence: str
+) -> None:
+    assert Rates(burning).worst == worst, sentence
+
+
+@given(st.fixed_dictionaries({name: st.floats(0, 100) for name in WINDOWS}))
+def test_it_passes_a_limit_only_where_that_pair_or_a_graver_one_does(
+    burning: dict[str, float | None],
+) -> None:
+    worst = Rates(burning).worst
+    assert worst is not None
+    telling = [rate for long, short, rate in PAIRS if (Rates(burning).both(long, short) or 0) > rate]
+    passed = [rate for _, _, rate in PAIRS if worst > rate]
+    assert max(passed, default=0) == max(telling, default=0)
 
 
 def test_each_window_is_looked_at_up_to_now() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from collector.api.doors import AnyDoor, Query
+from collector.api.doors import BASE, AnyDoor, Query
 from collector.api.router import Trouble
 
 REFERENCE = "#/components/schemas/{name}"
@@ -39,12 +39,33 @@ OF_EVERY_DOOR = (400, 401, 403, 422, 429, 500, 503)
 OF_A_BODY = (408, 413, 415)
 
 
+EVENTS = {
+    "get": {
+        "operationId": "get_events",
+        "summary": "Live events, server-sent: which hosts changed, and whether incidents did, once a second at most",
+        "tags": ["events"],
+        "parameters": [],
+        "responses": {
+            "200": {
+                "description": "A stream without an end; `changed` says what did, `here` is a sign of life",
+                "content": {"text/event-stream": {}},
+            },
+            "503": {"description": "As many listen as are let in", "content": {"text/plain": {}}},
+        },
+        "security": [{name: []} for name in SECURITY],
+        "x-permission": "monitoring.read",
+    }
+}
+"""The one path that is no door, for its answer has no end; who serves the pages serves it."""
+
+
 def document(doors: Sequence[AnyDoor], version: str) -> dict[str, Any]:
     """The whole document, as JSON would have it."""
     schemas = _Schemas(doors)
     paths: dict[str, dict[str, Any]] = {}
     for door in doors:
         paths.setdefault(door.whole_path, {})[door.method.lower()] = _operation(door, schemas)
+    paths[f"{BASE}/events"] = EVENTS
     return {
         "openapi": "3.1.0",
         "info": {

@@ -17,7 +17,7 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry, Histogram
 
 from agent.wire import Problem
-from collector.api.doors import AnyDoor, Query, Refusal, Reply, Text
+from collector.api.doors import BASE, AnyDoor, Query, Refusal, Reply, Text
 from collector.api.kept import Kept, Made
 from collector.store import StoreError
 from collector.who import ASKED_BY, NOBODY, Handler, Who, needs, request_id_of
@@ -54,10 +54,11 @@ class Router:
         )
 
     def routes(self) -> list[web.RouteDef]:
-        return [
+        doors = [
             web.route(door.method, door.whole_path, needs(door.needs, self._serving(door)))
             for door in self.doors
         ]
+        return [*doors, web.get("/api/docs", needs(None, _to_the_docs))]
 
     def _serving(self, door: AnyDoor) -> Handler:
         """The handler of a door: whatever goes wrong within becomes an answer, and its time is taken."""
@@ -125,6 +126,10 @@ class Router:
             raise Refusal(400, "shape", f"the body is not as it should be: {error}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refusal(400, "not_json", f"the body is not JSON: {error}") from None
+
+
+async def _to_the_docs(request: web.Request) -> web.Response:
+    return web.Response(status=302, headers={"Location": f"{BASE}/docs"})
 
 
 async def _make(door: AnyDoor, who: Who, query: Query) -> Made:

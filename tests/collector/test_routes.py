@@ -17,6 +17,7 @@ OPEN = {
     "/account",
     "/account/password",
     "/account/sessions",
+    "/api/docs",
     "/api/monitoring/docs",
     "/api/monitoring/login",
     "/api/monitoring/login/refresh",

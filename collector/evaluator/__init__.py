@@ -250,8 +250,8 @@ class Evaluator:
         apply(self.watch, outcome)
         self._committing.put(outcome)
         for number in gone:
+            log.info("%s was removed, and is judged no more.", self._name(number))
             self.watch.remove_host(number)
-        log.info("%d hosts were removed, and are judged no more.", len(gone))
 
     def _rename(self, before: Host, stored: Host) -> bool:
         """Have a host's name and labels as they are stored; False when its agent changed them meanwhile, and what was

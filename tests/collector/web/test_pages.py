@@ -139,6 +139,24 @@ async def test_a_hosts_page_says_what_it_is_and_how_its_checks_stand(site: Site)
     assert "This host is silent" in text
 
 
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("series", "It sends more series than are kept"),
+        ("names", "Some of its series have names that are none"),
+        ("churn", "The list of its series changes all the time"),
+        ("cloned", "Two agents push as this host in turn"),
+    ],
+)
+async def test_what_is_odd_about_a_host_stands_on_its_page(site: Site, flag: str, words: str) -> None:
+    host = await site.enrol("db-3")
+    await site.send(host, {"load1": 1.0})
+    assert words not in (await site.get(f"/hosts/{host.id}")).text
+    site.now += EVERY_MS
+    await site.send(host, {"load1": 1.0}, flags=(flag,))
+    assert words in (await site.get(f"/hosts/{host.id}")).text
+
+
 async def test_a_check_that_is_not_run_any_more_is_not_on_its_hosts_page(site: Site) -> None:
     host = await site.enrol("web-1")
     shop = CheckAnswer("shop", "http", "bad", site.now, 1.0, "answered 500")

@@ -25,7 +25,16 @@ INIT_ANSWER = struct.pack("<IIIIHHIIHHI7I", 7, 31, 0, 0, 0, 0, 4096, 0, 0, 0, 0,
 
 
 def can_be_made() -> bool:
-    return os.geteuid() == 0 and os.access("/dev/fuse", os.W_OK)
+    return os.geteuid() == 0 and os.access("/dev/fuse", os.W_OK) and mounts_can_be_ours()
+
+
+def mounts_can_be_ours() -> bool:
+    """Not where / is no mount, as in a chroot: what is mounted there would be seen by all."""
+    try:
+        where_mounts_are_ours(lambda: None)
+    except OSError:
+        return False
+    return True
 
 
 def where_mounts_are_ours(call: Callable[[], T]) -> T:

@@ -209,10 +209,10 @@ def test_many_mounts_that_hang_take_the_time_of_one(mounts: Callable[[str], None
         "/dev/sda1 / ext4 rw 0 0\n" + "".join(f"/dev/sd{path[-2:]} {path} ext4 rw 0 0\n" for path in hanging)
     )
     disks = Disks(*hanging)
-    check = Check(Options(mount_timeout_s=0.5), disks)
+    check = Check(Options(mount_timeout_s=1.5), disks)
     began = time.monotonic()
     found = check.measure(0.0)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3.0
     assert found.samples['disk_used_pct{mount="/"}'] is not None
     assert len(disks.asked) == 1 + THREADS_MAX, "the threads that may be lost have a limit"
     assert found.detail.count("does not answer") + found.detail.count("was not asked") == len(hanging)

@@ -33,6 +33,9 @@ class Story(Struct, frozen=True):
 
     @property
     def started_at(self) -> int:
+        """When it began; one that keeps coming and going began when it came first."""
+        if flaps(self.incident):
+            return self.incident.opened_at
         return min((alert.since for alert in self.alerts), default=self.incident.opened_at)
 
 
@@ -67,8 +70,9 @@ def _title(story: Story, owed: Owed) -> str:
     """All that must be known, in one line: state, host, what, since when."""
     incident, began = story.incident, story.started_at
     if owed.reason == "resolved" and incident.resolved_at is not None:
+        how = [story.why, "kept coming and going" if flaps(incident) else ""]
         lasted = f"lasted {words.duration(incident.resolved_at - began)}"
-        return f"RESOLVED {incident.title} ({f'{story.why}, ' if story.why else ''}{lasted})"
+        return f"RESOLVED {incident.title} ({', '.join([*filter(None, how), lasted])})"
     told = incident.told.get(owed.channel)
     said = []
     if owed.reason == "escalated" and told is not None and told.severity != owed.severity:

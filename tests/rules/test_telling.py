@@ -36,6 +36,7 @@ def test_what_comes_and_goes_every_ten_seconds_is_told_in_a_handful_of_messages(
     assert titles(flapping)[-1] == "WARNING h1: disk 90 % > 85 % (keeps coming and going, since 02:00 UTC)"
     flapping.tick(1190 + 600)
     assert flapping.told[-1] == ("mail", "resolved", "warning")
+    assert titles(flapping)[-1] == "RESOLVED h1: disk 90 % > 85 % (kept coming and going, lasted 19 min)"
     assert len(flapping.notices) == 6
 
 

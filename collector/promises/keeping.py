@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 ROUND_S = 30.0
 GRACE_MS = 2 * LATE_MS
 """What is not noted as late has come by then, the wait for its commit included."""
+WRITTEN_AT_ONCE = 20
 EXTEND_FOR_S = 5.0
 """What there is to catch up with is spread over rounds."""
 
@@ -110,7 +111,11 @@ class Keeping:
         await self._keep(await self._looking.courses(services, fleet, start, end, known))
 
     async def _keep(self, found: dict[str, Course]) -> None:
-        await self._store.promises.write({name: intervals_of(course) for name, course in found.items()})
+        """A few at a time, so that no commit waits long behind it."""
+        names = list(found)
+        for first in range(0, len(names), WRITTEN_AT_ONCE):
+            some = names[first : first + WRITTEN_AT_ONCE]
+            await self._store.promises.write({name: intervals_of(found[name]) for name in some})
 
     async def _below(self, services: Sequence[ServiceOptions], start: int, end: int) -> dict[str, Course]:
         """What is written down of those that these depend on, unless they are among them."""

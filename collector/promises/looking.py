@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -90,7 +90,7 @@ class Looking:
         What others depend on is among them and comes before them, or its course is `known`.
         """
         over = Range(start, end, await self._away(start, end))
-        said, works = _Said(self._store, fleet, over), await self._works.all()
+        said, works = _Said(self._store, fleet, over, services), await self._works.all()
         found = dict(known)
         for service in services:
             groups = await self._groups(service, fleet, said, found)
@@ -133,43 +133,45 @@ class Looking:
 class _Said:
     """What hosts said in a range, each host read once for all that is asked of it."""
 
-    def __init__(self, store: Store, fleet: Fleet, over: Range) -> None:
+    def __init__(self, store: Store, fleet: Fleet, over: Range, services: Sequence[ServiceOptions]) -> None:
         self._store, self._fleet, self._over = store, fleet, over
         self._spoken: dict[int, Spoken] = {}
         self._wanted: dict[int, set[str]] = {}
+        for service in services:
+            for asked in (asked for part in service.checks for asked in fleet.checking(part)):
+                self._wanted.setdefault(asked.host, set()).update(_series_of(asked, service))
 
     async def host(self, host: Host) -> Course:
-        return host_course(host.name, _heard(await self._of(host.id, ())), self._over)
+        return host_course(host.name, _heard(await self._of(host.id)), self._over)
 
     async def check(self, asked: Asked, service: ServiceOptions) -> Course:
-        state = series_name("check_state", {"check": asked.check, "kind": asked.kind})
-        latency, limit = service.latency, ""
-        names = [state]
-        if latency is not None:
-            names.append(series_name(latency.metric, {"check": asked.check}))
-            limit = f"{latency.limit_ms:g} ms"
-        spoken = await self._of(asked.host, names)
+        spoken, latency = await self._of(asked.host), service.latency
+        state, *took = _series_of(asked, service)
         at, states = spoken.series[state]
-        slow_at = np.empty(0, dtype=np.int64)
+        slow_at, limit = np.empty(0, dtype=np.int64), ""
         if latency is not None:
-            times, took = spoken.series[names[1]]
-            slow_at = times[took > latency.limit_ms]
+            times, ms = spoken.series[took[0]]
+            slow_at, limit = times[ms > latency.limit_ms], f"{latency.limit_ms:g} ms"
         name = self._fleet.hosts[asked.host].name
         return check_course(
             asked.check, name, _heard(spoken), Answers(at, states, slow_at), self._over, limit
         )
 
-    async def _of(self, host: int, names: Collection[str]) -> Spoken:
+    async def _of(self, host: int) -> Spoken:
         """What a host said, from so long before the range as a sample of it may hold."""
-        wanted = self._wanted.setdefault(host, set())
-        if host not in self._spoken or not wanted.issuperset(names):
-            wanted.update(names)
-            lookback_ms = int(HOLDS * self._fleet.hosts[host].every_ms) + 1
-            start = self._over.start - lookback_ms
-            self._spoken[host] = await self._store.promises.spoken(
-                host, sorted(wanted), start, self._over.end
-            )
+        if host not in self._spoken:
+            names, every_ms = sorted(self._wanted.get(host, ())), self._fleet.hosts[host].every_ms
+            start = self._over.start - int(HOLDS * every_ms) - 1
+            self._spoken[host] = await self._store.promises.spoken(host, names, start, self._over.end)
         return self._spoken[host]
+
+
+def _series_of(asked: Asked, service: ServiceOptions) -> list[str]:
+    """The series that say how a check of a host stands and, where speed is promised, how long it took."""
+    names = [series_name("check_state", {"check": asked.check, "kind": asked.kind})]
+    if service.latency is not None:
+        names.append(series_name(service.latency.metric, {"check": asked.check}))
+    return names
 
 
 async def _whole(groups: Sequence[Group], over: Range, excluded: Course) -> Course:

@@ -1,7 +1,8 @@
 """Which alerts a person would call one problem, and what becomes of that problem.
 
 An incident is known by its key: the host furthest up, among the alert's own host and those it is reached through
-(label `parent`, a host's name), that is down itself; else the alert's own subject. Two rules about one series so share
+(labels `parent` and `depends_on`, names of hosts), that is down itself, or what fell silent at once with that host
+(`rules.presence`); else the alert's own subject. Two rules about one series so share
 an incident, and what a dead host takes down joins that host's. An alert that joins another subject's incident is held
 back: it is listed there and has no notice of its own. Should it outlive its cause, it gets an incident of its own.
 """

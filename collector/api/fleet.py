@@ -153,14 +153,14 @@ class Fleet:
         ]  # fmt: skip
 
     async def health(self, who: Who, asked: Query, body: None) -> FleetHealth:
-        return health_of(*await self._read(), self._now_ms())
+        return await asyncio.to_thread(health_of, *await self._read(), self._now_ms())
 
     async def dashboard(self, who: Who, asked: Query, body: None) -> Dashboard:
         latests, incidents, alerts = await self._read()
         hosts = {latest.host.id: latest.host.name for latest in latests}
         by_number = {incident.id: incident for incident in incidents}
         return Dashboard(
-            health_of(latests, incidents, alerts, self._now_ms()),
+            await asyncio.to_thread(health_of, latests, incidents, alerts, self._now_ms()),
             [incident_view(one) for one in _gravest(incidents)],
             [alert_view(one, hosts, by_number.get(one.incident)) for one in _gravest(alerts)],
             sorted(latest.host.name.partition(":")[2] for latest in latests if latest.host.is_service),
@@ -235,13 +235,16 @@ def _readings(latests: Sequence[Latest]) -> Readings:
         "check_state",
     }
     found: dict[str, list[tuple[str, float]]] = {name: [] for name in wanted}
-    keys: dict[str, str] = {}
+    places: dict[int, list[tuple[str, int]]] = {}
     for latest in latests:
-        for name, value in zip(latest.names, latest.numbers, strict=True):
-            key = keys.get(name)
-            if key is None:
-                key = keys[name] = _key(name)
-            if key in found and not math.isnan(value):
+        # Hosts of a kind share one list of names: it is looked through once, not ten thousand times.
+        chosen = places.get(id(latest.names))
+        if chosen is None:
+            keyed = [(_key(name), place) for place, name in enumerate(latest.names)]
+            chosen = places[id(latest.names)] = [(key, place) for key, place in keyed if key in wanted]
+        for key, place in chosen:
+            value = latest.numbers[place]
+            if not math.isnan(value):
                 found[key].append((latest.host.name, value))
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -19,6 +19,7 @@ from collector.api.views import (
     HostView,
     Instant,
     Span,
+    host_state,
     host_view,
     moment,
     ms_of,
@@ -208,8 +209,13 @@ class Hosts:
     async def search(self, who: Who, wanted: HostsWanted, body: None) -> Page[HostView]:
         hosts, alerts = await asyncio.gather(self._store.hosts.all(), self._store.incidents.open_alerts())
         silent, counts = silent_hosts(alerts), Counter(alert.host for alert in alerts)
-        found = [view for host in hosts if _fits(view := host_view(host, silent, counts), wanted)]
-        return page_of(found, wanted, _key(wanted.sort), lambda view: view, descending=wanted.sort[0] == "-")
+        return page_of(
+            [host for host in hosts if _fits(host, silent, wanted)],
+            wanted,
+            _key(wanted.sort, counts),
+            lambda host: host_view(host, silent, counts),
+            descending=wanted.sort[0] == "-",
+        )
 
     async def get(self, who: Who, wanted: OneHost, body: None) -> HostDetails:
         host = await self._host(wanted.id)
@@ -289,25 +295,25 @@ def _topics_of_host(query: OneHost) -> list[str]:
     return [of_host(query.id), INCIDENTS]
 
 
-def _fits(view: HostView, wanted: HostsWanted) -> bool:
-    labels = [f"{name}={value}" for name, value in view.labels.items()]
+def _fits(host: Host, silent: frozenset[int], wanted: HostsWanted) -> bool:
+    labels = [f"{name}={value}" for name, value in host.labels.items()]
     text = wanted.q.lower()
     return (
-        (not text or any(text in part.lower() for part in (view.name, *labels)))
+        (not text or any(text in part.lower() for part in (host.name, *labels)))
         and all(label in labels for label in wanted.label)
-        and wanted.state in (None, view.state)
-        and wanted.service in (None, view.service)
+        and (wanted.state is None or wanted.state == host_state(host, silent))
+        and wanted.service in (None, host.is_service)
     )
 
 
-def _key(sort: str) -> Callable[[HostView], Key]:
+def _key(sort: str, alerts: Mapping[int, int]) -> Callable[[Host], Key]:
     match sort.lstrip("-"):
         case "heard_at":
-            return lambda view: (view.heard_at.timestamp() if view.heard_at else 0.0, view.name)
+            return lambda host: (float(host.arrived_at or 0), host.name)
         case "alerts":
-            return lambda view: (float(view.open_alerts), view.name)
+            return lambda host: (float(alerts.get(host.id, 0)), host.name)
         case _:
-            return lambda view: (view.name, view.id)
+            return lambda host: (host.name, host.id)
 
 
 def _step_ms(step: str | None, span: int, every_ms: int, series: int) -> int:

@@ -1,8 +1,9 @@
 """Answers that were given and still hold: whoever asks the same again before anything it is made of changed gets them.
 
 An answer is kept as the bytes that left, so its size is known to the byte and giving it again costs nothing. Each names
-its topics (`incidents`, `host:7`); a commit that touches one lets go of it. A short age besides covers what is changed
-by other hands than commits, such as a command beside the collector.
+its topics (`incidents`, `host:7`), and a commit that touches one lets go of it. Answers about the whole fleet would not
+last the moment between two pushes, so they may be a second old. A short age besides covers what is changed by other
+hands than commits, such as a command beside the collector.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from rules.model import Outcome
 ENTRIES_MAX = 1_000
 BYTES_MAX = 16 * 1024 * 1024
 AGE_S_MAX = 5.0
+FLEET_AGE_S = 1.0
 SAMPLES, INCIDENTS = "samples", "incidents"
 """Topics: anything that hosts sent; any alert or incident."""
 
@@ -52,13 +54,14 @@ class KeptStats(Struct, frozen=True):
 
 
 class _Entry:
-    def __init__(self, task: asyncio.Task[Made], topics: Sequence[str], made_at: float) -> None:
-        self.task, self.topics, self.made_at = task, topics, made_at
+    def __init__(self, task: asyncio.Task[Made], topics: Sequence[str], made_at: float, until: float) -> None:
+        self.task, self.topics, self.made_at, self.until = task, topics, made_at, until
         self.bytes = 0
 
 
 class Kept:
-    """A bounded number of answers. `monotonic` counts seconds."""
+    """A bounded number of answers. `monotonic` counts seconds; so long, `fleet_age_s`, an answer made of what all hosts
+    sent is given again though some have sent more."""
 
     def __init__(
         self,
@@ -67,8 +70,10 @@ class Kept:
         entries_max: int = ENTRIES_MAX,
         bytes_max: int = BYTES_MAX,
         age_s_max: float = AGE_S_MAX,
+        fleet_age_s: float = FLEET_AGE_S,
     ) -> None:
         self._monotonic = monotonic
+        self.fleet_age_s = fleet_age_s
         self._entries_max, self._bytes_max, self._age_s_max = entries_max, bytes_max, age_s_max
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._by_topic: dict[str, set[str]] = {}
@@ -77,7 +82,7 @@ class Kept:
     async def get(self, key: str, topics: Sequence[str], make: Callable[[], Awaitable[Made]]) -> Made:
         """The answer to `key`, made at most once however many wait for it; whatever `make` raises, to all of them."""
         entry = self._entries.get(key)
-        if entry is not None and self._monotonic() - entry.made_at < self._age_s_max:
+        if entry is not None and self._monotonic() < entry.until:
             self._hits += 1
             self._entries.move_to_end(key)
         else:
@@ -92,6 +97,10 @@ class Kept:
             return
         for topic in _touched(outcomes):
             for key in list(self._by_topic.get(topic, ())):
+                entry = self._entries[key]
+                if topic == SAMPLES and self._monotonic() < entry.made_at + self.fleet_age_s:
+                    entry.until = min(entry.until, entry.made_at + self.fleet_age_s)
+                    continue
                 self._drop(key)
                 self._dropped += 1
 
@@ -119,7 +128,8 @@ class Kept:
         async def work() -> Made:
             return await make()
 
-        entry = _Entry(asyncio.create_task(work()), topics, self._monotonic())
+        now = self._monotonic()
+        entry = _Entry(asyncio.create_task(work()), topics, now, now + self._age_s_max)
         self._entries[key] = entry
         for topic in topics:
             self._by_topic.setdefault(topic, set()).add(key)

@@ -16,6 +16,7 @@ from collector.cli.rules.whom import tells
 from collector.cli.tables import table
 from collector.config import WrittenRule, written_rules
 from collector.config.policy import policy_of
+from collector.config.runtime import laid_under
 from collector.store import Latest, Store, StoreError
 from rules import words
 from rules.engine import Key, Plan, Plans, Rule, has_window
@@ -76,12 +77,14 @@ def add_to(commands: Commands, house: House) -> None:
 
 
 def _explain(house: House, arguments: argparse.Namespace) -> int:
-    loaded = house.load(arguments.config)
-    written = written_rules(loaded)
+    files = house.load(arguments.config)
 
     async def show() -> int:
-        store = await house.open_store(loaded, "tool")
+        store = await house.open_store(files, "tool")
         try:
+            settings = await store.settings.all()
+            loaded = laid_under(files, {one.key: msgspec.json.decode(one.value) for one in settings})
+            written = written_rules(loaded)
             latest = await _latest(store, arguments.host)
             states = (await store.remember(house.now_ms())).states
             windows = await _windows(store, [one.rule for one in written if one.rule.enabled], latest.host)

@@ -16,7 +16,7 @@ class Desk:
 
     def __init__(self, **bounds: int) -> None:
         self.now, self.made = 0.0, 0
-        self.kept = Kept(lambda: self.now, age_s_max=5, **bounds)
+        self.kept = Kept(lambda: self.now, age_s_max=5, fleet_age_s=0, **bounds)
 
     async def make(self) -> Made:
         self.made += 1
@@ -51,6 +51,23 @@ async def test_a_commit_lets_go_of_what_it_touches(topic: str, outcome: Outcome,
     desk.kept.committed([outcome])
     await desk.ask("a", topic)
     assert desk.made == (1 if holds else 2)
+
+
+async def test_what_is_made_of_the_whole_fleet_may_be_a_second_old() -> None:
+    desk = Desk()
+    desk.kept.fleet_age_s = 1.0
+    await desk.ask("a", "samples")
+    await desk.ask("b", "samples", INCIDENTS)
+    desk.kept.committed([batch(1, NOW)])
+    desk.now = 0.9
+    await desk.ask("a", "samples")
+    assert desk.made == 2
+    desk.kept.committed([Outcome(incidents=[incident(1)])])
+    await desk.ask("b", "samples", INCIDENTS)
+    assert desk.made == 3
+    desk.now = 1.0
+    await desk.ask("a", "samples")
+    assert desk.made == 4
 
 
 async def test_what_was_begun_before_a_commit_is_not_given_to_those_who_ask_after_it() -> None:

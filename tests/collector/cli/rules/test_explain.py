@@ -8,6 +8,8 @@ from pathlib import Path
 
 from collector.app import now_ms
 from collector.config import PACKS, load, load_rules
+from collector.store.settings import Setting
+from collector.stores.sqlite import open_store
 from tests.collector.cli.conftest import Command
 from tests.collector.cli.rules.lived import live
 
@@ -67,6 +69,23 @@ def test_a_person_reads_a_table(tmp_path: Path, state: Path, watchkeeper: Comman
     for part in (CPU, "60 %", "warning > 50 %", "60 s", "firing since", f"{mine}:2"):
         assert part in cpu
     assert "About it, but it has no such series now: memory-high" in out
+
+
+def test_limits_that_were_set_while_the_collector_ran_are_those_that_hold(
+    tmp_path: Path, state: Path, watchkeeper: Command
+) -> None:
+    house(tmp_path, state)
+    (tmp_path / "rules.d" / "mine.yaml").write_text("rules: []")
+
+    async def change() -> None:
+        store = await open_store(state, role="collector")
+        await store.settings.change([Setting("thresholds.cpu_warning_pct", "55", now_ms(), "ada")], [])
+        await store.close()
+
+    asyncio.run(change())
+    out = watchkeeper("rules", "explain", "web-1").out
+    (cpu,) = [line for line in out.splitlines() if line.startswith("cpu-high  ")]
+    assert "warning > 55 %, critical > 95 %" in cpu
 
 
 ROUTES = """  channels: [{kind: log, name: mail}, {kind: log, name: phone, from_severity: critical}]

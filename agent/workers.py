@@ -46,16 +46,23 @@ class Job(Generic[T]):
 class Workers:
     """At most `threads_max` daemon threads, those in calls that do not come back included. One caller at a time."""
 
-    def __init__(self, name: str, threads_max: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        name: str,
+        threads_max: int,
+        clock: Callable[[], float] = time.monotonic,
+        idle_s_max: float = IDLE_S_MAX,
+    ) -> None:
         self._name = name
+        self._idle_s_max = idle_s_max
         self._threads_max = threads_max
         self._clock = clock
-        lock = threading.Lock()
-        self._wanted = threading.Condition(lock)
-        self._ended = threading.Condition(lock)
+        self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
         self._queue: deque[Job[Any]] = deque()
         self._threads = 0
-        self._idle = 0
+        # The one that fell idle last is woken first, so that those who are not needed stay idle, and end.
+        self._idle: list[threading.Condition] = []
         self._closed = False
 
     def run(self, jobs: Sequence[Job[T]], within_s: float = math.inf) -> None:
@@ -66,20 +73,20 @@ class Workers:
         and stays not started.
         """
         began_s = self._clock()
-        with self._wanted:
+        with self._lock:
             self._queue.extend(jobs)
             self._put_to_work(1)
             while (left_s := self._left_s(jobs, began_s, within_s)) > 0:
                 self._ended.wait(min(left_s, GROW_AFTER_S) if self._queue else left_s)
                 if self._queue:
-                    self._put_to_work(max(1, self._threads - self._idle))  # twice as many as are busy
+                    self._put_to_work(max(1, self._threads - len(self._idle)))  # twice as many as are busy
             self._queue.clear()
 
     def close(self) -> None:
         """Let the idle threads end. What still is in a call is left behind and does not keep the process alive."""
-        with self._wanted:
+        with self._lock:
             self._closed = True
-            self._wanted.notify_all()
+            self._wake(len(self._idle))
 
     def _left_s(self, jobs: Sequence[Job[T]], began_s: float, within_s: float) -> float:
         """How long there is something to wait for; 0 or less when there is nothing."""
@@ -92,8 +99,8 @@ class Workers:
         return max(ends, default=0.0) - self._clock()
 
     def _put_to_work(self, count: int) -> None:
-        self._wanted.notify(min(count, self._idle))
-        for _ in range(min(count - self._idle, self._threads_max - self._threads, len(self._queue))):
+        more = count - self._wake(count)
+        for _ in range(min(more, self._threads_max - self._threads, len(self._queue))):
             try:
                 threading.Thread(target=self._work, name=self._name, daemon=True).start()
             except RuntimeError as error:  # the system allows no more; those there are go on
@@ -107,21 +114,29 @@ class Workers:
                 job.result = job.call()
             except BaseException as error:  # noqa: BLE001 - whatever a call raises is its answer
                 job.error = error
-            with self._wanted:
+            with self._lock:
                 job.ended_s = self._clock()
                 if not self._queue:
                     self._ended.notify()
 
+    def _wake(self, count: int) -> int:
+        """Wake so many of those who are idle, or all; how many."""
+        woken = min(count, len(self._idle))
+        for _ in range(woken):
+            self._idle.pop().notify()
+        return woken
+
     def _next(self) -> Job[Any] | None:
-        with self._wanted:
-            woken = True
+        with self._lock:
+            mine, in_time = threading.Condition(self._lock), True
             while not self._queue:
-                if self._closed or not woken:
+                if self._closed or not in_time:
                     self._threads -= 1
                     return None
-                self._idle += 1
-                woken = self._wanted.wait(IDLE_S_MAX)
-                self._idle -= 1
+                self._idle.append(mine)
+                in_time = mine.wait(self._idle_s_max)
+                if mine in self._idle:
+                    self._idle.remove(mine)
             job = self._queue.popleft()
             job.started_s = self._clock()
             return job

@@ -56,6 +56,19 @@ def test_quick_calls_share_one_thread() -> None:
     eventually(lambda: threads("quick") == 0)
 
 
+def test_threads_that_a_busy_moment_made_end_when_one_is_enough_again() -> None:
+    workers = Workers("once busy", 64, idle_s_max=0.5)
+    workers.run([Job(lambda: time.sleep(0.2), 5.0) for _ in range(20)])
+    assert threads("once busy") > 5
+    deadline = time.monotonic() + 10
+    while threads("once busy") > 2:
+        assert time.monotonic() < deadline, "each is woken in turn, and none is ever idle for long"
+        workers.run([Job(lambda: None, 5.0)])
+        time.sleep(0.02)
+    workers.close()
+    eventually(lambda: threads("once busy") == 0)
+
+
 def test_a_call_that_hangs_is_left_after_its_limit_and_delays_no_other(release: threading.Event) -> None:
     hanging, quick = Job(release.wait, 0.2), Job(lambda: True, 5.0)
     workers = Workers("hanging", 4)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from collector.evaluator import BEHIND_FROM
 from collector.evaluator.committing import COMMITS_APART_S
 from collector.store import Keep, Remembered, StoreError
 from rules.model import Host, Outcome
@@ -40,6 +41,15 @@ async def test_pushes_that_come_one_by_one_share_commits_unless_they_are_rare(ho
         await asyncio.sleep(COMMITS_APART_S / 100)
     await asyncio.gather(*pushes)
     assert commits() - before < 50
+
+
+async def test_who_can_wait_is_told_to_while_much_waits_to_be_committed(house: House) -> None:
+    assert not house.evaluator.is_behind()
+    pushes = [asyncio.create_task(house.push(seq)) for seq in range(BEHIND_FROM // 2 + 100)]
+    await asyncio.sleep(0)
+    assert house.evaluator.is_behind()
+    await asyncio.gather(*pushes)
+    assert not house.evaluator.is_behind()
 
 
 async def test_listeners_hear_of_what_is_on_disk_and_of_nothing_else(house: House) -> None:

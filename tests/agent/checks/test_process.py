@@ -57,6 +57,9 @@ def test_processes_are_counted_by_command_line_and_their_memory_is_as_ps_has_it(
     needs("ps")
     ours = [start("sleep", MARK) for _ in range(3)]
     start("sleep", f"{MARK}1")
+    deadline_s = time.monotonic() + 10
+    while any(not state.startswith("S") for state in ps("stat", *(process.pid for process in ours))):
+        assert time.monotonic() < deadline_s, "they are still being loaded"
     found = asked(command=f"sleep {MARK}")
     assert (found.state, found.detail, found.samples[COUNT]) == ("ok", "", 3)
     kib = sum(map(int, ps("rss", *(process.pid for process in ours))))

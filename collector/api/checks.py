@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from collector.api.doors import AnyDoor, Door, Id
 from collector.api.kept import SAMPLES
 from collector.api.paging import Key, Page, Paged, page_of
 from collector.api.views import moment, number
-from collector.store import LatestValue, Samples, Store
+from collector.store import LatestValue, Store
 from collector.who import Who
 from rules.model import CheckState, Series
 
@@ -71,21 +72,38 @@ class Checks:
 
 async def fleet_checks(store: Store) -> list[FleetCheck]:
     """Every check in the newest batch of each host. StoreError."""
-    states, hosts, took = await asyncio.gather(
-        store.samples.latest_of("check_state"), store.hosts.all(), _took(store.samples)
+    states, hosts, times = await asyncio.gather(
+        store.samples.latest_of("check_state"),
+        store.hosts.all(),
+        asyncio.gather(*map(store.samples.latest_of, TIMES)),
     )
-    names = {host.id: host.name for host in hosts}
-    return [_view(one, names.get(one.host, ""), took) for one in states]
+    return await asyncio.to_thread(_views, states, {host.id: host.name for host in hosts}, times)
 
 
-async def _took(samples: Samples) -> dict[tuple[int, str], float]:
-    """How long each check took last, by host and check."""
-    found = await asyncio.gather(*map(samples.latest_of, TIMES))
-    return {(one.host, labels_of(one.name).get("check", "")): one.value for some in found for one in some}
+def _views(
+    states: Sequence[LatestValue], names: Mapping[int, str], times: Sequence[Sequence[LatestValue]]
+) -> list[FleetCheck]:
+    labels = Labels()
+    took = {(one.host, labels.of(one.name).get("check", "")): one.value for some in times for one in some}
+    return [_view(one, names.get(one.host, ""), labels.of(one.name), took) for one in states]
 
 
-def _view(one: LatestValue, host: str, took: dict[tuple[int, str], float]) -> FleetCheck:
-    labels = labels_of(one.name)
+class Labels:
+    """The labels of series by name: hosts of a kind have them alike, so each is taken apart once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, str]] = {}
+
+    def of(self, series: str) -> dict[str, str]:
+        found = self._known.get(series)
+        if found is None:
+            found = self._known[series] = Series.parse(series).labels
+        return found
+
+
+def _view(
+    one: LatestValue, host: str, labels: Mapping[str, str], took: Mapping[tuple[int, str], float]
+) -> FleetCheck:
     check = labels.get("check", "")
     ms = took.get((one.host, check))
     return FleetCheck(
@@ -97,10 +115,6 @@ def _view(one: LatestValue, host: str, took: dict[tuple[int, str], float]) -> Fl
         at=moment(one.at),
         ms=None if ms is None else number(ms),
     )
-
-
-def labels_of(series: str) -> dict[str, str]:
-    return Series.parse(series).labels
 
 
 def _fits(view: FleetCheck, asked: ChecksAsked) -> bool:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from collector.api.checks import Labels
 from collector.api.doors import AnyDoor, Door
 from collector.api.performance import (
     CheckTimes,
@@ -21,7 +22,7 @@ from collector.store import Store
 from collector.store.queries import SlowQuery
 from collector.who import Who
 from rules.capacity.report import HostReport
-from rules.model import Series, Severity
+from rules.model import Severity
 
 FINDINGS_MAX = 200
 SLOW_QUERIES_MAX = 10
@@ -109,8 +110,9 @@ class Optimizing:
     async def _phases(self) -> dict[tuple[int, str], dict[str, float]]:
         """How long each part of each HTTP answer took last, by host and check."""
         found: dict[tuple[int, str], dict[str, float]] = {}
+        known = Labels()
         for one in await self._store.samples.latest_of(PHASE):
-            labels = Series.parse(one.name).labels
+            labels = known.of(one.name)
             found.setdefault((one.host, labels.get("check", "")), {})[labels.get("phase", "")] = one.value
         return found
 

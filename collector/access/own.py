@@ -135,6 +135,18 @@ class Own:
         _, session = await self._here(request)
         return await self._sessions.end_others(session)
 
+    async def programs(self, request: web.Request) -> int:
+        """How many programs act for whoever is logged in here."""
+        user, _ = await self._here(request)
+        return len(await self._people.grants(user.id, self._now_ms()))
+
+    async def end_programs(self, request: web.Request) -> None:
+        """Their tokens are worth nothing from now on."""
+        user, _ = await self._here(request)
+        await self._people.revoke_grants(user.id, self._now_ms())
+        self._grants.changed()
+        await self._audit.record(user.name, "user.own_programs", request=request)
+
     async def _its_user(self, request: web.Request, name: str, password: str) -> User:
         whence = request[ASKED_FROM]
         return await self._logins.user(

@@ -162,6 +162,14 @@ class People(Protocol):
 
     async def grant(self, grant: str) -> Grant | None: ...
 
+    async def grants(self, user: int, now: int) -> list[Grant]:
+        """Those that hold, the newest first."""
+        ...
+
+    async def revoke_grants(self, user: int, now: int) -> int:
+        """How many there were that held."""
+        ...
+
     async def refresh(self, grant: str, generation: int, now: int) -> bool:
         """Take the turn of this generation. False when it was taken already, or the grant is over: revoked is what it
         is then, for one of two has a copy."""

@@ -51,6 +51,8 @@ class Own(Protocol):
     ) -> None: ...
     async def end_session(self, request: web.Request, name: str) -> None: ...
     async def end_other_sessions(self, request: web.Request) -> int: ...
+    async def programs(self, request: web.Request) -> int: ...
+    async def end_programs(self, request: web.Request) -> None: ...
 
 
 class Setup(Protocol):
@@ -75,6 +77,7 @@ class Accounts:
             web.get("/account", self._open("account", self._account)),
             web.post("/account/password", self._open("account", self._change_password)),
             web.post("/account/sessions", self._open("account", self._end_sessions)),
+            web.post("/account/programs", self._open("account", self._end_programs)),
             web.post("/logout", self._open("logout", self._log_out)),
         ]
 
@@ -168,14 +171,26 @@ class Accounts:
             await self._own.end_other_sessions(request)
         return _led_to("/account?done=sessions")
 
+    async def _end_programs(self, request: web.Request) -> web.StreamResponse:
+        await self._own.end_programs(request)
+        return _led_to("/account?done=programs")
+
     async def _account_page(self, request: web.Request, refusal: Refusal | None) -> web.StreamResponse:
         found = await self._own.account(request)
         if found is None:
             return _led_to("/" if request[ASKED_BY].kind == "local" else f"/login?next={quote('/account')}")
         user, sessions = found
+        programs = await self._own.programs(request)
         done = request.query.get("done", "") if refusal is None else ""
         return self._page(
-            request, "account.html", refusal, user=user, sessions=sessions, done=done, title="Your account"
+            request,
+            "account.html",
+            refusal,
+            user=user,
+            sessions=sessions,
+            programs=programs,
+            done=done,
+            title="Your account",
         )
 
     def _page(

@@ -16,6 +16,7 @@ from tests.collector.whole import Whole, whole_collector
 OPEN = {
     "/account",
     "/account/password",
+    "/account/programs",
     "/account/sessions",
     "/api/docs",
     "/api/monitoring/docs",

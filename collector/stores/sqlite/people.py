@@ -138,6 +138,11 @@ REFRESH = """
     UPDATE grants SET generation = generation + 1, seen_at = ?3
     WHERE id = ?1 AND generation = ?2 AND revoked_at IS NULL AND expires_at > ?3
 """
+GRANTS_OF = f"""
+    SELECT {GRANTS.names} FROM grants WHERE user = ? AND revoked_at IS NULL AND expires_at > ?
+    ORDER BY created_at DESC
+"""
+REVOKE_GRANTS = "UPDATE grants SET revoked_at = ? WHERE user = ? AND revoked_at IS NULL"
 REVOKE_GRANT = "UPDATE grants SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
 ALL_API_TOKENS = f"SELECT {API_TOKENS.names} FROM api_tokens ORDER BY created_at DESC, id LIMIT {LIST_MAX}"
 API_TOKEN = f"SELECT {API_TOKENS.names} FROM api_tokens WHERE id = ?"
@@ -268,6 +273,12 @@ class SqlitePeople:
     async def grant(self, grant: str) -> Grant | None:
         return await self._one(GRANTS, GRANT, grant)
 
+    async def grants(self, user: int, now: int) -> list[Grant]:
+        return await self._all(GRANTS, GRANTS_OF, user, now)
+
+    async def revoke_grants(self, user: int, now: int) -> int:
+        return await self._changes(REVOKE_GRANTS, now, user)
+
     async def refresh(self, grant: str, generation: int, now: int) -> bool:
         def job(connection: sqlite3.Connection) -> bool:
             if connection.execute(REFRESH, [grant, generation, now]).rowcount == 1:
@@ -386,4 +397,4 @@ def _see_that_an_owner_is_left(connection: sqlite3.Connection, user: int) -> Non
 
 def _end_all(connection: sqlite3.Connection, user: int, now: int) -> None:
     connection.execute("DELETE FROM sessions WHERE user = ?", [user])
-    connection.execute("UPDATE grants SET revoked_at = ? WHERE user = ? AND revoked_at IS NULL", [now, user])
+    connection.execute(REVOKE_GRANTS, [now, user])

@@ -196,6 +196,22 @@ async def test_a_grant_is_revoked_once(store: Store) -> None:
     assert not await store.people.refresh("g1", 0, NOW + 3)
 
 
+async def test_all_grants_of_a_user_are_listed_and_revoked(store: Store) -> None:
+    ada, bob = await user(store), await user(store, "bob")
+    for of, name, expires_at in (
+        (ada, "g1", NOW + DAY),
+        (ada, "g2", NOW + DAY),
+        (ada, "old", NOW),
+        (bob, "b1", NOW + DAY),
+    ):
+        await store.people.begin_grant(grant(of, name, expires_at))
+    await store.people.revoke_grant("g2", NOW)
+    assert [one.id for one in await store.people.grants(ada.id, NOW)] == ["g1"]
+    await store.people.revoke_grants(ada.id, NOW + 1)
+    assert await store.people.grants(ada.id, NOW) == []
+    assert len(await store.people.grants(bob.id, NOW)) == 1
+
+
 async def test_what_is_over_is_forgotten(store: Store) -> None:
     ada = await user(store)
     for name, expires_at in (("old", NOW), ("new", NOW + 1)):

@@ -147,6 +147,24 @@ async def test_the_account_shows_where_one_is_logged_in_and_ends_it_there(whole:
     assert (await whole.ask("/notices", Cookie=laptop)).status == 200
 
 
+async def test_programs_that_act_for_one_are_counted_and_logged_out(whole: Whole) -> None:
+    await with_ada(whole)
+    cookie = await logged_in(whole)
+    assert "Programs that act for you" not in words(await whole.ask("/account", Cookie=cookie))
+    tokens = (await whole.post_json("/api/monitoring/login", {"name": "ada", "password": PASSWORD})).json
+    acting = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert (await whole.ask("/notices", **acting)).status == 200
+    page = await whole.ask("/account", Cookie=cookie)
+    assert "1 program logged in by your password." in words(page).replace("\u00a0", " ")
+    done = await whole.post("/account/programs", {"csrf": form_of(page)["csrf"]}, Cookie=cookie)
+    assert (done.status, done.headers["Location"]) == (303, "/account?done=programs")
+    assert (await whole.ask("/notices", **acting)).status == 401
+    refreshed = await whole.post_json(
+        "/api/monitoring/login/refresh", {"refresh_token": tokens["refresh_token"]}
+    )
+    assert refreshed.status == 401
+
+
 async def test_a_new_password_logs_out_all_but_this_browser(whole: Whole) -> None:
     await with_ada(whole)
     phone, laptop = await logged_in(whole), await logged_in(whole)

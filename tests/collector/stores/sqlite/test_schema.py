@@ -104,6 +104,8 @@ QUERIES = {
     "people.SESSIONS_OF": people.SESSIONS_OF,
     "people.FORGET_SESSIONS": people.FORGET_SESSIONS,
     "people.REFRESH": people.REFRESH,
+    "people.GRANTS_OF": people.GRANTS_OF,
+    "people.REVOKE_GRANTS": people.REVOKE_GRANTS,
     "people.FORGET_GRANTS": people.FORGET_GRANTS,
     "people.ALL_API_TOKENS": people.ALL_API_TOKENS,
     "people.API_TOKENS_HELD": people.API_TOKENS_HELD,

@@ -31,8 +31,8 @@ from rules.sla.courses import (
 )
 from rules.sla.model import CLASSES, DEGRADED, DOWN, MAINTENANCE, OUTSIDE, UNKNOWN, UP, Need, ServiceOptions
 
-SLOW = len(CLASSES)
-"""Degraded, too, with words of its own."""
+SLOW, GONE = len(CLASSES), len(CLASSES) + 1
+"""Degraded, with words of its own; and a check that its host, which is heard, does not have any more."""
 NAMED_MAX = 3
 """Of how many parts a cause speaks; the others are counted."""
 CAUSE_CHARS_MAX = 400
@@ -40,7 +40,7 @@ SEPARATOR = "; "
 CELLS_MAX = 4_000_000
 """Parts times moments that are looked at in one go; some 40 MB."""
 AWAY = "the collector was away"
-NO_PART_YET = "there was nothing to look at yet"
+NO_PART = "there was nothing to look at"
 
 
 class Heard(Struct, frozen=True, eq=False):
@@ -82,7 +82,11 @@ class Range(Struct, frozen=True):
 
 
 def check_course(check: str, host: str, heard: Heard, answers: Answers, over: Range, limit: str) -> Course:
-    """How one check, asked from one host, saw the service; `limit` is in words how fast it is to answer."""
+    """How one check, asked from one host, saw the service; `limit` is in words how fast it is to answer.
+
+    An agent says of each of its checks how it stands, or that there was no answer. So where the host is heard and the
+    check is not named, it is not asked there, and no part of anything.
+    """
     codes = np.full(len(answers.at), UNKNOWN, dtype=np.int8)
     for value, code in ((0, UP), (1, DEGRADED), (2, DOWN)):
         codes[answers.states == value] = code
@@ -96,16 +100,20 @@ def check_course(check: str, host: str, heard: Heard, answers: Answers, over: Ra
         SLOW: f"{place} took longer than {limit}",
     }
     said = held(answers.at, codes, hold_ms, over.start, over.end, words)
-    said = course(
-        said.end, said.at, np.where(said.codes == SLOW, DEGRADED, said.codes), said.why, said.causes
-    )
-    return _part(heard, over, UNKNOWN, host, said)
+    there = _while_heard(heard, GONE, over)
+    whole = _part(heard, over, UNKNOWN, host, laid_over(there, said))
+    plain = np.select([whole.codes == SLOW, whole.codes == GONE], [DEGRADED, NOTHING], whole.codes)
+    return course(whole.end, whole.at, plain.astype(np.int8), whole.why, whole.causes)
 
 
 def host_course(host: str, heard: Heard, over: Range) -> Course:
     """Whether a host was there."""
-    codes: Codes = np.full(len(heard.at), UP, dtype=np.int8)
-    return _part(heard, over, DOWN, host, held(heard.at, codes, heard.hold_ms, over.start, over.end, {}))
+    return _part(heard, over, DOWN, host, _while_heard(heard, UP, over))
+
+
+def _while_heard(heard: Heard, code: int, over: Range) -> Course:
+    codes: Codes = np.full(len(heard.at), code, dtype=np.int8)
+    return held(heard.at, codes, heard.hold_ms, over.start, over.end, {})
 
 
 def _part(heard: Heard, over: Range, silent: int, host: str, said: Course) -> Course:
@@ -190,7 +198,7 @@ def _because(
 
 def _missing(missing: int, wanted: int) -> Iterator[str]:
     if missing >= wanted:
-        yield NO_PART_YET
+        yield NO_PART
     elif missing > 0:
         yield f"only {wanted - missing} of the {wanted} parts it needs are there"
 

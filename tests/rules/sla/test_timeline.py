@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.sla.courses import NOTHING, tally
-from rules.sla.model import Need
+from rules.sla.model import DOWN, UNKNOWN, Need
 from rules.sla.timeline import (
     Answers,
     Group,
@@ -52,6 +52,14 @@ def test_a_check_without_an_answer_is_unknown_though_its_host_is_heard() -> None
 def test_a_tick_without_the_check_leaves_its_last_word_standing() -> None:
     found = check_course("web", "h1", heard(0, 10, 20), said({0: 0, 20: 0}), over(0, 30), "300 ms")
     assert told(found) == [(0, 30, "up", "")]
+
+
+def test_a_check_that_its_host_does_not_have_any_more_is_no_part() -> None:
+    answers = said({0: 2})
+    found = check_course("web", "h1", heard(0, 10, 20, 30, 40), answers, over(0, 90), "")
+    assert ((found.at - T0) // 1000).tolist() == [0, 25, 65]
+    assert found.codes.tolist() == [DOWN, NOTHING, UNKNOWN]
+    assert told(found)[-1][3] == "h1 was not heard"
 
 
 def test_an_answer_that_takes_too_long_is_degraded_and_says_so() -> None:
@@ -189,7 +197,7 @@ def test_parts_that_are_missing_are_told_of() -> None:
     ((*_, cause),) = told(combined([part((0, U), until=10)], 3, over(0, 10)))
     assert cause == "only 1 of the 3 parts it needs are there"
     ((*_, cause),) = told(combined([], "all", over(0, 10)))
-    assert cause == "there was nothing to look at yet"
+    assert cause == "there was nothing to look at"
 
 
 def test_all_groups_of_a_service_must_be_well() -> None:

@@ -48,7 +48,6 @@ class Apt:
         self.trouble = ""
         self._every_s = every_s
         self._apt, self._lists, self._installed = apt, lists, installed
-        self._workers = Workers("apt", 1)
         self._job: Job[Waiting] | None = None
         self._due_s: float | None = None
         self._knew: tuple[int, ...] | None = None
@@ -75,7 +74,9 @@ class Apt:
             self._due_s = at_s + FIRST_AFTER_S
         if at_s >= self._due_s and (knows := tuple(self._changed())) != self._knew:
             job = Job(kindly(self._ask), ANSWER_S_MAX)
-            self._workers.run([job], HANDED_OVER_S)
+            thread = Workers("apt", 1)
+            thread.run([job], HANDED_OVER_S)
+            thread.close()  # it ends with the answer: the next question is an hour away
             if job.started_s is not None:
                 self._job, self._knew, self._due_s = job, knows, at_s + self._every_s
 

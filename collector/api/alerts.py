@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from collector.api.doors import AnyDoor, Body, Door, Id, Query, Refusal, missing
+from collector.api.doors import Body, Door, Id, Query, Refusal, missing
 from collector.api.kept import INCIDENTS
 from collector.api.paging import Page, Paged, number_in, page_by_number
 from collector.api.views import AlertView, alert_view
@@ -70,7 +70,7 @@ class Alerts:
     def __init__(self, store: Store, act: Acting) -> None:
         self._store, self._act = store, act
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/alerts", handler=self.search, needs="monitoring.read",

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from collector.api.doors import AnyDoor, Door, Id
+from collector.api.doors import Door, Id
 from collector.api.kept import SAMPLES
 from collector.api.paging import Key, Page, Paged, page_of
 from collector.api.views import moment, number
@@ -56,7 +56,7 @@ class Checks:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/checks", handler=self.search, needs="monitoring.read",

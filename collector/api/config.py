@@ -10,7 +10,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from agent.options import ConfigError
-from collector.api.doors import AnyDoor, Door, Query, Refusal, Text
+from collector.api.doors import Door, Query, Refusal, Text
 from collector.config import Loaded
 from collector.config.runtime import Line, SettingError, flat, lines
 from collector.who import Who
@@ -56,7 +56,7 @@ class Config:
     def __init__(self, runtime: Runtime, audit: Audited) -> None:
         self._runtime, self._audit = runtime, audit
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/config", handler=self.get, needs="monitoring.config.read",
@@ -80,7 +80,7 @@ class Config:
         ]
         return ConfigView(wanted, flat(loaded))
 
-    async def put(self, who: Who, asked: Query, changes: dict[str, Any], request: web.Request) -> ConfigView:
+    async def put(self, who: Who, asked: Query, changes: Changes, request: web.Request) -> ConfigView:
         await changing(self._runtime, self._audit, changes, who, request)
         return await self.get(who, ConfigWanted(), None)
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from collector.api.doors import BASE, AnyDoor, Door, Query, Text
+from collector.api.doors import BASE, Door, Query, Text
 from collector.api.openapi import document
 from collector.who import Who
 
@@ -39,11 +39,11 @@ PAGE_HEADERS = {
 class Described:
     """Two doors more: the description of `doors` and of themselves."""
 
-    def __init__(self, doors: Sequence[AnyDoor]) -> None:
+    def __init__(self, doors: Sequence[Door]) -> None:
         self._whole = document([*doors, *self.doors()], _version())
         self._json = Raw(msgspec.json.encode(self._whole))
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/openapi.json", handler=self.openapi, needs=None,

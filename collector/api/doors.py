@@ -17,7 +17,6 @@ from collector.who import Permission, Refusal
 __all__ = [
     "BASE",
     "BODY_BYTES_MAX",
-    "AnyDoor",
     "Body",
     "Door",
     "Id",
@@ -26,8 +25,6 @@ __all__ = [
     "Refusal",
     "Reply",
     "Text",
-    "Word",
-    "Words",
     "missing",
 ]
 
@@ -35,10 +32,8 @@ BASE = "/api/monitoring"
 BODY_BYTES_MAX = 64 * 1024
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-
 Id = Annotated[int, Meta(ge=1, lt=2**53)]
-Word = Annotated[str, Meta(min_length=1, max_length=200)]
-Words = Annotated[str, Meta(max_length=10_000)]
+A = TypeVar("A")
 
 
 class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,11 +56,6 @@ def missing(noun: str, name: object) -> Refusal:
     return Refusal(404, "missing", f"there is no {noun} {str(name)[:100]!r}")
 
 
-Q = TypeVar("Q", bound=Query)
-B = TypeVar("B")
-A = TypeVar("A")
-
-
 class Reply(Struct, Generic[A], frozen=True):
     """An answer with another status than the door's, or with headers of its own."""
 
@@ -78,30 +68,34 @@ class Text(Struct, frozen=True):
     """An answer that is not JSON."""
 
     text: str
-    kind: Literal["application/yaml", "text/html", "text/csv"]
+    kind: Literal["application/yaml", "text/html"]
     headers: Mapping[str, str] = {}
 
 
-class Door(Struct, Generic[Q, B, A], frozen=True, kw_only=True):
+class Door(Struct, frozen=True, kw_only=True):
     """`path` lies below BASE. `needs` is the right that whoever asks must have; None opens it to all.
 
-    `others` are statuses beside `status` whose answer is no Problem, each with its type. `kept` says of which topics
-    an answer is made; it may then be given again until a commit touches one of them (see `kept.py`). `with_request`
-    hands the request to the handler as well, for the audit trail to tell from where something was changed.
+    `handler` is asked with who asks, a `query` and a `body` (None where there is none), and with the request as well
+    where `with_request` says so, for the audit trail to tell from where something was changed. It returns an `answer`
+    (the name of a media type stands for Text), a Reply or a Text, or raises Refusal or StoreError. `status` is that of
+    a plain answer, `others` are those of Replies, each with its type, `refusals` those that Refusals may have besides
+    what every door refuses.
+
+    `kept` says of which topics an answer is made; it may then be given again until a commit touches one of them.
     """
 
     method: Method
     path: str
-    handler: Callable[..., Awaitable[A | Reply[Any] | Text]]
+    handler: Callable[..., Awaitable[Any]]
     needs: Permission | None
     summary: str
     answer: Any
-    query: type[Q] = Nothing  # type: ignore[assignment]
-    body: type[B] | None = None
+    query: type[Query] = Nothing
+    body: Any = None
     status: int = 200
     others: Mapping[int, Any] = {}
     refusals: tuple[int, ...] = ()
-    kept: Callable[[Q], Sequence[str]] | None = None
+    kept: Callable[[Any], Sequence[str]] | None = None
     body_bytes_max: int = BODY_BYTES_MAX
     with_request: bool = False
 
@@ -118,6 +112,3 @@ class Door(Struct, Generic[Q, B, A], frozen=True, kw_only=True):
     def subject(self) -> str:
         """Under which heading it is described."""
         return self.path.split("/")[1]
-
-
-AnyDoor = Door[Any, Any, Any]

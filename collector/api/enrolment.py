@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from agent.wire import Token
-from collector.api.doors import AnyDoor, Body, Door, Query, Refusal, missing
+from collector.api.doors import Body, Door, Query, Refusal, missing
 from collector.api.hosts import OneHost
 from collector.store import Hosts as Kept
 from collector.store import StoreError
@@ -71,7 +71,7 @@ class Enrolment:
         self._hosts, self._new_token, self._follow = hosts, new_token, follow
         self._audit, self._now_ms = audit, now_ms
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="POST", path="/hosts", handler=self.enrol, needs="monitoring.tokens.manage",

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, TypeVar
 from msgspec import Struct
 
 from agent.options import duration_s
-from collector.api.doors import AnyDoor, Door, Query, Refusal, Reply
+from collector.api.doors import Door, Query, Refusal, Reply
 from collector.api.kept import INCIDENTS, SAMPLES
 from collector.api.ticks import TICK_MS
 from collector.api.views import (
@@ -133,7 +133,7 @@ class Fleet:
     ) -> None:
         self._store, self._sample_now, self._now_ms = store, sample_now, now_ms
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/health", handler=self.health, needs="monitoring.read",

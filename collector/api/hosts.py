@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
 import numpy as np
 from msgspec import Meta, Struct
 
-from collector.api.doors import AnyDoor, Door, Id, Query, Refusal, missing
+from collector.api.doors import Door, Id, Query, Refusal, missing
 from collector.api.kept import INCIDENTS, SAMPLES, of_host
 from collector.api.paging import Key, Page, Paged, page_of
 from collector.api.views import (
@@ -169,7 +169,7 @@ class Hosts:
     def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
         self._store, self._now_ms = store, now_ms
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         by_host = _topics_of_host
         return [
             Door(
@@ -223,7 +223,7 @@ class Hosts:
         counts = Counter(alert.host for alert in alerts)
         return HostDetails(host_view(host, silent_hosts(alerts), counts), host.facts, host.own_labels)
 
-    async def checks(self, who: Who, wanted: OneHost, body: None) -> Sequence[CheckView]:
+    async def checks(self, who: Who, wanted: OneHost, body: None) -> list[CheckView]:
         await self._host(wanted.id)
         answers = await self._store.samples.checks(wanted.id)
         return [CheckView(one.id, one.kind, one.state, moment(one.at), one.ms, one.detail) for one in answers]

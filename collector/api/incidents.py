@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from agent.wire import Evidence
 from collector.api.alerts import Acting, NoteText, done
-from collector.api.doors import AnyDoor, Body, Door, Id, Query, Refusal, missing
+from collector.api.doors import Body, Door, Id, Query, Refusal, missing
 from collector.api.kept import INCIDENTS
 from collector.api.paging import Page, Paged, number_in, page_by_number
 from collector.api.views import (
@@ -136,7 +136,7 @@ class Incidents:
     def __init__(self, store: Store, act: Acting) -> None:
         self._store, self._act = store, act
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/incidents", handler=self.search, needs="monitoring.read",

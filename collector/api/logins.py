@@ -8,7 +8,7 @@ from typing import Annotated, Protocol
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from collector.api.doors import AnyDoor, Body, Door, Query
+from collector.api.doors import Body, Door, Query
 from collector.api.views import moment
 from collector.who import Who
 
@@ -62,7 +62,7 @@ class Logins:
     def __init__(self, own: Own) -> None:
         self._own = own
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="POST", path="/login", handler=self.login, needs=None,

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from prometheus_client import CollectorRegistry, Counter
 
 from agent.wire import SERIES_NAME_CHARS_MAX, series_name
-from collector.api.doors import AnyDoor, Door, Query, Refusal, Reply
+from collector.api.doors import Door, Query, Refusal, Reply
 from collector.api.router import RETRY_AFTER_S
 from collector.api.ticks import VALUES, Kind, NotTaken, Ticks, Value
 from collector.api.views import moment, moment_or_none
@@ -93,7 +93,7 @@ class Metrics:
             registry=registry,
         )
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="POST", path="/metrics", handler=self.post, needs="monitoring.write",

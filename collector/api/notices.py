@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from collector.api.doors import AnyDoor, Door, Id, Query
+from collector.api.doors import Door, Id, Query
 from collector.api.views import moment, moment_or_none
 from collector.store import Delivery, NoticeRow, Store
 from collector.who import Who
@@ -75,7 +75,7 @@ class Notices:
     def __init__(self, store: Store, channels: list[str]) -> None:
         self._store, self._channels = store, channels
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/notices", handler=self.search, needs="monitoring.read",

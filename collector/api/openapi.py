@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from collector.api.doors import BASE, AnyDoor, Query
+from collector.api.doors import BASE, Door, Query
 from collector.api.router import Trouble
 
 REFERENCE = "#/components/schemas/{name}"
@@ -59,7 +59,7 @@ EVENTS = {
 """The one path that is no door, for its answer has no end; who serves the pages serves it."""
 
 
-def document(doors: Sequence[AnyDoor], version: str) -> dict[str, Any]:
+def document(doors: Sequence[Door], version: str) -> dict[str, Any]:
     """The whole document, as JSON would have it."""
     schemas = _Schemas(doors)
     paths: dict[str, dict[str, Any]] = {}
@@ -78,7 +78,7 @@ def document(doors: Sequence[AnyDoor], version: str) -> dict[str, Any]:
     }
 
 
-def _operation(door: AnyDoor, schemas: _Schemas) -> dict[str, Any]:
+def _operation(door: Door, schemas: _Schemas) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": _operation_id(door),
         "summary": door.summary,
@@ -93,12 +93,12 @@ def _operation(door: AnyDoor, schemas: _Schemas) -> dict[str, Any]:
     return operation
 
 
-def _operation_id(door: AnyDoor) -> str:
+def _operation_id(door: Door) -> str:
     words = re.findall(r"\w+", door.path.replace("{", "by_").replace("-", "_"))
     return "_".join([door.method.lower(), *words])
 
 
-def _parameters(door: AnyDoor, schemas: _Schemas) -> list[dict[str, Any]]:
+def _parameters(door: Door, schemas: _Schemas) -> list[dict[str, Any]]:
     schema = schemas.components_of(door.query)
     found = []
     for name, value in schema.get("properties", {}).items():
@@ -122,7 +122,7 @@ def help_of(query: type[Struct], name: str) -> str:
     return line[1].strip() if line else ""
 
 
-def _responses(door: AnyDoor, schemas: _Schemas) -> dict[str, Any]:
+def _responses(door: Door, schemas: _Schemas) -> dict[str, Any]:
     answers = {door.status: door.answer, **door.others}
     refusals = {*OF_EVERY_DOOR, *door.refusals}
     refusals |= {*OF_A_BODY} if door.body is not None else set()
@@ -153,7 +153,7 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
 class _Schemas:
     """What every type that is taken or given looks like as JSON."""
 
-    def __init__(self, doors: Iterable[AnyDoor]) -> None:
+    def __init__(self, doors: Iterable[Door]) -> None:
         kinds: list[Any] = [Trouble]
         for door in doors:
             kinds += [kind for kind in (door.answer, door.body, *door.others.values()) if kind is not None]

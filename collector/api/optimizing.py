@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from collector.api.checks import Labels
-from collector.api.doors import AnyDoor, Door
+from collector.api.doors import Door
 from collector.api.performance import (
     CheckTimes,
     EndpointTimes,
@@ -75,7 +75,7 @@ class Optimizing:
         self._performance, self._store = performance, store
         self._reports, self._thresholds = reports, thresholds
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/performance/optimize", handler=self.optimize, needs="monitoring.read",

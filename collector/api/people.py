@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from collector.api.doors import AnyDoor, Body, Door, Query
+from collector.api.doors import Body, Door, Query
 from collector.api.paging import Page, Paged, number_in, page_by_number
 from collector.api.views import Instant, moment, moment_or_none, ms_of
 from collector.store.people import ApiToken, AuditRow, User
@@ -165,7 +165,7 @@ class People:
     def __init__(self, desk: Desk, trail: Trail, roles: Mapping[str, frozenset[Permission]]) -> None:
         self._desk, self._trail, self._roles = desk, trail, roles
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/me", handler=self.me, needs=None,

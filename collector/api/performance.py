@@ -12,7 +12,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from agent.wire import series_name
-from collector.api.doors import AnyDoor, Door, Query, Refusal
+from collector.api.doors import Door, Query, Refusal
 from collector.api.kept import SAMPLES, Kept, KeptStats
 from collector.api.ticks import PERCENTILES, Ticks
 from collector.api.views import Span, moment, number, span_ms
@@ -109,7 +109,7 @@ class Performance:
     def __init__(self, store: Store, ticks: Ticks, kept: Kept, now_ms: Callable[[], int]) -> None:
         self._store, self._ticks, self._kept, self._now_ms = store, ticks, kept, now_ms
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/performance/response-times", handler=self.response_times,

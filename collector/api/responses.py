@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from collector.api.doors import AnyDoor, Door, Query, Refusal
+from collector.api.doors import Door, Query, Refusal
 from collector.api.kept import INCIDENTS
 from collector.api.views import Span, moment, span_ms
 from collector.store import Store
@@ -43,7 +43,7 @@ class ResponseTimes:
     def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
         self._store, self._now_ms = store, now_ms
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/responses", handler=self.times, needs="monitoring.read",

@@ -17,14 +17,15 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry, Histogram
 
 from agent.wire import Problem
-from collector.api.doors import BASE, AnyDoor, Query, Refusal, Reply, Text
+from collector.api.doors import BASE, BODY_BYTES_MAX, Door, Query, Refusal, Reply, Text
 from collector.api.kept import Kept, Made
 from collector.store import StoreError
 from collector.who import ASKED_BY, NOBODY, Handler, Who, needs, request_id_of
 
 log = logging.getLogger(__name__)
 
-BODIES_AT_ONCE_MAX = 32
+LARGE_BODIES_AT_ONCE_MAX = 32
+"""Being read at the same time; small ones are bounded by the connections there may be."""
 RETRY_AFTER_S = 5
 SENTENCE_CHARS_MAX = 500
 HEADERS = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
@@ -41,15 +42,15 @@ class Trouble(Problem, Struct, frozen=True):
 class Router:
     """Every door as a route of aiohttp."""
 
-    def __init__(self, doors: Iterable[AnyDoor], kept: Kept, *, registry: CollectorRegistry) -> None:
+    def __init__(self, doors: Iterable[Door], kept: Kept, *, registry: CollectorRegistry) -> None:
         self.doors = tuple(doors)
         self._kept = kept
         self._reading = 0
         self._seconds = Histogram(
             "watchkeeper_api_seconds",
             "Time from a request's head until its answer is made",
-            ["method", "path"],
-            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0),
+            ["method", "subject"],
+            buckets=(0.01, 0.05, 0.2, 1.0, 5.0),
             registry=registry,
         )
 
@@ -60,9 +61,9 @@ class Router:
         ]
         return [*doors, web.get("/api/docs", needs(None, _to_the_docs))]
 
-    def _serving(self, door: AnyDoor) -> Handler:
+    def _serving(self, door: Door) -> Handler:
         """The handler of a door: whatever goes wrong within becomes an answer, and its time is taken."""
-        seconds = self._seconds.labels(door.method, door.path)
+        seconds = self._seconds.labels(door.method, door.subject)
 
         async def serve(request: web.Request) -> web.Response:
             began = time.perf_counter()
@@ -83,7 +84,7 @@ class Router:
 
         return serve
 
-    async def _answer(self, door: AnyDoor, request: web.Request) -> web.Response:
+    async def _answer(self, door: Door, request: web.Request) -> web.Response:
         who = request.get(ASKED_BY, NOBODY)
         _let_in(who, door)
         query = read_query(door, request)
@@ -108,38 +109,34 @@ class Router:
             case _:
                 return _json(door.status, encode(answer))
 
-    async def _body(self, door: AnyDoor, request: web.Request) -> Any:
+    async def _body(self, door: Door, request: web.Request) -> Any:
         """JSON said to be JSON: without that, any page in a browser could have it sent."""
         if request.content_type != "application/json" or "Content-Encoding" in request.headers:
             raise Refusal(415, "encoding", "send JSON as it is, with Content-Type: application/json")
-        if self._reading >= BODIES_AT_ONCE_MAX:
+        if door.body_bytes_max <= BODY_BYTES_MAX:
+            return decoded(door, await _read(request, door.body_bytes_max))
+        if self._reading >= LARGE_BODIES_AT_ONCE_MAX:
             sentence = "too many requests are being read at this moment; try again shortly"
             raise Refusal(503, "busy", sentence, retry_after_s=RETRY_AFTER_S)
         self._reading += 1
         try:
-            raw = await _read(request, door.body_bytes_max)
+            return decoded(door, await _read(request, door.body_bytes_max))
         finally:
             self._reading -= 1
-        try:
-            return msgspec.json.decode(raw, type=door.body)
-        except msgspec.ValidationError as error:
-            raise Refusal(400, "shape", f"the body is not as it should be: {error}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Refusal(400, "not_json", f"the body is not JSON: {error}") from None
 
 
 async def _to_the_docs(request: web.Request) -> web.Response:
     return web.Response(status=302, headers={"Location": f"{BASE}/docs"})
 
 
-async def _make(door: AnyDoor, who: Who, query: Query) -> Made:
+async def _make(door: Door, who: Who, query: Query) -> Made:
     return Made.of(encode(await door.handler(who, query, None)))
 
 
 # --- who, and what they ask -------------------------------------------------------------------------------------------
 
 
-def _let_in(who: Who, door: AnyDoor) -> None:
+def _let_in(who: Who, door: Door) -> None:
     if who.may(door.needs):
         return
     if who.kind == "nobody":
@@ -147,7 +144,7 @@ def _let_in(who: Who, door: AnyDoor) -> None:
     raise Refusal(403, "right", f"{who.name} may not do this; it needs the right {door.needs}")
 
 
-def read_query(door: AnyDoor, request: web.Request) -> Any:
+def read_query(door: Door, request: web.Request) -> Any:
     """Names in the path and `?keys` as the door's query. Refusal for what it does not know, or knows otherwise."""
     given: dict[str, str | list[str]] = {}
     lists = _lists_of(door.query)
@@ -163,6 +160,16 @@ def read_query(door: AnyDoor, request: web.Request) -> Any:
         if where in request.match_info:
             raise Refusal(404, "missing", f"there is nothing at {request.path[:100]!r}: {sentence}") from None
         raise Refusal(400, "query", f"{where}: {sentence}" if where else sentence) from None
+
+
+def decoded(door: Door, raw: bytes) -> Any:
+    """A body as the door's. Refusal for what is none."""
+    try:
+        return msgspec.json.decode(raw, type=door.body)
+    except msgspec.ValidationError as error:
+        raise Refusal(400, "shape", f"the body is not as it should be: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(400, "not_json", f"the body is not JSON: {error}") from None
 
 
 def _lists_of(query: type[Query]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from agent.options import ConfigError
-from collector.api.doors import AnyDoor, Door, Query, Refusal, missing
+from collector.api.doors import Door, Query, Refusal, missing
 from collector.api.hosts import OneHost
 from collector.api.views import moment, number
 from collector.config import Loaded, WrittenRule, written_rules
@@ -81,7 +81,7 @@ class Rules:
     def __init__(self, load: Callable[[], Loaded], watch: Callable[[], Watch], samples: Samples) -> None:
         self._load, self._watch, self._samples = load, watch, samples
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/rules", handler=self.search, needs="monitoring.read",

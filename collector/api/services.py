@@ -8,7 +8,7 @@ from typing import Annotated, Protocol
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from collector.api.doors import AnyDoor, Door, Query, Refusal, missing
+from collector.api.doors import Door, Query, Refusal, missing
 from collector.who import Who
 from rules.sla.model import ServiceOptions
 
@@ -54,7 +54,7 @@ class Services:
     ) -> None:
         self._kept, self._refused, self._audit, self._now_ms = kept, refused, audit, now_ms
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/services", handler=self.services, needs="monitoring.read",

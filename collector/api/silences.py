@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 from aiohttp import web
 from msgspec import Meta, Struct, field
 
-from collector.api.doors import AnyDoor, Body, Door, Id, Query, Refusal, missing
+from collector.api.doors import Body, Door, Id, Query, Refusal, missing
 from collector.api.views import Instant, Span, moment, ms_of, span_ms
 from collector.who import Who
 from rules.model import Severity
@@ -118,7 +118,7 @@ class Silences:
     def __init__(self, policies: Policies, audit: Audited, now_ms: Callable[[], int]) -> None:
         self._policies, self._audit, self._now_ms = policies, audit, now_ms
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/silences", handler=self.silences, needs="monitoring.read",

@@ -8,7 +8,7 @@ from typing import Annotated, Protocol, TypeVar
 
 from msgspec import Meta, Struct
 
-from collector.api.doors import AnyDoor, Door, Query, Refusal
+from collector.api.doors import Door, Query, Refusal
 from collector.api.services import Name, OneService
 from collector.api.views import Span as RangeText
 from collector.api.views import moment, moment_or_none, span_ms
@@ -189,7 +189,7 @@ class Sla:
     def __init__(self, accounts: Accounts, targets: Callable[[], Targets], now_ms: Callable[[], int]) -> None:
         self._accounts, self._targets, self._now_ms = accounts, targets, now_ms
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/sla", handler=self.sla, needs="monitoring.read",

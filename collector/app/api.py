@@ -12,7 +12,7 @@ from collector.api.alerts import Alerts
 from collector.api.checks import Checks
 from collector.api.config import Config
 from collector.api.described import Described
-from collector.api.doors import AnyDoor
+from collector.api.doors import Door
 from collector.api.enrolment import Enrolment
 from collector.api.fleet import Fleet
 from collector.api.hosts import Hosts
@@ -57,7 +57,7 @@ def api(
 
 def _what_is_seen(
     parts: Parts, config: CollectorConfig, registry: CollectorRegistry, now_ms: Callable[[], int]
-) -> list[AnyDoor]:
+) -> list[Door]:
     store, act = parts.store, parts.evaluator.act
     metrics = Metrics(
         parts.ticks,
@@ -80,7 +80,7 @@ def _what_is_seen(
     ]
 
 
-def _what_is_promised_and_advised(parts: Parts, now_ms: Callable[[], int]) -> list[AnyDoor]:
+def _what_is_promised_and_advised(parts: Parts, now_ms: Callable[[], int]) -> list[Door]:
     store, runtime, advisor, audit = parts.store, parts.runtime, parts.advisor, parts.access.audit.record
     services, reports = parts.promised.services, parts.capacity.reports
     performance = Performance(store, parts.ticks, parts.kept, now_ms)
@@ -102,7 +102,7 @@ def _what_is_promised_and_advised(parts: Parts, now_ms: Callable[[], int]) -> li
     ]
 
 
-def _who_may_what(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> list[AnyDoor]:
+def _who_may_what(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> list[Door]:
     """Who is told, what holds, and who may do what."""
     access, runtime = parts.access, parts.runtime
     roles = {name: access.roles.permissions(name) for name in access.roles.names}

@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from collector.api.config import Runtime, changing
-from collector.api.doors import AnyDoor, Body, Door, Query, Refusal, missing
+from collector.api.doors import Body, Door, Query, Refusal, missing
 from collector.api.scalability.views import (
     NO_POLICY,
     Analysis,
@@ -100,7 +100,7 @@ class Scalability:
         self._advisor, self._refused, self._reports = advisor, refused, reports
         self._runtime, self._audit = runtime, audit
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/scalability/analyze", handler=self.analyze, needs="monitoring.read",

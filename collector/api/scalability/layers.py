@@ -15,7 +15,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from collector.api.checks import FleetCheck, fleet_checks
-from collector.api.doors import AnyDoor, Door, Query
+from collector.api.doors import Door, Query
 from collector.api.kept import INCIDENTS, SAMPLES
 from collector.api.performance import PerformanceWanted, ResponseTimes, ServiceTimes
 from collector.api.scalability import Advisor
@@ -128,7 +128,7 @@ class Layers:
     def __init__(self, store: Store, advisor: Advisor, services: Kept, times: Times) -> None:
         self._store, self._advisor, self._services, self._times = store, advisor, services, times
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="GET", path="/scalability/load-balancer", handler=self.balancers,

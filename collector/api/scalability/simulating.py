@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from collector.api.doors import AnyDoor, Body, Door, Query, Refusal, missing
+from collector.api.doors import Body, Door, Query, Refusal, missing
 from collector.api.scalability import Advisor, ServiceName
 from collector.api.views import Span, span_ms
 from collector.config.thresholds import Percent
@@ -67,7 +67,7 @@ class Simulating:
         self._advisor, self._load, self._now_ms = advisor, load, now_ms
         self._turn, self._waiting = asyncio.Lock(), 0
 
-    def doors(self) -> list[AnyDoor]:
+    def doors(self) -> list[Door]:
         return [
             Door(
                 method="POST", path="/scalability/simulate", handler=self.simulate, needs="monitoring.read",

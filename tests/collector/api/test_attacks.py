@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from collector.api.doors import AnyDoor
+from collector.api.doors import Door
 from tests.collector.api.house import House
 
 NASTY = (
@@ -30,7 +30,7 @@ NASTY = (
 )
 
 
-def places(door: AnyDoor) -> list[str]:
+def places(door: Door) -> list[str]:
     """The addresses of a door with a hole for something nasty in each of its names and keys."""
     fields = [field for field in door.query.__struct_fields__ if field not in door.names]
     whole = door.whole_path

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import aiohttp
 import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from collector.api.doors import AnyDoor
+from collector.api.doors import Door, Text
 from collector.api.kept import Kept
 from collector.api.router import Router
 from collector.who import ASKED_BY, NOBODY, PERMISSIONS, Handler, Who
@@ -23,7 +23,7 @@ BROKEN = "a handler was reached"
 class Guarded:
     """The doors of a house, asked by whoever a test says; the handlers behind them are not reached for real."""
 
-    def __init__(self, doors: tuple[AnyDoor, ...]) -> None:
+    def __init__(self, doors: tuple[Door, ...]) -> None:
         self.doors, self.who = doors, NOBODY
 
     @web.middleware
@@ -31,7 +31,7 @@ class Guarded:
         request[ASKED_BY] = self.who
         return await handler(request)
 
-    async def ask(self, door: AnyDoor) -> Said:
+    async def ask(self, door: Door) -> Said:
         path = door.whole_path
         for name in door.names:
             path = path.replace(f"{{{name}}}", "1")
@@ -73,6 +73,20 @@ async def test_every_door_refuses_whoever_lacks_its_right_and_answers_whoever_ha
         assert door.needs in other.json["message"]
         guarded.who = Who("ada", "user", frozenset((door.needs,)))
         assert (await guarded.ask(door)).status not in (401, 403, 500), door.path
+
+
+async def test_what_a_handler_takes_and_answers_is_what_its_door_declares(house: House) -> None:
+    for door in house.parts.api.doors:
+        hints = get_type_hints(door.handler, include_extras=True)
+        answered = hints.pop("return")
+        who, query, body, *request = hints.values()
+        assert who is Who, door.path
+        assert issubclass(door.query, query), door.path
+        assert body == (type(None) if door.body is None else door.body), door.path
+        assert request == [web.Request] * door.with_request, door.path
+        kinds = {Text if isinstance(door.answer, str) else door.answer or type(None)}
+        if door.answer != dict[str, Any]:  # the document itself, which is made once
+            assert kinds & {answered, *get_args(answered)}, (door.path, answered)
 
 
 async def test_who_may_update_but_not_resolve_does_not_resolve(guarded: Guarded, house: House) -> None:

@@ -158,7 +158,9 @@ class Feed:
             await response.write(b"retry: %d\n\n" % RETRY_MS)
             loop = asyncio.get_running_loop()
             until_s = loop.time() + self._life_s
-            while not self._closed and loop.time() < until_s:
+            while not self._closed:
+                if loop.time() >= until_s:
+                    break
                 news = await listener.next(self._heartbeat_s)
                 if not self._closed:
                     await response.write(news.event() if news else HERE)

@@ -46,7 +46,8 @@ def asker(network: Network, host: str, address: str) -> Callable[..., Asked]:
                 "GET" if form is None else "POST", path, body, {**headers, **(FORM if form else {})}
             )
             answer = connection.getresponse()
-            told = (answer.status, dict(answer.getheaders()), answer.read().decode())
+            headers_got = dict(reversed(answer.getheaders()))  # of several cookies the first, the session's
+            told = (answer.status, headers_got, answer.read().decode())
             connection.close()
             return told
 

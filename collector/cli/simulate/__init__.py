@@ -37,7 +37,7 @@ def add_to(commands: Commands, house: House) -> None:
     parser = commands.add_parser(
         "simulate",
         help="push as a fleet of simulated hosts would, to see what a collector bears",
-        description="Enrols hosts named sim-0001 and so on, missed when it ends: use a collector for trying.",
+        description="Enrols hosts named sim-0001 and so on, missed once it ends: give it a collector of its own.",
     )
     parser.add_argument(
         "--hosts", type=number_up_to(HOSTS_MAX), metavar="N", help="how many; with --tokens, at most"

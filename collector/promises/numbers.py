@@ -23,7 +23,7 @@ class Numbers:
         """Post those of every service that promises something. What fails for one is raised once all had their turn."""
         troubles: list[Exception] = []
         for summary in await self._accounts.summaries(None, self._now_ms()):
-            if summary.objective_pct is None:
+            if summary.budget is None and summary.latency is None:
                 continue
             try:
                 await self._post(summary.service, numbers_of(summary))
@@ -34,22 +34,22 @@ class Numbers:
 
 
 def numbers_of(summary: Summary) -> list[Number]:
+    """What is promised, and only that."""
     over: dict[str, str] = {"window": summary.window}
-    left = None if summary.budget is None else summary.budget.left_pct
-    found = [
-        ("sla_availability_pct", over, _known(summary.availability_pct)),
-        ("sla_budget_left_pct", over, _known(left)),
-    ]
+    found = [("sla_availability_pct", over, _known(summary.availability_pct))]
     if summary.latency is not None:
         found.append(("sla_within_limit_pct", over, _known(summary.latency.reached_pct)))
         found.append(("sla_latency_left_pct", over, _known(summary.latency.left_pct)))
-    rates = Rates(summary.burn_rates)
-    found += [("sla_burn_rate", {"window": name}, _known(rate)) for name, rate in rates.by_window.items()]
-    found.append(("sla_burn_rate_worst", {}, _known(rates.worst)))
-    return found + [
-        ("sla_burn_rate_both", {"long": long, "short": short}, _known(rates.both(long, short)))
-        for long, short, _ in PAIRS
-    ]
+    if summary.budget is not None:
+        rates = Rates(summary.burn_rates)
+        found.append(("sla_budget_left_pct", over, _known(summary.budget.left_pct)))
+        found += [("sla_burn_rate", {"window": name}, _known(rate)) for name, rate in rates.by_window.items()]
+        found += [
+            ("sla_burn_rate_both", {"long": long, "short": short}, _known(rates.both(long, short)))
+            for long, short, _ in PAIRS
+        ]
+        found.append(("sla_burn_rate_worst", {}, _known(rates.worst)))
+    return found
 
 
 def _known(value: float | None) -> float:

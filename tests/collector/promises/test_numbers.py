@@ -52,6 +52,17 @@ async def test_a_service_that_promises_something_has_series(store: Store) -> Non
     assert numbers["sla_burn_rate_worst"] == pytest.approx(100)
 
 
+async def test_a_promise_about_speed_alone_has_its_series_and_no_budget(store: Store) -> None:
+    house = House(store, [shop(objective_pct=None, latency=LatencyOptions(limit_ms=300))])
+    host = await house.enrol()
+    for n in range(6):
+        await house.said(host, T0 + n * 10_000, {"web": OK}, web=100 if n % 2 else 400)
+    await house.settle(T0 + MIN)
+    numbers = (await posted(house))["shop"]
+    assert numbers['sla_within_limit_pct{window="30d"}'] == pytest.approx(50, abs=10)
+    assert not [name for name in numbers if "budget" in name or "burn" in name]
+
+
 async def test_what_is_not_known_has_no_answer(store: Store) -> None:
     house = House(store, [shop()])
     host = await house.enrol()

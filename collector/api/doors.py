@@ -81,7 +81,8 @@ class Door(Struct, frozen=True, kw_only=True):
     a plain answer, `others` are those of Replies, each with its type, `refusals` those that Refusals may have besides
     what every door refuses.
 
-    `kept` says of which topics an answer is made; it may then be given again until a commit touches one of them.
+    `kept` says of which topics an answer is made, whoever asks; it may then be given again until a commit touches one
+    of them.
     """
 
     method: Method

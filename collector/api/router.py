@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from agent.wire import Problem
 from collector.api.doors import BASE, BODY_BYTES_MAX, Door, Query, Refusal, Reply, Text
@@ -53,6 +53,9 @@ class Router:
             buckets=(0.01, 0.05, 0.2, 1.0, 5.0),
             registry=registry,
         )
+        self._errors = Counter(
+            "watchkeeper_api_errors", "Requests to the API that failed on our side", registry=registry
+        )
 
     def routes(self) -> list[web.RouteDef]:
         doors = [
@@ -63,12 +66,12 @@ class Router:
 
     def _serving(self, door: Door) -> Handler:
         """The handler of a door: whatever goes wrong within becomes an answer, and its time is taken."""
-        seconds = self._seconds.labels(door.method, door.subject)
+        seconds, lists = self._seconds.labels(door.method, door.subject), _lists_of(door.query)
 
         async def serve(request: web.Request) -> web.Response:
             began = time.perf_counter()
             try:
-                return await self._answer(door, request)
+                return await self._answer(door, lists, request)
             except Refusal as refusal:
                 return _refused(request, refusal)
             except StoreError as error:
@@ -76,6 +79,7 @@ class Router:
             except web.HTTPException:
                 raise
             except Exception:
+                self._errors.inc()
                 log.exception("%s %s failed. request_id=%s", door.method, door.path, request_id_of(request))
                 sentence = "this failed on the collector's side; its log says why, under this request_id"
                 return _refused(request, Refusal(500, "internal", sentence))
@@ -84,10 +88,10 @@ class Router:
 
         return serve
 
-    async def _answer(self, door: Door, request: web.Request) -> web.Response:
+    async def _answer(self, door: Door, lists: frozenset[str], request: web.Request) -> web.Response:
         who = request.get(ASKED_BY, NOBODY)
         _let_in(who, door)
-        query = read_query(door, request)
+        query = read_query(door.query, lists, request)
         if door.kept is not None:
             key = f"{door.path} {encode(query).decode()}"
             made = await self._kept.get(key, door.kept(query), lambda: _make(door, who, query))
@@ -144,17 +148,17 @@ def _let_in(who: Who, door: Door) -> None:
     raise Refusal(403, "right", f"{who.name} may not do this; it needs the right {door.needs}")
 
 
-def read_query(door: Door, request: web.Request) -> Any:
-    """Names in the path and `?keys` as the door's query. Refusal for what it does not know, or knows otherwise."""
+def read_query(into: type[Query], lists: frozenset[str], request: web.Request) -> Any:
+    """Names in the path and `?keys` as a door's query; those in `lists` may be given several times. Refusal for what
+    it does not know, or knows otherwise."""
     given: dict[str, str | list[str]] = {}
-    lists = _lists_of(door.query)
     for key in request.query:
         values = request.query.getall(key)
         if key in request.match_info or (len(values) > 1 and key not in lists):
             raise Refusal(400, "query", f"{key[:100]}: given more than once")
         given[key] = values if key in lists else values[0]
     try:
-        return msgspec.convert({**given, **request.match_info}, door.query, strict=False)
+        return msgspec.convert({**given, **request.match_info}, into, strict=False)
     except msgspec.ValidationError as error:
         where, sentence = _named(str(error))
         if where in request.match_info:

@@ -10,13 +10,8 @@ from msgspec import Struct
 
 from collector.api.checks import Labels
 from collector.api.doors import Door
-from collector.api.performance import (
-    CheckTimes,
-    EndpointTimes,
-    Performance,
-    PerformanceWanted,
-    ServiceTimes,
-)
+from collector.api.performance import CheckTimes, Performance, PerformanceWanted
+from collector.api.posted import EndpointTimes, ServiceTimes
 from collector.config.thresholds import Thresholds
 from collector.store import Store
 from collector.store.queries import SlowQuery

@@ -17,7 +17,8 @@ from msgspec import Struct
 from collector.api.checks import FleetCheck, fleet_checks
 from collector.api.doors import Door, Query
 from collector.api.kept import INCIDENTS, SAMPLES
-from collector.api.performance import PerformanceWanted, ResponseTimes, ServiceTimes
+from collector.api.performance import PerformanceWanted, ResponseTimes
+from collector.api.posted import ServiceTimes
 from collector.api.scalability import Advisor
 from collector.api.views import HostState, host_state, number, silent_hosts
 from collector.store import Latest, Store

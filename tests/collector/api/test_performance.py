@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from collector.api.views import moment
 from collector.stores.sqlite import slow
 from tests.collector.api.house import House
 
@@ -59,6 +61,17 @@ async def test_requests_are_what_a_service_counts_where_it_counts_them(house: Ho
     [times] = (await house.ask("/performance/response-times?range=5m"))["services"]
     assert (times["p50_ms"], times["error_rate_pct"]) == (None, 1.0)
     assert times["throughput_per_s"] == pytest.approx(2, rel=0.01)
+
+
+async def test_what_was_counted_before_the_range_is_not_in_it(house: House) -> None:
+    early = moment(time.time_ns() // 1_000_000 - 90 * 60_000).isoformat()
+    values = [{"name": "requests_count", "value": 600, "at": early}, {"name": "requests_count", "value": 60}]
+    await house.do("POST", "/metrics", {"service": "api", "metrics": values}, 202)
+    await house.parts.ticks.close()
+    [hour] = (await house.ask("/performance/response-times?range=1h"))["services"]
+    [day] = (await house.ask("/performance/response-times?range=1d"))["services"]
+    assert hour["throughput_per_s"] == pytest.approx(60 / 3_600, rel=0.02)
+    assert day["throughput_per_s"] == pytest.approx(660 / 86_400, rel=0.02)
 
 
 async def test_checks_are_told_the_slowest_first(house: House) -> None:

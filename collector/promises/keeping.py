@@ -1,7 +1,7 @@
 """Writes down what services were: once a minute what is new, and again what batches that came late have changed.
 
-What is written lies a little back, so that what is on its way is waited for. What is late nevertheless was noted by the
-store with the batch itself; those ranges are looked at again, and what is found otherwise is marked.
+What is written lies a little back, so that what is on its way is waited for. What comes later nevertheless is noted by
+the store with the batch itself; those ranges are looked at again, and what is found otherwise is marked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collector.promises.looking import NOT_KEPT, PIECE_MS, Fleet, Looking, store
 from collector.promises.services import Services
 from collector.promises.works import Works
 from collector.store import Store
-from collector.store.promises import LATE_MS, LateRange, Reach
+from collector.store.promises import LateRange, Reach
 from rules.sla.courses import FAR, Course, intervals_of, laid_over, mended, steady
 from rules.sla.model import UNKNOWN, ServiceOptions
 from rules.sla.timeline import Range, excluded_course
@@ -23,8 +23,8 @@ from rules.sla.timeline import Range, excluded_course
 log = logging.getLogger(__name__)
 
 ROUND_S = 30.0
-GRACE_MS = 2 * LATE_MS
-"""What is not noted as late has come by then, the wait for its commit included."""
+GRACE_MS = 30_000
+"""So long is waited for what is under way, so that little has to be put right."""
 WRITTEN_AT_ONCE = 20
 EXTEND_FOR_S = 5.0
 """What there is to catch up with is spread over rounds."""
@@ -78,6 +78,8 @@ class Keeping:
         kept_from = await self._store.promises.samples_from()
         if kept_from is None:
             return
+        reach = await self._store.promises.reach()
+        await self._store.promises.looks_until(max([until, *(one.end for one in reach.values())]))
         stop_at = self._monotonic() + EXTEND_FOR_S
         while self._monotonic() < stop_at:
             reach = await self._store.promises.reach()

@@ -14,8 +14,6 @@ from msgspec import Struct
 
 from rules.sla.model import Interval, Tally
 
-LATE_MS = 15_000
-"""A batch that was so long on its way is noted as late: whoever wrote down what was may have done it without it."""
 INTERVALS_MAX = 200_000
 """No list of intervals is longer: two years of a service that changes every five minutes."""
 RUNS_MAX = 10_000
@@ -58,7 +56,8 @@ class Day(Struct, frozen=True):
 
 
 class LateRange(Struct, frozen=True):
-    """Batches of a host that came late, and the time that they speak for; `noted` counts them."""
+    """Batches of a host whose time had been looked at when they came, and the time that they speak for; `noted` counts
+    them."""
 
     host: int
     start: int
@@ -134,8 +133,14 @@ class Promises(Protocol):
         """When no run of the collector listened, within the range."""
         ...
 
+    async def looks_until(self, until: int) -> None:
+        """Samples from before then are about to be looked at. From this call on `commit` notes each batch from before
+        then as late, in the same breath: so every batch is either there to be seen or noted, however long it was under
+        way, in a queue or in the disk's hands."""
+        ...
+
     async def late(self) -> list[LateRange]:
-        """What came late by LATE_MS or more since it was last called done; noted by `commit` in the same breath."""
+        """What was noted since it was last called done."""
         ...
 
     async def late_done(self, ranges: Sequence[LateRange]) -> None:

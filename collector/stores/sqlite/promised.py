@@ -1,6 +1,6 @@
 """A step of the schema: what services were, when the collector listened, and what came late.
 
-What came late is noted with the very batches, so that none of it is forgotten whatever happens then.
+What comes late is noted with the very batches, so that none of it is forgotten whatever happens then.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlite_utils import Database
 
 from collector.store import DAY_MS
-from collector.store.promises import LATE_MS, RUNS_MAX, LateRange
+from collector.store.promises import RUNS_MAX, LateRange
 from collector.stores.sqlite.many import Rows
 from collector.stores.sqlite.tables import Table
 from rules.model import HOLDS, Outcome
@@ -85,6 +85,10 @@ LATE = Rows(
         noted = noted + excluded.noted
     """,
 )
+LOOKS_UNTIL = """
+    INSERT INTO meta VALUES ('promises_looked_until', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value
+"""
+LOOKED_UNTIL = "SELECT value FROM meta WHERE key = 'promises_looked_until'"
 OLDER = "SELECT service FROM service_reach WHERE start < ?"
 FORGET = (
     'DELETE FROM service_intervals WHERE service = ?1 AND start < ?2 AND "end" <= ?2',
@@ -101,11 +105,13 @@ def promises(db: Database) -> None:
 
 
 def note_late(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
-    """Within the transaction that keeps the batches."""
+    """Within the transaction that keeps the batches: those whose time has been looked at."""
+    row = connection.execute(LOOKED_UNTIL).fetchone()
+    looked_until = row[0] if row is not None else 0
     ranges: dict[int, LateRange] = {}
     for outcome in outcomes:
         arrival = outcome.arrival
-        if arrival is None or arrival.arrived_at - arrival.at < LATE_MS:
+        if arrival is None or arrival.at >= looked_until:
             continue
         end = arrival.at + int(arrival.every_ms * HOLDS)
         before = ranges.get(arrival.host, LateRange(arrival.host, arrival.at, end, 0))

@@ -19,7 +19,7 @@ from collector.store.promises import (
 from collector.stores.sqlite import spoken
 from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.many import Rows
-from collector.stores.sqlite.promised import LATE_RANGES
+from collector.stores.sqlite.promised import LATE_RANGES, LOOKS_UNTIL
 from collector.stores.sqlite.readers import Readers
 from collector.stores.sqlite.tables import Table, json_text
 from collector.stores.sqlite.writer import Writer
@@ -170,6 +170,12 @@ class SqlitePromises:
                 found.append((reached, since))
             reached = max(reached, until)
         return [*found, (reached, end)] if reached < end else found
+
+    async def looks_until(self, until: int) -> None:
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute(LOOKS_UNTIL, [until])
+
+        await self._writer.write(job)
 
     async def late(self) -> list[LateRange]:
         rows = await self._rows(f"SELECT {LATE_RANGES.names} FROM late_ranges ORDER BY host")

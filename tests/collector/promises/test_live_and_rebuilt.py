@@ -29,11 +29,13 @@ SERVICES = [
 
 
 class Tick(Struct, frozen=True):
-    """A batch of a host: when it was sampled and came in, in ms after T0; None of a state is no answer."""
+    """A batch of a host: when it was sampled and was on disk, in ms after T0; NaN of a state is no answer. `stuck`: it
+    arrived at once, and then waited for the disk."""
 
     host: int
     at: int
     came: int
+    stuck: bool
     state: float
     ms: float
 
@@ -49,9 +51,10 @@ def lives(draw: st.DrawFn) -> tuple[list[Tick], list[tuple[int, int]], bool]:
         for start in range(0, LASTS, 3 * TICK):
             state = draw(st.sampled_from([0.0, 0.0, 1.0, 2.0, float("nan")]))
             delay, ms = draw(DELAYS), draw(st.sampled_from([100.0, 301.0]))
+            stuck = draw(st.booleans())
             for at in range(start + host * 3_000, start + 3 * TICK, TICK):
                 if delay is not None:
-                    ticks.append(Tick(host, at, at + delay, state, ms))
+                    ticks.append(Tick(host, at, at + delay, stuck, state, ms))
     begins = draw(st.lists(st.integers(1, LASTS // MIN - 3), max_size=2, unique=True))
     away = [
         (begin * MIN + 7_000, begin * MIN + draw(st.integers(20, 200)) * 1_000) for begin in sorted(begins)
@@ -83,7 +86,7 @@ async def live(store: Store, ticks: list[Tick], away: list[tuple[int, int]]) -> 
                 house.start_collector()
                 up_since = came
             else:
-                arrived, states = T0 + came, {"web": tick.state}
+                arrived, states = T0 + (tick.at if tick.stuck else came), {"web": tick.state}
                 await house.said(hosts[tick.host], T0 + tick.at, states, arrived=arrived, web=tick.ms)
         if up_since <= at and not any(begin <= at < end for begin, end in away):
             house.now = T0 + at
@@ -128,7 +131,14 @@ def test_a_timeline_built_live_is_the_one_rebuilt_from_the_store(
 def test_every_class_is_met() -> None:
     """What the property is tried upon is not all up: this life has something of everything."""
     ticks = [
-        Tick(host, at, at + (200_000 if 5 * MIN <= at < 7 * MIN else 100), at // MIN % 4 / 2 * 2 % 3, 100.0)
+        Tick(
+            host,
+            at,
+            at + (200_000 if 5 * MIN <= at < 7 * MIN else 100),
+            False,
+            at // MIN % 4 / 2 * 2 % 3,
+            100.0,
+        )
         for host in range(2)
         for at in range(0, LASTS, TICK)
         if not 9 * MIN <= at < 10 * MIN

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from collector.store import DAY_MS, SERVICES_MAX, Keep, Store, StoreError
-from collector.store.promises import LATE_MS, Asked, LateRange, Promise, Reach
+from collector.store.promises import Asked, LateRange, Promise, Reach
 from rules.model import CheckAnswer, Outcome
 from rules.sla.courses import course_of, intervals_of, tally
 from rules.sla.model import Interval
@@ -198,24 +198,36 @@ async def test_before_the_first_run_it_was_away(store: Store) -> None:
 # --- what came late ---------------------------------------------------------------------------------------------------
 
 
-async def test_what_was_long_on_its_way_is_noted_with_the_batch(place: Place) -> None:
+async def test_what_comes_after_its_time_was_looked_at_is_noted_with_the_batch(place: Place) -> None:
     store = await place.open()
     host = await enrolled(store)
+    await store.commit([batch(host.id, NOW - DAY, arrived_at=NOW, seq=0)])
+    assert await store.promises.late() == []
+    await store.promises.looks_until(NOW)
     await store.commit(
         [
-            batch(host.id, NOW, arrived_at=NOW + LATE_MS - 1, seq=0),
-            batch(host.id, NOW + TICK, arrived_at=NOW + HOUR, seq=1),
-            batch(host.id, NOW - HOUR, arrived_at=NOW + HOUR, seq=2),
+            batch(host.id, NOW, seq=1),
+            batch(host.id, NOW - TICK, arrived_at=NOW - TICK, seq=2),
+            batch(host.id, NOW - HOUR, arrived_at=NOW, seq=3),
         ]
     )
     store = await place.reopen()
-    expected = LateRange(host.id, NOW - HOUR, NOW + TICK + 25_000, 2)
+    expected = LateRange(host.id, NOW - HOUR, NOW - TICK + 25_000, 2)
     assert await store.promises.late() == [expected]
-    await store.commit([batch(host.id, NOW + 2 * TICK, arrived_at=NOW + HOUR, seq=3)])
+    await store.promises.looks_until(NOW + TICK)
+    await store.commit([batch(host.id, NOW + 1, seq=4)])
     await store.promises.late_done([expected])
     (left,) = await store.promises.late()
-    assert (left.noted, left.end) == (3, NOW + 2 * TICK + 25_000)
+    assert (left.noted, left.end) == (3, NOW + 1 + 25_000)
     await store.promises.late_done([left])
+    assert await store.promises.late() == []
+
+
+async def test_when_the_clock_was_set_back_less_is_late(store: Store) -> None:
+    host = await enrolled(store)
+    await store.promises.looks_until(NOW + DAY)
+    await store.promises.looks_until(NOW)
+    await store.commit([batch(host.id, NOW + HOUR)])
     assert await store.promises.late() == []
 
 

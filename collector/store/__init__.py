@@ -21,6 +21,7 @@ from collector.store.hosts import SERVICES_MAX as SERVICES_MAX
 from collector.store.hosts import Hosts as Hosts
 from collector.store.hosts import TokenRow as TokenRow
 from collector.store.jobs import Jobs
+from collector.store.joins import Joins
 from collector.store.listing import Listing
 from collector.store.people import People
 from collector.store.policy import PolicyKept
@@ -321,6 +322,7 @@ class Store(Protocol):
     queries: Queries
     settings: Settings
     jobs: Jobs
+    joins: Joins
     advice: Advice
     policy: PolicyKept
     promises: Promises

@@ -15,13 +15,15 @@ TOKENS_AT_ONCE_MAX = 1_000
 
 
 class TokenRow(Struct, frozen=True):
-    """An agent's token as it is kept: only the SHA-256 of its secret."""
+    """An agent's token as it is kept: only the SHA-256 of its secret. `replaces` is the token that is revoked once this
+    one was used, until it is."""
 
     id: str
     host: int
     secret_sha256: bytes
     created_at: int
     revoked_at: int | None = None
+    replaces: str | None = None
 
 
 class Hosts(Protocol):
@@ -46,6 +48,15 @@ class Hosts(Protocol):
 
     async def tokens(self, token_ids: Sequence[str]) -> list[TokenRow]:
         """Those that there are, at most TOKENS_AT_ONCE_MAX, in one question."""
+        ...
+
+    async def replace_token(self, old: str, token_id: str, secret_sha256: bytes, now: int) -> bool:
+        """A further token for the host of `old`, which holds until this one was used (`settle`). One that was given in
+        its place before, and was never used, is gone. False when `old` does not hold."""
+        ...
+
+    async def settle(self, token_id: str, now: int) -> None:
+        """This token was used: the one that it replaces is revoked."""
         ...
 
     async def revoke(self, token_id: str, now: int) -> bool:

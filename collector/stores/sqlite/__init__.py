@@ -21,6 +21,7 @@ from collector.store import (
 )
 from collector.store.advice import Advice
 from collector.store.jobs import Jobs
+from collector.store.joins import Joins
 from collector.store.listing import Listing
 from collector.store.people import People
 from collector.store.policy import PolicyKept
@@ -33,6 +34,7 @@ from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.hosts import SqliteHosts
 from collector.stores.sqlite.incidents import SqliteIncidents
 from collector.stores.sqlite.jobs import SqliteJobs
+from collector.stores.sqlite.joins import SqliteJoins
 from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.listing import SqliteListing
 from collector.stores.sqlite.notices import SqliteNotices
@@ -83,6 +85,7 @@ class SqliteStore:
         self.listing: Listing = SqliteListing(self._readers)
         self.notices: Notices = SqliteNotices(self._readers, self._writer)
         self.jobs: Jobs = SqliteJobs(self._readers, self._writer)
+        self.joins: Joins = SqliteJoins(self._readers, self._writer)
         self.people: People = SqlitePeople(self._readers, self._writer)
         self.queries: Queries = SqliteQueries(self._readers)
         self.settings: Settings = SqliteSettings(self._readers, self._writer)

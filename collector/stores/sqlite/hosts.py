@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,6 +29,13 @@ ALL_AND_REMOVED = f"{HOSTS} ORDER BY hosts.name"
 BY_NAME = f"{HOSTS} WHERE hosts.name = ?"
 BY_ID = f"{HOSTS} WHERE hosts.id = ? AND NOT hosts.removed"
 SERVICES = "SELECT count(*) FROM hosts WHERE name GLOB ? AND NOT removed"
+REPLACED = "SELECT host FROM tokens WHERE id = ? AND revoked_at IS NULL"
+NEVER_USED = "DELETE FROM tokens WHERE replaces = ?"
+SETTLED = "UPDATE tokens SET replaces = NULL WHERE id = ?"
+REVOKE_REPLACED = """
+    UPDATE tokens SET revoked_at = ?1
+    WHERE id = (SELECT replaces FROM tokens WHERE id = ?2) AND revoked_at IS NULL
+"""
 REVOKE_ALL = "UPDATE tokens SET revoked_at = ? WHERE host = ? AND revoked_at IS NULL"
 OF_IDS = f"SELECT {TOKENS.names} FROM tokens WHERE id IN (SELECT value FROM json_each(?))"
 
@@ -45,15 +52,9 @@ class SqliteHosts:
         self, name: str, labels: dict[str, str], token_id: str, secret_sha256: bytes, now: int
     ) -> Host:
         def job(connection: sqlite3.Connection) -> Host:
-            if connection.execute("SELECT 1 FROM hosts WHERE name = ?", [name]).fetchone():
-                raise _taken(name)
-            cursor = connection.execute(
-                "INSERT INTO hosts (name, labels, enrolled_at) VALUES (?, ?, ?)",
-                [name, json_text(labels), now],
-            )
-            assert cursor.lastrowid is not None
-            TOKENS.write(connection, [TokenRow(token_id, cursor.lastrowid, secret_sha256, now)])
-            return Host(cursor.lastrowid, name, dict(labels), enrolled_at=now)
+            host = insert_host(connection, name, labels, now)
+            TOKENS.write(connection, [TokenRow(token_id, host.id, secret_sha256, now)])
+            return host
 
         return await self._writer.write(job)
 
@@ -79,13 +80,7 @@ class SqliteHosts:
                     "tells them apart into labels",
                     passing=False,
                 )
-            labels = {"service": name}
-            cursor = connection.execute(
-                "INSERT INTO hosts (name, labels, enrolled_at) VALUES (?, ?, ?)",
-                [whole, json_text(labels), now],
-            )
-            assert cursor.lastrowid is not None
-            return Host(cursor.lastrowid, whole, labels, enrolled_at=now)
+            return insert_host(connection, whole, {"service": name}, now)
 
         return await self._writer.write(job)
 
@@ -101,6 +96,24 @@ class SqliteHosts:
         rows = await self._readers.read(lambda connection: connection.execute(OF_IDS, [ids]).fetchall())
         return [TOKENS.value(row) for row in rows]
 
+    async def replace_token(self, old: str, token_id: str, secret_sha256: bytes, now: int) -> bool:
+        def job(connection: sqlite3.Connection) -> bool:
+            found = connection.execute(REPLACED, [old]).fetchone()
+            if found is None:
+                return False
+            connection.execute(NEVER_USED, [old])
+            TOKENS.write(connection, [TokenRow(token_id, found[0], secret_sha256, now, replaces=old)])
+            return True
+
+        return await self._writer.write(job)
+
+    async def settle(self, token_id: str, now: int) -> None:
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute(REVOKE_REPLACED, [now, token_id])
+            connection.execute(SETTLED, [token_id])
+
+        await self._writer.write(job)
+
     async def revoke(self, token_id: str, now: int) -> bool:
         query = "UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
         return await self._writer.write(
@@ -114,7 +127,7 @@ class SqliteHosts:
 
     async def rename(self, host: int, name: str) -> Host:
         def job(connection: sqlite3.Connection) -> Host:
-            before = _known(connection, host)
+            before = known(connection, host)
             if before.is_service:
                 raise StoreError(
                     f"{before.name} is called by its metrics, and cannot be renamed", passing=False
@@ -123,18 +136,14 @@ class SqliteHosts:
                 raise _taken(name)
             connection.execute("UPDATE hosts SET name = ? WHERE id = ?", [name, host])
             connection.execute(leaving.CHANGED)
-            return _known(connection, host)
+            return known(connection, host)
 
         return await self._writer.write(job)
 
     async def set_labels(self, host: int, labels: dict[str, str | None]) -> Host:
         def job(connection: sqlite3.Connection) -> Host:
-            _known(connection, host)
-            (given,) = connection.execute("SELECT given FROM hosts WHERE id = ?", [host]).fetchone()
-            together = json_text({**_given(given), **labels})
-            connection.execute("UPDATE hosts SET given = ? WHERE id = ?", [together, host])
-            connection.execute(leaving.CHANGED)
-            return _known(connection, host)
+            give_labels(connection, host, labels)
+            return known(connection, host)
 
         return await self._writer.write(job)
 
@@ -174,7 +183,28 @@ def _give(host: Host, given: dict[str, str | None]) -> None:
     host.own_labels = own
 
 
-def _known(connection: sqlite3.Connection, host: int) -> Host:
+def insert_host(connection: sqlite3.Connection, name: str, labels: dict[str, str], now: int) -> Host:
+    """StoreError when the name is taken."""
+    if connection.execute("SELECT 1 FROM hosts WHERE name = ?", [name]).fetchone():
+        raise _taken(name)
+    cursor = connection.execute(
+        "INSERT INTO hosts (name, labels, enrolled_at) VALUES (?, ?, ?)", [name, json_text(labels), now]
+    )
+    assert cursor.lastrowid is not None
+    return Host(cursor.lastrowid, name, dict(labels), enrolled_at=now)
+
+
+def give_labels(connection: sqlite3.Connection, host: int, labels: Mapping[str, str | None]) -> None:
+    """Add to what an admin says of a host. StoreError when there is no such host."""
+    known(connection, host)
+    (given,) = connection.execute("SELECT given FROM hosts WHERE id = ?", [host]).fetchone()
+    together = json_text({**_given(given), **labels})
+    connection.execute("UPDATE hosts SET given = ? WHERE id = ?", [together, host])
+    connection.execute(leaving.CHANGED)
+
+
+def known(connection: sqlite3.Connection, host: int) -> Host:
+    """StoreError when there is no such host."""
     row = connection.execute(BY_ID, [host]).fetchone()
     if row is None:
         raise StoreError(f"there is no host {host}", passing=False)

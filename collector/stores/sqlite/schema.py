@@ -18,6 +18,7 @@ from collector.stores.sqlite.connection import APPLICATION_ID
 from collector.stores.sqlite.evidence import evidence
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.jobs import jobs
+from collector.stores.sqlite.joins import joins
 from collector.stores.sqlite.leaving import leaving
 from collector.stores.sqlite.people import people
 from collector.stores.sqlite.policy import policy
@@ -259,7 +260,20 @@ def ground_floor(db: Database) -> None:
     db.conn.execute("INSERT INTO meta VALUES ('instance', ?)", [secrets.token_hex(8)])
 
 
-STEPS = (ground_floor, columnar, evidence, remarks, people, promises, settings, jobs, policy, advice, leaving)
+STEPS = (
+    ground_floor,
+    columnar,
+    evidence,
+    remarks,
+    people,
+    promises,
+    settings,
+    jobs,
+    policy,
+    advice,
+    leaving,
+    joins,
+)
 MIGRATIONS = Migrations("watchkeeper")
 for step in STEPS:
     MIGRATIONS()(step)

@@ -11,6 +11,7 @@ import pytest
 from msgspec import Struct
 
 from collector.store import EvidenceRow, TokenRow
+from collector.store.joins import Join
 from collector.store.people import ApiToken, AuditRow, Grant, Session, User
 from collector.store.promises import Day, LateRange, Promise
 from collector.stores.sqlite import (
@@ -18,6 +19,7 @@ from collector.stores.sqlite import (
     forgetting,
     hosts,
     incidents,
+    joins,
     notices,
     open_store,
     people,
@@ -39,6 +41,7 @@ from rules.sla.model import Interval
 TABLES_OF = {
     Host: ("hosts", "heard"),
     TokenRow: ("tokens",),
+    Join: ("joins",),
     Seen: ("seen",),
     CheckAnswer: ("checks",),
     RuleState: ("rule_states",),
@@ -60,6 +63,7 @@ TABLES_OF = {
 # Those that may read a whole table, because all of it is wanted or because it is small.
 READS_ALL = {
     "hosts.ALL": "hosts",
+    "joins.ALL": "joins",
     "people.OTHER_OWNERS": "users",
     "people.API_TOKENS_HELD": "api_tokens",
     "promised.OLDER": "service_reach",
@@ -72,6 +76,15 @@ READS_ALL = {
 }
 QUERIES = {
     "hosts.ALL": hosts.ALL,
+    "hosts.REPLACED": hosts.REPLACED,
+    "hosts.NEVER_USED": hosts.NEVER_USED,
+    "hosts.SETTLED": hosts.SETTLED,
+    "hosts.REVOKE_REPLACED": hosts.REVOKE_REPLACED,
+    "joins.ALL": joins.ALL,
+    "joins.FIND": joins.FIND,
+    "joins.HELD": joins.HELD,
+    "joins.FORGET": joins.FORGET,
+    "joins.USE": joins.USE,
     "samples.LATEST": f"{samples.LATEST} WHERE hosts.id = ?",
     "samples.NEWEST": samples.NEWEST,
     "samples.LAYOUTS": samples.LAYOUTS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from urllib.parse import quote
 
@@ -11,12 +11,9 @@ from aiohttp import web
 from collector.store.people import User
 from collector.web.answers import answer
 from collector.web.asked import View
+from collector.web.forms import form_of, led_to, sentence_of
 from collector.web.frame import Frame, Handler
 from collector.who import ASKED_BY, FORM_TOKEN, Refusal, needs
-
-FORM_BYTES_MAX = 16 * 1024
-FIELD_LETTERS_MAX = 2_000
-FORM_KIND = "application/x-www-form-urlencoded"
 
 
 class SessionSeen(Protocol):
@@ -84,27 +81,21 @@ class Accounts:
     def _open(self, name: str, handler: Handler) -> Handler:
         """Everybody may come to these pages: they are about whoever comes."""
 
-        async def refusing(request: web.Request) -> web.StreamResponse:
-            try:
-                return await handler(request)
-            except Refusal as refusal:
-                return self._frame.trouble(request, refusal.status, "That was not done", _sentence(refusal))
-
-        return needs(None, self._frame.page(name, refusing))
+        return needs(None, self._frame.page(name, handler))
 
     # --- in and out ---
 
     async def _ask_who(self, request: web.Request) -> web.StreamResponse:
         if request[ASKED_BY].kind in ("user", "local"):
-            return _led_to(self._safe_next(request.query.get("next", "/")))
+            return led_to(self._safe_next(request.query.get("next", "/")))
         return self._login_page(request, request.query.get("next", "/"))
 
     async def _log_in(self, request: web.Request) -> web.StreamResponse:
-        form = await _form(request)
-        name, wanted = form.get("name", ""), form.get("next", "/")
-        done = _led_to(self._safe_next(wanted))
+        form = await form_of(request)
+        name, wanted = form["name"], form["next"] or "/"
+        done = led_to(self._safe_next(wanted))
         try:
-            await self._own.log_in(request, done, name, form.get("password", ""))
+            await self._own.log_in(request, done, name, form["password"])
         except Refusal as refusal:
             return self._login_page(request, wanted, name=name, refusal=refusal)
         return done
@@ -117,7 +108,7 @@ class Accounts:
         )
 
     async def _log_out(self, request: web.Request) -> web.StreamResponse:
-        done = _led_to("/login")
+        done = led_to("/login")
         await self._own.log_out(request, done)
         return done
 
@@ -127,11 +118,11 @@ class Accounts:
         return await self._setup_page(request, request.query.get("code", ""))
 
     async def _make_first(self, request: web.Request) -> web.StreamResponse:
-        form = await _form(request)
-        code, name, password = (form.get(key, "") for key in ("code", "name", "password"))
-        done = _led_to("/")
+        form = await form_of(request)
+        code, name, password = (form[key] for key in ("code", "name", "password"))
+        done = led_to("/")
         try:
-            _see_that_both_are_alike(password, form.get("again", ""))
+            _see_that_both_are_alike(password, form["again"])
             user = await self._setup.make_owner(code, name, password)
         except Refusal as refusal:
             return await self._setup_page(request, code, name=name, refusal=refusal)
@@ -153,32 +144,32 @@ class Accounts:
         return await self._account_page(request, None)
 
     async def _change_password(self, request: web.Request) -> web.StreamResponse:
-        form = await _form(request)
-        new = form.get("password", "")
-        done = _led_to("/account?done=password")
+        form = await form_of(request)
+        new = form["password"]
+        done = led_to("/account?done=password")
         try:
-            _see_that_both_are_alike(new, form.get("again", ""))
-            await self._own.change_password(request, done, form.get("old", ""), new)
+            _see_that_both_are_alike(new, form["again"])
+            await self._own.change_password(request, done, form["old"], new)
         except Refusal as refusal:
             return await self._account_page(request, refusal)
         return done
 
     async def _end_sessions(self, request: web.Request) -> web.StreamResponse:
-        form = await _form(request)
-        if name := form.get("session", ""):
+        form = await form_of(request)
+        if name := form["session"]:
             await self._own.end_session(request, name)
         else:
             await self._own.end_other_sessions(request)
-        return _led_to("/account?done=sessions")
+        return led_to("/account?done=sessions")
 
     async def _end_programs(self, request: web.Request) -> web.StreamResponse:
         await self._own.end_programs(request)
-        return _led_to("/account?done=programs")
+        return led_to("/account?done=programs")
 
     async def _account_page(self, request: web.Request, refusal: Refusal | None) -> web.StreamResponse:
         found = await self._own.account(request)
         if found is None:
-            return _led_to("/" if request[ASKED_BY].kind == "local" else f"/login?next={quote('/account')}")
+            return led_to("/" if request[ASKED_BY].kind == "local" else f"/login?next={quote('/account')}")
         user, sessions = found
         programs = await self._own.programs(request)
         done = request.query.get("done", "") if refusal is None else ""
@@ -198,7 +189,7 @@ class Accounts:
     ) -> web.Response:
         """A page with a form, and with what was wrong with it when it was sent before."""
         view = View.of(request)
-        trouble = _sentence(refusal) if refusal is not None else ""
+        trouble = sentence_of(refusal) if refusal is not None else ""
         body = self._frame.render(
             template,
             view,
@@ -213,27 +204,6 @@ class Accounts:
         return page
 
 
-async def _form(request: web.Request) -> Mapping[str, str]:
-    """The fields of a form, each once and of a decent length. Refusal."""
-    if request.content_type != FORM_KIND:
-        raise Refusal(415, "encoding", "this takes forms as browsers send them")
-    if request.content_length is None or request.content_length > FORM_BYTES_MAX:
-        raise Refusal(413, "too_large", f"a form has at most {FORM_BYTES_MAX} bytes here")
-    fields = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
-    if any(len(value) > FIELD_LETTERS_MAX for value in fields.values()):
-        raise Refusal(413, "too_large", f"a field has at most {FIELD_LETTERS_MAX} letters here")
-    return fields
-
-
 def _see_that_both_are_alike(password: str, again: str) -> None:
     if password != again:
         raise Refusal(422, "unfit", "the two passwords are not alike; type the same one twice")
-
-
-def _led_to(path: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": path, "Cache-Control": "no-store"})
-
-
-def _sentence(refusal: Refusal) -> str:
-    text = str(refusal)
-    return f"{text[:1].upper()}{text[1:]}."

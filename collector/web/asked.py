@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from collector.web.answers import Missing, Unclear
 from collector.web.words import Times, zone_named
-from collector.who import ASKED_BY, NOBODY
+from collector.who import ASKED_BY, NOBODY, Permission
 
 TEXT_LETTERS_MAX = 200
 ZONE_COOKIE = "zone"
@@ -16,20 +16,21 @@ _NUMBER_DIGITS_MAX = 15
 
 class View(Struct, frozen=True):
     """How a reader wants a page: in which zone's time, and whole or only the part that changes. `person`: whether it
-    is somebody with an account, which the frame leads to."""
+    is somebody with an account, which the frame leads to; `may` is what they have a right to."""
 
     path: str
     zone: str
     fragment: bool
     person: bool = False
+    may: frozenset[Permission] = frozenset()
 
     @classmethod
     def of(cls, request: web.Request) -> View:
         """Pages without JavaScript are in UTC: only a browser's script tells the reader's zone."""
+        who = request.get(ASKED_BY, NOBODY)
         zone = request.cookies.get(ZONE_COOKIE, "UTC")
         fragment = request.query.get("fragment") == "1"
-        person = not fragment and request.get(ASKED_BY, NOBODY).kind == "user"
-        return cls(request.path, zone, fragment, person)
+        return cls(request.path, zone, fragment, who.kind == "user", who.permissions)
 
     def times(self, now: int) -> Times:
         return Times(zone_named(self.zone), now)

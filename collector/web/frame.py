@@ -14,8 +14,11 @@ from collector.store import StoreError
 from collector.web.answers import Body, Missing, Unclear, answer
 from collector.web.asked import View
 from collector.web.assets import Assets
+from collector.web.forms import sentence_of
 from collector.web.hosts import csv_url
+from collector.web.menu import menu
 from collector.web.words import Times, iso, say_count
+from collector.who import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,13 @@ class Frame:
     def render(self, template: str, view: View, times: Times, **given: object) -> Body:
         layout = "fragment.html" if view.fragment else "page.html"
         text = self._templates.get_template(template).render(
-            layout=layout, path=view.path, person=view.person, times=times, iso=iso, told=self._told, **given
+            layout=layout,
+            view=view,
+            menu=menu(view.path, view.may),
+            times=times,
+            iso=iso,
+            told=self._told,
+            **given,
         )
         return Body(text)
 
@@ -70,6 +79,8 @@ class Frame:
             except StoreError as error:
                 log.warning("The page %s could not be shown: %s", name, error)
                 return self.trouble(request, 503, "The store cannot be read now", f"It says: {error}.")
+            except Refusal as refusal:
+                return self.trouble(request, refusal.status, "That was not done", sentence_of(refusal))
             except web.HTTPException:
                 raise
             except Exception:

@@ -19,6 +19,7 @@ from collector.config import PACKS, read_rules
 from collector.evaluator import Evaluator
 from collector.stores.sqlite import open_store
 from collector.web.pages import Pages
+from collector.who import ASKED_BY, FORM_TOKEN, LOCAL, Handler, Who
 from rules.engine import Rule
 from rules.model import Arrival, ChannelView, CheckAnswer, Host
 
@@ -36,6 +37,17 @@ def state_series(check: CheckAnswer) -> str:
     return series_name("check_state", {"check": check.id, "kind": check.kind})
 
 
+def asked_by(who: Who) -> Middleware:
+    """A gate that takes everybody for `who`."""
+
+    @web.middleware
+    async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[ASKED_BY], request[FORM_TOKEN] = who, "token-of-the-session"
+        return await handler(request)
+
+    return gate
+
+
 class Site:
     """`async with Site(folder) as site`; the clock stands where `now` says."""
 
@@ -46,7 +58,7 @@ class Site:
         rules: Sequence[Rule] | None = None,
         channels: Sequence[str] = ("mail",),
         more: Callable[[Site], Sequence[web.RouteDef]] = lambda site: (),
-        middlewares: Sequence[Middleware] = (),
+        middlewares: Sequence[Middleware] = (asked_by(LOCAL),),
     ) -> None:
         """`more` brings the routes of other groups of pages, once all that they need is there; `middlewares` stand
         before all of them."""

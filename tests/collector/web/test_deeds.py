@@ -7,28 +7,18 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from collector.web.deeds import NEEDS, Deeds, act_of, offered
-from collector.who import ASKED_BY, FORM_TOKEN, LOCAL, NOBODY, Handler, Permission, Who
+from collector.who import LOCAL, NOBODY, Permission, Who
 from rules.acts import Acknowledge, Open, Resolve
 from rules.model import Incident
-from tests.collector.web.site import Page, Site
+from tests.collector.web.site import Page, Site, asked_by
 
 ADA = Who("ada", "user", frozenset(NEEDS.values()) | {"monitoring.read"})
 
 
 def deeds(site: Site) -> list[web.RouteDef]:
     return Deeds(site.pages.frame, site.evaluator.act, now_ms=lambda: site.now).routes()
-
-
-def asked_by(who: Who) -> Middleware:
-    @web.middleware
-    async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[ASKED_BY], request[FORM_TOKEN] = who, "token-of-the-session"
-        return await handler(request)
-
-    return gate
 
 
 @pytest.fixture

@@ -551,8 +551,11 @@ async def test_a_page_can_be_found_ones_way_in_without_seeing_it(site: Site, pat
 
 
 def assert_every_field_has_a_label(page: Page) -> None:
-    depth = [tag for tag, _ in page.tags if tag in ("label", "input", "select")]
-    assert all(before == "label" for before, tag in pairwise(depth) if tag != "label")
+    labelled = {label["for"] for label in page.all("label") if "for" in label}
+    fields = [(tag, given) for tag, given in page.tags if tag in ("label", "input", "select", "textarea")]
+    seen = [(tag, given) for tag, given in fields if given.get("type") != "hidden"]
+    for (before, _), (tag, given) in pairwise([("", {}), *seen]):
+        assert tag == "label" or before == "label" or "aria-label" in given or given.get("id") in labelled
 
 
 async def test_the_page_one_is_on_is_marked(site: Site) -> None:

@@ -149,10 +149,11 @@ async def test_all_that_the_door_counts_is_read_by_prometheus() -> None:
         read = metrics(await door.get("/metrics"))
         assert read["watchkeeper_component_state"] == {("ingest",): 0, ("http",): 0}
         assert read["watchkeeper_ingest_pushes_total"] == {(): 1}
-        assert read["watchkeeper_ingest_batches_total"] == {(): 1}
+        assert read["watchkeeper_ingest_batches_total"] == {(): 2}
         assert read["watchkeeper_ingest_samples_total"] == {(): 2}
         refused = read["watchkeeper_ingest_refused_total"]
-        assert (refused[("series_name",)], refused[("not_json",)], refused[("gzip",)]) == (1, 1, 0)
+        assert (refused[("not_json",)], refused[("gzip",)]) == (1, 0)
+        assert sum(read["watchkeeper_ingest_left_out_total"].values()) == 1
         assert read["watchkeeper_ingest_seconds_count"] == {(): 1}
         assert read["watchkeeper_ingest_seconds_bucket"][("+Inf",)] == 1
         assert read["watchkeeper_http_connections"][()] >= 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from msgspec.structs import replace
+
 from collector.promises.looking import NOT_WRITTEN, PIECE_MS, Fleet, Looking, stored
 from collector.promises.works import Works
 from collector.store import DAY_MS, LIST_MAX, Store
@@ -192,14 +194,8 @@ def _joined(intervals: Sequence[Interval]) -> list[Interval]:
     """Where what is written down goes on as before, it is one."""
     found: list[Interval] = []
     for one in intervals:
-        last = found[-1] if found else None
-        if last and (last.end, last.state, last.cause, last.repaired) == (
-            one.start,
-            one.state,
-            one.cause,
-            one.repaired,
-        ):
-            found[-1] = Interval(last.start, one.end, one.state, one.cause, one.repaired)
+        if found and replace(found[-1], start=found[-1].end, end=one.end) == one:
+            found[-1] = replace(found[-1], end=one.end)
         else:
             found.append(one)
     return found

@@ -84,16 +84,14 @@ def _with_unit(key: str, value: Any) -> Any:
 
 
 def _see_that_it_may_be(key: str) -> None:
-    known = {line.key.partition("[")[0]: line for line in describe(CollectorConfig)}
+    known = [line.key for line in describe(CollectorConfig)]
+    changeable = [name for name in known if name.partition(".")[0] in CHANGEABLE]
+    if key in changeable:
+        return
     top = key.partition(".")[0]
-    if key not in known and top not in {name.partition(".")[0] for name in known}:
-        raise SettingError(
-            "unknown", f"there is no setting {key[:100]!r}; {nearest(key, [*FLAT, *CHANGEABLE])}"
-        )
-    if top not in CHANGEABLE:
+    if top not in CHANGEABLE and top in {name.partition(".")[0].partition("[")[0] for name in known}:
         raise SettingError("only_in_files", f"{key[:100]} can be set in the collector's file only")
-    if top == "thresholds" and key not in known:
-        raise SettingError("unknown", f"there is no setting {key[:100]!r}; {nearest(key, known)}")
+    raise SettingError("unknown", f"there is no setting {key[:100]!r}; {nearest(key, [*FLAT, *changeable])}")
 
 
 def refuse_what_is_held(loaded: Loaded, keys: Mapping[str, Any]) -> None:

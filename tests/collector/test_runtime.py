@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent.options import ConfigError
 from collector.config import PACKS, Loaded, load, load_rules, read_rules
 from collector.config.runtime import (
+    CHANGEABLE,
     FLAT,
     SettingError,
     flat,
@@ -63,7 +66,7 @@ def test_nothing_set_is_the_file_as_it_is(tmp_path: Path) -> None:
 def test_a_setting_that_makes_no_sense_is_named_with_where_it_is_from(
     tmp_path: Path, settings: dict[str, Any], word: str
 ) -> None:
-    with pytest.raises(ConfigError, match="set while it ran|collector") as refused:
+    with pytest.raises(ConfigError, match=r"set while it ran|collector") as refused:
         load_rules(laid_under(loaded(tmp_path), settings))
     assert word in str(refused.value)
 
@@ -92,6 +95,9 @@ def test_a_change_may_be_said_in_several_ways(wanted: dict[str, Any], found: dic
         ("rules", "only_in_files"),
         ("keeep", "unknown"),
         ("thresholds.cpu", "unknown"),
+        ("thresholds", "unknown"),
+        ("packs.hosts", "unknown"),
+        ("keep.", "unknown"),
         ("", "unknown"),
         ("__class__", "unknown"),
     ],
@@ -172,3 +178,39 @@ def test_every_flat_word_is_a_number_that_holds(tmp_path: Path) -> None:
         "response_time_critical_threshold": 5000, "uptime_target": 99.99, "response_time_target": 100,
     }  # fmt: skip
     assert set(flat(loaded(tmp_path))) == set(FLAT)
+
+
+KEYS = [*FLAT, *CHANGEABLE, "thresholds.cpu_warning_pct", "packs.hosts", "a.b", ""]
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+    | st.sampled_from(["14d", "80%", "hosts", "null", "- a", "&x *x", "!!python/object:os.system", "\u2028"])
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return loaded(tmp_path_factory.mktemp("plain"))
+
+
+@given(changes=st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=3))
+@settings(deadline=None)
+def test_whatever_is_sent_either_holds_and_can_be_told_or_is_refused(
+    plain: Loaded, changes: dict[str, Any]
+) -> None:
+    try:
+        wanted = {key: value for key, value in flattened(changes).items() if value is not None}
+        held = laid_under(plain, wanted)
+        load_rules(held)
+    except (SettingError, ConfigError):
+        return
+    told = {line.key: line for line in lines(held)}
+    assert {told[key].source for key in wanted} <= {"run time"}
+    assert all(isinstance(number, float) for number in flat(held).values())

@@ -96,6 +96,8 @@ class Accounts:
         there = [one for one in services if one.name in reach and reach[one.name].end <= now]
         if only is not None:
             there = _with_what_is_below(there, only)
+        if not there:
+            return []
         fleet = await self._looking.fleet(there)
         tails = await self._tails(there, fleet, reach, now)
         return [

@@ -55,7 +55,6 @@ class Keeping:
             return
         services = await self._services.all()
         if not services:
-            await self._store.promises.late_done(await self._store.promises.late())
             return
         fleet = await self._looking.fleet(services)
         await self._take_back(services, now)

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from agent.options import ConfigError
 from collector.api.doors import Door, Query, Refusal, Text
 from collector.config import Loaded
-from collector.config.runtime import Line, SettingError, flat, lines
+from collector.config.runtime import Held, Line, SettingError, flat, lines
 from collector.who import Who
 
 KEYS_MAX = 100
@@ -45,8 +45,7 @@ class Runtime(Protocol):
     """`held` is what was taken up last; what is written by now may have a mistake in it."""
 
     @property
-    def held(self) -> Loaded: ...
-    def load(self) -> Loaded: ...
+    def held(self) -> Held: ...
     async def change(self, wanted: Mapping[str, Any], by: str, /) -> dict[str, tuple[Any, Any]]: ...
 
 
@@ -74,7 +73,7 @@ class Config:
         ]  # fmt: skip
 
     async def get(self, who: Who, asked: ConfigWanted, body: None) -> ConfigView:
-        loaded = _held(self._runtime.load)
+        loaded = self._runtime.held.loaded
         wanted = [
             line for line in lines(loaded) if asked.source in (None, line.source) and asked.q in line.key
         ]
@@ -85,7 +84,7 @@ class Config:
         return await self.get(who, ConfigWanted(), None)
 
     async def export(self, who: Who, asked: Query, body: None) -> Text:
-        return Text(as_file(_held(self._runtime.load)), "application/yaml")
+        return Text(as_file(self._runtime.held.loaded), "application/yaml")
 
 
 async def changing(
@@ -101,14 +100,6 @@ async def changing(
     before = {key: was for key, (was, _) in done.items()}
     after = {key: becomes for key, (_, becomes) in done.items()}
     await audit(who, "config.update", before=before, after=after, request=request)
-
-
-def _held(load: Callable[[], Loaded]) -> Loaded:
-    """What holds. Refusal while the file has a mistake in it that nobody took up."""
-    try:
-        return load()
-    except ConfigError as mistake:
-        raise Refusal(409, "file", f"the file does not hold as it is now: {mistake}") from None
 
 
 def as_file(loaded: Loaded) -> str:

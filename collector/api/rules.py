@@ -8,11 +8,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from agent.options import ConfigError
-from collector.api.doors import Door, Query, Refusal, missing
+from collector.api.doors import Door, Query, missing
 from collector.api.hosts import OneHost
 from collector.api.views import moment, number
-from collector.config import Loaded, WrittenRule, written_rules
+from collector.config import WrittenRule
 from collector.config.kinds import kind_of
 from collector.store import Samples
 from collector.who import Who
@@ -76,10 +75,12 @@ class RulesOfHost(Struct, frozen=True):
 
 
 class Rules:
-    """`load` reads what holds, `watch` is what the judge remembers: to be read, never changed."""
+    """`written` are the rules that hold, `watch` is what the judge remembers: to be read, never changed."""
 
-    def __init__(self, load: Callable[[], Loaded], watch: Callable[[], Watch], samples: Samples) -> None:
-        self._load, self._watch, self._samples = load, watch, samples
+    def __init__(
+        self, written: Callable[[], Sequence[WrittenRule]], watch: Callable[[], Watch], samples: Samples
+    ) -> None:
+        self._written, self._watch, self._samples = written, watch, samples
 
     def doors(self) -> list[Door]:
         return [
@@ -112,12 +113,6 @@ class Rules:
         return RulesOfHost(
             asked.id, memory.host.name, applied, [name for name in about if name not in spoken]
         )
-
-    def _written(self) -> Sequence[WrittenRule]:
-        try:
-            return written_rules(self._load())
-        except ConfigError as mistake:
-            raise Refusal(409, "file", f"the files do not hold as they are now: {mistake}") from None
 
 
 def _view(written: WrittenRule) -> RuleView:

@@ -15,6 +15,7 @@ from collector.app.parts import CERTIFICATE, TICK_S, Parts, now_ms, own_registry
 from collector.app.runtime import Runtime
 from collector.app.upkeep import what_to_keep
 from collector.config import CollectorConfig, Loaded, load_rules
+from collector.config.runtime import Held
 from collector.rounds import Rounds
 from collector.service import Service
 from collector.store import Store
@@ -50,9 +51,8 @@ class Collector:
             undo.push_async_callback(store.close)
             self._runtime = Runtime(self._load, store.settings, self._take_up, now_ms)
             await self._runtime.read()
-            self._loaded = self._runtime.held
-            self._config = self._loaded.config
-            rules = load_rules(self._loaded)
+            held = self._runtime.held
+            self._loaded, self._config, rules = held.loaded, held.config, held.rules
             self._parts = Parts(
                 store, self._loaded, rules, self._registry, lambda: self._not_ready, self._runtime
             )
@@ -94,15 +94,15 @@ class Collector:
         except ConfigError as mistake:
             log.error("The config and rules are left as they were: %s", mistake)  # noqa: TRY400 - theirs, no trace of ours
 
-    def _take_up(self, loaded: Loaded) -> None:
-        """Have what may change at a reload hold from now on. ConfigError, with nothing changed."""
-        rules = load_rules(loaded)
+    def _take_up(self, held: Held) -> None:
+        """Have what may change at a reload hold from now on."""
+        loaded, rules = held.loaded, held.rules
         if waiting := needing_a_restart(self._config, loaded.config):
             log.warning("A reload leaves these as they were, restart for them: %s.", ", ".join(waiting))
         parts = self._parts
         if parts.certificate is not None:
             self._rounds.soon(CERTIFICATE)
-        self._runtime.held = loaded
+        self._runtime.held = held
         parts.evaluator.replace_rules(rules, self._config.channel_views)
         parts.policies.configure(loaded.config)
         parts.definitions.replace(loaded.definitions)

@@ -89,7 +89,7 @@ def _what_is_promised_and_advised(parts: Parts, now_ms: Callable[[], int]) -> li
         return runtime.held.config.thresholds
 
     async def load(service: str, end: int, past_ms: int, step_ms: int) -> tuple[Times, Numbers]:
-        return await Counsel(store, runtime.held, now_ms).load(service, end, past_ms, step_ms)
+        return await Counsel(store, runtime.held.loaded, now_ms).load(service, end, past_ms, step_ms)
 
     return [
         *Services(services, NotPossible, audit, now_ms).doors(),
@@ -107,7 +107,7 @@ def _who_may_what(parts: Parts, config: CollectorConfig, now_ms: Callable[[], in
     access, runtime = parts.access, parts.runtime
     roles = {name: access.roles.permissions(name) for name in access.roles.names}
     return [
-        *Rules(runtime.load, lambda: parts.evaluator.watch, parts.store.samples).doors(),
+        *Rules(lambda: runtime.held.written, lambda: parts.evaluator.watch, parts.store.samples).doors(),
         *Notices(parts.store, [options.name for options in config.channels]).doors(),
         *Silences(parts.policies, access.audit.record, now_ms).doors(),
         *Config(runtime, access.audit.record).doors(),

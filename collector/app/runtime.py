@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from agent.options import ConfigError
-from collector.config import Loaded, load_rules
-from collector.config.runtime import flattened, laid_under, refuse_what_is_held
+from collector.config import Loaded
+from collector.config.runtime import Held, flattened, laid_under, refuse_what_is_held, with_rules
 from collector.store.settings import Setting, Settings
 
 log = logging.getLogger(__name__)
@@ -27,29 +27,28 @@ class Runtime:
         self,
         files: Callable[[], Loaded],
         settings: Settings,
-        take_up: Callable[[Loaded], None],
+        take_up: Callable[[Held], None],
         now_ms: Callable[[], int],
     ) -> None:
         self._files, self._settings = files, settings
         self._take_up, self._now_ms = take_up, now_ms
         self._values: dict[str, Any] = {}
         self._changing = asyncio.Lock()
-        self.held: Loaded
+        self.held: Held
 
     async def read(self) -> None:
         """Learn what is set. Should it not fit the file or this version, the file alone holds. StoreError."""
         self._values = {one.key: msgspec.json.decode(one.value) for one in await self._settings.all()}
         try:
             self.held = self.load()
-            load_rules(self.held)
         except ConfigError as mistake:
             log.error("What was set while it ran does not fit and is left out: %s", mistake)  # noqa: TRY400 - no trace of ours
             self._values = {}
             self.held = self.load()
 
-    def load(self) -> Loaded:
-        """All that holds. ConfigError."""
-        return laid_under(self._files(), self._values)
+    def load(self) -> Held:
+        """All that is written and set by now. ConfigError."""
+        return with_rules(laid_under(self._files(), self._values))
 
     async def change(self, wanted: Mapping[str, Any], by: str) -> dict[str, tuple[Any, Any]]:
         """Set keys, or with None leave them to the defaults again; tells how each was and is.
@@ -61,8 +60,7 @@ class Runtime:
             changes = flattened(wanted)
             refuse_what_is_held(files, changes)
             values = {key: value for key, value in {**self._values, **changes}.items() if value is not None}
-            loaded = laid_under(files, values)
-            load_rules(loaded)
+            held = with_rules(laid_under(files, values))
             now = self._now_ms()
             put = [
                 Setting(key, msgspec.json.encode(value).decode(), now, by)
@@ -71,5 +69,5 @@ class Runtime:
             ]
             await self._settings.change(put, [key for key, value in changes.items() if value is None])
             before, self._values = self._values, values
-            self._take_up(loaded)
+            self._take_up(held)
         return {key: (before.get(key), value) for key, value in changes.items()}

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from agent.options import Node, parse_yaml
 from agent.options.describe import as_yaml, describe
 from agent.options.yamlnode import nearest
-from collector.config import CollectorConfig, Loaded, loaded_of
+from collector.config import CollectorConfig, Loaded, WrittenRule, loaded_of, written_rules
 from collector.config.kinds import kind_of
 from collector.config.thresholds import Thresholds
+from rules.engine import Rule
 
 WHILE_IT_RAN = "set while it ran"
 """Stands for a file's name where a setting is in none."""
@@ -57,6 +58,27 @@ class Line(Struct, frozen=True):
     where: str
     changeable: bool
     help: str
+
+
+class Held(Struct, frozen=True):
+    """A config that holds, with the rules that it names, those that are switched off among them."""
+
+    loaded: Loaded
+    written: list[WrittenRule]
+
+    @property
+    def config(self) -> CollectorConfig:
+        return self.loaded.config
+
+    @property
+    def rules(self) -> list[Rule]:
+        """Those that are judged by."""
+        return [written.rule for written in self.written if written.rule.enabled]
+
+
+def with_rules(loaded: Loaded) -> Held:
+    """ConfigError when there is a mistake in a rule."""
+    return Held(loaded, written_rules(loaded))
 
 
 # --- what is asked for ------------------------------------------------------------------------------------------------

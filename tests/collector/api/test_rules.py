@@ -47,8 +47,10 @@ async def test_a_host_that_the_judge_does_not_know_is_missing(house: House) -> N
     assert (await house.get("/hosts/7/rules")).status == 404
 
 
-async def test_while_a_file_of_rules_has_a_mistake_that_is_said(house: House) -> None:
+async def test_while_a_file_of_rules_has_a_mistake_those_that_were_taken_up_hold(house: House) -> None:
     (house.folder / "rules.d" / "own.yaml").write_text("rules: [{name: x, metrc: y}]")
-    said = await house.get("/rules")
-    assert (said.status, said.json["code"]) == (409, "file")
-    assert "own.yaml:1" in said.json["message"]
+    house.collector.reload()
+    assert [rule["name"] for rule in await house.ask("/rules?q=cpu-now")] == ["cpu-now"]
+    (house.folder / "rules.d" / "own.yaml").write_text("rules: [{name: x, metric: y, above: 1}]")
+    house.collector.reload()
+    assert await house.ask("/rules?q=cpu-now") == []

@@ -54,6 +54,15 @@ class Note(Struct, frozen=True, tag_field="act", tag="note"):
     text: str
 
 
+class Publish(Struct, frozen=True, tag_field="act", tag="publish"):
+    """What everybody may read of it, on the status page: an update in a person's words. The first line of the first is
+    what it is called there; nothing else that is said of an incident ever gets there."""
+
+    incident: int
+    by: str
+    text: str
+
+
 class Assign(Struct, frozen=True, tag_field="act", tag="assign"):
     """From now on `to` cares for it; nobody in particular if that is empty."""
 
@@ -91,8 +100,8 @@ class Edit(Struct, frozen=True, tag_field="act", tag="edit"):
     postmortem: str | None = None
 
 
-Act = Acknowledge | Unacknowledge | Resolve | Note | Assign | Snooze | Open | Edit
-Changing = Acknowledge | Unacknowledge | Note | Assign | Snooze | Edit
+Act = Acknowledge | Unacknowledge | Resolve | Note | Publish | Assign | Snooze | Open | Edit
+Changing = Acknowledge | Unacknowledge | Note | Publish | Assign | Snooze | Edit
 
 
 class Refused(Exception):
@@ -157,6 +166,8 @@ def _changed(what: Changing, incident: Incident, now: int) -> tuple[Incident, Re
             )
         case Note():
             return incident, "note", what.text
+        case Publish():
+            return incident, "published", what.text
         case Assign():
             if what.to == incident.assignee:
                 return incident, "assigned", ""
@@ -242,6 +253,8 @@ def _see_that_it_is_sound(what: Act, now: int) -> None:
     """Refused, in words that say what to do instead."""
     if isinstance(what, Note) and not what.text.strip():
         raise Refused("invalid", "The note is empty; write what is to be remembered.")
+    if isinstance(what, Publish) and not what.text.strip():
+        raise Refused("invalid", "The update is empty; write what everybody may know of it.")
     if isinstance(what, Open | Edit) and what.title is not None and not what.title.strip():
         raise Refused("invalid", "The title is empty; write in a few words what is wrong.")
     if isinstance(what, Snooze) and not now < what.until <= now + SNOOZE_MS_MAX:

@@ -305,7 +305,15 @@ WATCHKEEPER = "watchkeeper"
 """Who did it, where no person or program did."""
 
 RemarkKind = Literal[
-    "opened", "acknowledged", "unacknowledged", "resolved", "note", "assigned", "snoozed", "edited"
+    "opened",
+    "acknowledged",
+    "unacknowledged",
+    "resolved",
+    "note",
+    "published",
+    "assigned",
+    "snoozed",
+    "edited",
 ]
 
 

@@ -36,6 +36,7 @@ from rules.acts import (
     Edit,
     Note,
     Open,
+    Publish,
     Resolve,
     Snooze,
     Unacknowledge,
@@ -96,6 +97,12 @@ class IncidentChange(Body, frozen=True, kw_only=True):
 
 
 class NewNote(Body, frozen=True, kw_only=True):
+    text: Annotated[str, Meta(min_length=1, max_length=TEXT_CHARS_MAX)]
+
+
+class NewUpdate(Body, frozen=True, kw_only=True):
+    """What everybody may read on the status page. The first line of an incident's first update is its name there."""
+
     text: Annotated[str, Meta(min_length=1, max_length=TEXT_CHARS_MAX)]
 
 
@@ -163,6 +170,11 @@ class Incidents:
                 needs="monitoring.incident.update", summary="Write a line into its timeline",
                 query=OneIncident, body=NewNote, answer=IncidentView, status=201,
             ),
+            Door(
+                method="POST", path="/incidents/{id}/updates", handler=self.publish,
+                needs="monitoring.incident.update", summary="Write what everybody may read of it on the status page",
+                query=OneIncident, body=NewUpdate, answer=IncidentView, status=201,
+            ),
         ]  # fmt: skip
 
     async def search(self, who: Who, asked: IncidentsAsked, body: None) -> Page[IncidentView]:
@@ -223,6 +235,9 @@ class Incidents:
 
     async def note(self, who: Who, asked: OneIncident, new: NewNote) -> IncidentView:
         return incident_view(await done(self._act, Note(asked.id, who.name, new.text)))
+
+    async def publish(self, who: Who, asked: OneIncident, new: NewUpdate) -> IncidentView:
+        return incident_view(await done(self._act, Publish(asked.id, who.name, new.text)))
 
 
 def _acts(number: int, by: str, change: IncidentChange) -> list[Act]:

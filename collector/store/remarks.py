@@ -13,3 +13,7 @@ class Remarks(Protocol):
     async def remarks(self, incident: int) -> list[Remark]:
         """Oldest first; of more than LIST_MAX, the newest."""
         ...
+
+    async def published(self, limit: int) -> list[Remark]:
+        """What everybody may read, of all incidents; newest first."""
+        ...

@@ -12,16 +12,17 @@ from collector.web.asked import id_of
 from collector.web.frame import Frame
 from collector.web.words import HOUR_MS
 from collector.who import ASKED_BY, Permission, Who, needs
-from rules.acts import Acknowledge, Act, Assign, Note, Refused, Resolve, Snooze, Unacknowledge
+from rules.acts import Acknowledge, Act, Assign, Note, Publish, Refused, Resolve, Snooze, Unacknowledge
 from rules.model import Incident
 
-Deed = Literal["acknowledge", "unacknowledge", "snooze", "resolve", "note", "assign"]
+Deed = Literal["acknowledge", "unacknowledge", "snooze", "resolve", "note", "publish", "assign"]
 NEEDS: dict[Deed, Permission] = {
     "acknowledge": "monitoring.alert.acknowledge",
     "unacknowledge": "monitoring.alert.acknowledge",
     "snooze": "monitoring.alert.acknowledge",
     "resolve": "monitoring.alert.resolve",
     "note": "monitoring.incident.update",
+    "publish": "monitoring.incident.update",
     "assign": "monitoring.incident.update",
 }
 SPANS = {"an hour": HOUR_MS, "four hours": 4 * HOUR_MS, "a day": 24 * HOUR_MS}
@@ -36,6 +37,7 @@ def offered(incident: Incident, who: Who) -> list[Deed]:
         "snooze": incident.resolved_at is None,
         "resolve": incident.resolved_at is None,
         "note": True,
+        "publish": True,
         "assign": True,
     }
     return [deed for deed in get_args(Deed) if makes_sense[deed] and who.may(NEEDS[deed])]
@@ -88,5 +90,7 @@ def act_of(deed: Deed, incident: int, by: str, said: Mapping[str, str], now: int
             return Resolve(incident, by, text)
         case "note":
             return Note(incident, by, text)
+        case "publish":
+            return Publish(incident, by, text)
         case "assign":
             return Assign(incident, by, said.get("to", ""))

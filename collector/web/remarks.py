@@ -10,6 +10,7 @@ DID: dict[RemarkKind, str] = {
     "unacknowledged": "does not have it any more",
     "resolved": "resolved it by hand",
     "note": "wrote a note",
+    "published": "told the public",
     "assigned": "gave it to",
     "snoozed": "put it off",
     "edited": "changed what is said of it",

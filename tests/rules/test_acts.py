@@ -17,6 +17,7 @@ from rules.acts import (
     Edit,
     Note,
     Open,
+    Publish,
     Refused,
     Resolve,
     Snooze,
@@ -77,6 +78,9 @@ ACKED = Acknowledge(1, "eve")
         ),
         pytest.param([], Unacknowledge(1, "eve"), None, None, id="what nobody has cannot be given back"),
         pytest.param([], Note(1, "ada", "it is the disk"), {}, ("ada", "note", "it is the disk"), id="a note"),
+        pytest.param(
+            [], Publish(1, "ada", "Shop is slow"), {}, ("ada", "published", "Shop is slow"), id="an update for all"
+        ),
         pytest.param([], Assign(1, "ada", "bob"), {"assignee": "bob"}, ("ada", "assigned", "bob"), id="assigning"),
         pytest.param(
             [Assign(1, "ada", "bob")], Assign(1, "bob", ""), {"assignee": ""},
@@ -133,6 +137,7 @@ def test_what_an_act_does_to_an_open_incident(
         (Snooze(2, "ada", NOW + HOUR), "already_resolved", "is over already"),
         (Unacknowledge(2, "ada"), "already_resolved", "is over already"),
         (Note(1, "ada", " \n"), "invalid", "The note is empty"),
+        (Publish(1, "ada", " \n"), "invalid", "The update is empty"),
         (Note(1, "ada", "x" * 10_001), "invalid", "text has 10001 characters; at most 10000"),
         (Open(" ", "warning", "ada"), "invalid", "The title is empty"),
         (Open("x" * 201, "warning", "ada"), "invalid", "title has 201 characters"),

@@ -10,7 +10,7 @@ from collector.store import LIST_MAX, EvidenceRow
 from collector.stores.sqlite.evidence import EVIDENCE, KEEP, OF_INCIDENT
 from collector.stores.sqlite.readers import Readers
 from collector.stores.sqlite.remarks import OF_INCIDENT as REMARKS_OF
-from collector.stores.sqlite.remarks import REMARKS
+from collector.stores.sqlite.remarks import PUBLISHED, REMARKS
 from collector.stores.sqlite.tables import ALERTS, INCIDENTS, TRANSITIONS, T, Table
 from collector.stores.sqlite.writer import Writer
 from rules.model import Alert, Incident, Remark, Transition
@@ -54,6 +54,9 @@ class SqliteIncidents:
 
     async def remarks(self, incident: int) -> list[Remark]:
         return await self._all(REMARKS, REMARKS_OF, incident, LIST_MAX)
+
+    async def published(self, limit: int) -> list[Remark]:
+        return await self._all(REMARKS, PUBLISHED, limit)
 
     async def evidence(self, incident: int) -> list[EvidenceRow]:
         return await self._all(EVIDENCE, OF_INCIDENT, incident, LIST_MAX)

@@ -46,6 +46,7 @@ OF_INCIDENT = f"""
     SELECT * FROM (SELECT {REMARKS.names}, id FROM remarks WHERE incident = ? ORDER BY id DESC LIMIT ?)
     ORDER BY at, id
 """
+PUBLISHED = f"SELECT {REMARKS.names} FROM remarks WHERE kind = 'published' ORDER BY id DESC LIMIT ?"
 
 
 def remarks(db: Database) -> None:

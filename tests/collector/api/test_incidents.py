@@ -30,6 +30,7 @@ async def test_there_are_none_yet(house: House, path: str) -> None:
         ("GET", "/incidents/7", None),
         ("PATCH", "/incidents/7", {"title": "x"}),
         ("POST", "/incidents/7/notes", {"text": "x"}),
+        ("POST", "/incidents/7/updates", {"text": "x"}),
     ],
 )
 async def test_one_that_is_not_there_is_missing(house: House, method: str, path: str, body: Any) -> None:
@@ -86,6 +87,14 @@ async def test_an_incident_tells_all_that_is_known_of_it(house: House) -> None:
         "at": 0, "kind": "note", "by": "local", "text": "a <b>build</b> runs", "late": False,
     }  # fmt: skip
     assert shown["evidence"] == []
+
+
+async def test_what_everybody_may_read_is_marked_as_such_in_the_timeline(house: House) -> None:
+    number = await in_trouble(house)
+    await house.do("POST", f"/incidents/{number}/updates", {"text": "Orders are slow"}, 201)
+    event = (await house.ask(f"/incidents/{number}"))["timeline"][-1]
+    assert (event["kind"], event["by"], event["text"]) == ("published", "local", "Orders are slow")
+    assert [one.text for one in await house.collector.store.incidents.published(5)] == ["Orders are slow"]
 
 
 async def test_an_incident_is_reported_changed_and_resolved(house: House) -> None:

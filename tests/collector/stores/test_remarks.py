@@ -26,6 +26,13 @@ async def test_the_remarks_of_an_incident_come_oldest_first(store: Store) -> Non
     assert await store.incidents.remarks(3) == []
 
 
+async def test_what_everybody_may_read_comes_newest_first_and_nothing_else_with_it(store: Store) -> None:
+    told = [Remark(number, NOW + number, "ada", "published", f"update {number}") for number in (1, 2, 1)]
+    await store.commit([Outcome(incidents=[incident(1), incident(2)], remarks=[*told, remark(1, NOW)])])
+    assert await store.incidents.published(10) == list(reversed(told))
+    assert await store.incidents.published(1) == told[-1:]
+
+
 async def test_a_remark_about_no_incident_is_not_kept(store: Store) -> None:
     with pytest.raises(StoreError):
         await store.commit([Outcome(remarks=[remark(7, NOW)])])

@@ -305,16 +305,8 @@ WATCHKEEPER = "watchkeeper"
 """Who did it, where no person or program did."""
 
 RemarkKind = Literal[
-    "opened",
-    "acknowledged",
-    "unacknowledged",
-    "resolved",
-    "note",
-    "published",
-    "assigned",
-    "snoozed",
-    "edited",
-]
+    "opened", "acknowledged", "unacknowledged", "resolved", "note", "published", "assigned", "snoozed", "edited"
+]  # fmt: skip
 
 
 class Remark(Struct, frozen=True):

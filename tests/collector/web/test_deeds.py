@@ -38,6 +38,7 @@ async def post(site: Site, deed: str, number: int = 1, **form: str) -> Page:
     [
         ("acknowledge", {"text": "on it"}, "ada has it. on it"),
         ("note", {"text": "it is the disk"}, "ada wrote a note. it is the disk"),
+        ("publish", {"text": "Orders are slow"}, "ada told the public. Orders are slow"),
         ("assign", {"to": "eve"}, "ada gave it to eve."),
         ("snooze", {"for": "four hours"}, "ada put it off until 2026-11-20 06:00:00 UTC."),
         ("resolve", {"text": "bought another"}, "ada resolved it by hand. bought another"),
@@ -73,7 +74,10 @@ async def test_what_is_refused_says_why_and_changes_nothing(site: Site) -> None:
 async def test_every_form_of_the_page_holds_the_sign_that_it_is_ours(site: Site) -> None:
     page = await site.get("/incidents/1")
     forms = page.all("form", method="post")
-    quick, others = ("acknowledge", "snooze"), ("acknowledge", "snooze", "resolve", "assign", "note")
+    quick, others = (
+        ("acknowledge", "snooze"),
+        ("acknowledge", "snooze", "resolve", "assign", "publish", "note"),
+    )
     assert [form["action"] for form in forms] == [f"/incidents/1/{deed}" for deed in (*quick, *others)]
     assert len(page.all("input", name="csrf", value="token-of-the-session")) == len(forms)
 
@@ -101,12 +105,12 @@ def test_each_deed_needs_a_right_of_its_own() -> None:
     only: Permission = "monitoring.alert.resolve"
     incident = Incident(1, "incident:1", "slow", "critical", 0)
     assert offered(incident, Who("eve", "user", frozenset({only}))) == ["resolve"]
-    assert offered(incident, LOCAL) == ["acknowledge", "snooze", "resolve", "note", "assign"]
+    assert offered(incident, LOCAL) == ["acknowledge", "snooze", "resolve", "note", "publish", "assign"]
 
 
 def test_what_is_over_can_be_written_about_only() -> None:
     over = Incident(1, "incident:1", "slow", "critical", 0, resolved_at=1)
-    assert offered(over, LOCAL) == ["note", "assign"]
+    assert offered(over, LOCAL) == ["note", "publish", "assign"]
 
 
 def test_a_deed_is_done_in_the_name_of_whoever_asked() -> None:

@@ -20,10 +20,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from rules.kinds import WINDOW_SLACK, ArrivalRule, BatchRule, CombiningRule, WindowRule
-from rules.model import HOLDS, RANK, Change, RuleState, Series, Severity, Window, series_subject
+from rules.kinds import WINDOW_SLACK, ArrivalRule, BatchRule, CombiningRule, SeriesRule, SlowRule, WindowRule
+from rules.model import HOLDS, RANK, Change, RuleState, Series, Severity, Verdict, Window, series_subject
 
-Rule = BatchRule | WindowRule | CombiningRule | ArrivalRule
+Rule = BatchRule | WindowRule | CombiningRule | SlowRule | ArrivalRule
 Key = tuple[str, str]
 """The name of a rule and of a series."""
 
@@ -54,7 +54,13 @@ def step(
     rule: BatchRule, subject: str, before: RuleState | None, value: float, sample: Sample
 ) -> RuleState | None:
     """The state after one sample; the very same object when nothing changed. None is ok."""
-    verdict = rule.verdict(value)
+    return settled(rule, subject, before, rule.verdict(value), value, sample)
+
+
+def settled(
+    rule: SeriesRule, subject: str, before: RuleState | None, verdict: Verdict, value: float, sample: Sample
+) -> RuleState | None:
+    """The state after a verdict, which was given on `value`; the very same object when nothing changed."""
     if verdict.state == "unknown":
         return _unknown(rule, subject, before, sample.at)
     clings = RANK[verdict.clings]
@@ -85,7 +91,7 @@ def step(
     return before if before is not None and _same(before, after) else after
 
 
-def _unknown(rule: BatchRule, subject: str, before: RuleState | None, at: int) -> RuleState:
+def _unknown(rule: SeriesRule, subject: str, before: RuleState | None, at: int) -> RuleState:
     if before is None:
         return RuleState(rule.name, subject, "unknown", at)
     if before.state == "unknown":
@@ -237,6 +243,7 @@ class Plans:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._batch = [rule for rule in rules if rule.cadence == "batch"]
         self._arrival = [rule for rule in rules if rule.cadence == "arrival"]
+        self._slow = [rule for rule in rules if rule.cadence == "slow"]
         self._asked = sorted({label for rule in rules for label in rule.options.where})
         self._plans: dict[tuple[object, ...], Plan] = {}
         self._names = 0
@@ -260,6 +267,10 @@ class Plans:
                 self._absence.clear()
             found = self._absence[key] = [rule for rule in self._arrival if rule.concerns(labels)]
         return found
+
+    def slow(self, labels: Mapping[str, str]) -> dict[str, SlowRule]:
+        """The rules about a long past of such a host's series, by name."""
+        return {rule.name: rule for rule in self._slow if rule.concerns(labels)}
 
 
 # --- all rules of one host --------------------------------------------------------------------------------------------

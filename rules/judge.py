@@ -170,7 +170,7 @@ def _word(watch: Watch, memory: Memory, host: Host, arrival: Arrival, outcome: O
         return _heard(watch, memory, arrival, outcome)
     recorder = Recorder(watch, outcome)
     _end_silence(memory, recorder, arrival.arrived_at)
-    for (rule, series), state in memory.track.states.items():
+    for (rule, series), state in memory.series_states().items():
         recorder.change(
             Change(host.id, rule, series, state, None, arrival.at, None, "the agent was uninstalled")
         )

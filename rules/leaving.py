@@ -16,7 +16,7 @@ def leave(watch: Watch, hosts: Collection[int], now: int) -> Outcome:
     recorder = Recorder(watch, Outcome(judged_at=now))
     for number in hosts:
         memory = watch.hosts[number]
-        for (rule, series), state in memory.track.states.items():
+        for (rule, series), state in memory.series_states().items():
             recorder.change(Change(number, rule, series, state, None, now, None, WHY))
         for state in memory.absence.values():
             recorder.heard(state, now, WHY)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from rules.engine import Key, Plans, Track
-from rules.kinds import ArrivalRule
+from rules.kinds import ArrivalRule, SlowRule
 from rules.model import Arrival, Change, CheckAnswer, Host, Outcome, RuleState
 from rules.seen import Seen
 
@@ -39,11 +39,12 @@ class Late(Struct, frozen=True):
 class Memory:
     """What is remembered of one host. `undo` lists the latest steps of its rules, so that the past can be judged again;
     it is complete for all that happened after `undo_from`. Its silence is counted from `quiet_since`: from when it was
-    heard last, or we began to listen; that is NEVER for a host that was never heard."""
+    heard last, or we began to listen; that is NEVER for a host that was never heard. `slow` is where its rules about a
+    long past stand, which batches do not touch; `looked_at` is when they were asked last."""
 
     __slots__ = (
-        "absence", "absence_rules", "checks", "host", "late", "layout", "patience_ms", "quiet_since", "returned_at",
-        "seen", "track", "undo", "undo_from",
+        "absence", "absence_rules", "checks", "host", "late", "layout", "looked_at", "patience_ms", "quiet_since",
+        "returned_at", "seen", "slow", "slow_rules", "track", "undo", "undo_from",
     )  # fmt: skip
 
     def __init__(self, host: Host, plans: Plans) -> None:
@@ -52,6 +53,8 @@ class Memory:
         self.checks: dict[str, CheckAnswer] = {}
         self.returned_at: tuple[int, ...] = (host.arrived_at or 0,) * 2 if "cloned" in host.flags else ()
         self.absence: dict[str, RuleState] = {}
+        self.slow: dict[Key, RuleState] = {}
+        self.looked_at = 0
         self.late: Late | None = None
         self.undo: list[Change] = []
         self.undo_from = -1 if host.last_at is None else host.last_at
@@ -70,7 +73,12 @@ class Memory:
 
     def states(self) -> Iterator[RuleState]:
         yield from self.track.states.values()
+        yield from self.slow.values()
         yield from self.absence.values()
+
+    def series_states(self) -> dict[Key, RuleState]:
+        """Where its rules about series stand, whenever they are asked."""
+        return {**self.track.states, **self.slow} if self.slow else self.track.states
 
     def bind(self, plans: Plans) -> None:
         """Look up anew which rules apply: after a change of rules or labels."""
@@ -78,6 +86,7 @@ class Memory:
         self.track = self.track.onto(plans.plan(self.layout, labels))
         may_be_away = self.host.is_service or is_ephemeral(self.host)
         self.absence_rules: list[ArrivalRule] = [] if may_be_away else plans.absence(labels)
+        self.slow_rules: dict[str, SlowRule] = plans.slow(labels)
         self._settle_patience()
 
     def _settle_patience(self) -> None:
@@ -170,6 +179,25 @@ class Memory:
         self.track.write(changes)
         self._note(changes)
 
+    def put(self, change: Change) -> None:
+        """A step that no batch made."""
+        key = (change.rule, change.series)
+        if key not in self.slow and change.rule not in self.slow_rules:
+            self.write([change])
+        elif change.after is not None:
+            self.slow[key] = change.after
+        else:
+            self.slow.pop(key, None)
+
+    def restore(self, series: str | None, state: RuleState) -> None:
+        """Where a rule stood when we ended."""
+        if series is None:
+            self.absence[state.rule] = state
+        elif state.rule in self.slow_rules:
+            self.slow[state.rule, series] = state
+        else:
+            self.track.write([Change(self.host.id, state.rule, series, None, state, state.since)])
+
     def _note(self, changes: Sequence[Change]) -> None:
         self.undo += changes
         if (more := len(self.undo) - UNDO_MAX) > 0:
@@ -224,6 +252,7 @@ class Memory:
 
     def forget_rule(self, key: Key) -> None:
         """A rule is gone: what it said is of no use for judging the past either."""
+        self.slow.pop(key, None)
         self.track.write([Change(self.host.id, *key, None, None, 0)])
         self.undo = [change for change in self.undo if (change.rule, change.series) != key]
 

@@ -354,7 +354,8 @@ class Outcome(Struct, gc=False):
     rows. What comes after `remarks` is for the judge's own memory and is not stored: `looks` is when to look again at
     incidents though nothing happens to them, None for never; `repaired` is a host that was judged again, and `replayed`
     every step that led to where it stands now, None if that could not be done; `windows` are all that its rules keep of
-    its latest samples, by rule and series, None for a host that has no such rule.
+    its latest samples, by rule and series, None for a host that has no such rule; `looked` is a host whose long past
+    was looked at.
     """
 
     arrival: Arrival | None = None
@@ -377,6 +378,7 @@ class Outcome(Struct, gc=False):
     repaired: int | None = None
     replayed: list[Change] | None = None
     windows: dict[tuple[str, str], Window] | None = None
+    looked: int | None = None
 
     @property
     def empty(self) -> bool:

@@ -6,25 +6,30 @@ left out, so that every outcome is taken into memory at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from rules.capacity.forecast import Past
 from rules.engine import Rule
 from rules.judge import Watch, apply, judge, repair, repairs_due, tick
 from rules.model import Arrival, ChannelView, CheckSaid, Host, Outcome
 from rules.policy import Policy
+from rules.slow import asked, due, foretell, judge_slow
 from rules.windows import Row
 
 SPOOL = "0" * 32
+LOOK_MS = 60_000
+"""So often it is asked whose long past is to be looked at."""
 
 
 class Player:
     """Judges batches in the order in which they arrive, and hands each outcome to `told`.
 
     `hosts` are taken as never heard before. Every `tick_ms` between two batches is a tick. Where batches come late,
-    `repairs_due` is to be asked now and then, and `repair` called for each host that it names.
+    `repairs_due` is to be asked now and then, and `repair` called for each host that it names; likewise `looks_due`,
+    `wants` and `look` for rules that look at a long past.
     """
 
     def __init__(
@@ -42,7 +47,8 @@ class Player:
         for host in hosts:
             self.watch.add_host(unheard(host))
         self._tick_ms, self._told = tick_ms, told
-        self.now, self._next_tick_at = start, start + tick_ms
+        self.now, self._next_tick_at, self._next_look_at = start, start + tick_ms, start
+        self._looks = any(rule.cadence == "slow" for rule in self.watch.rules.values())
         self._seq: dict[int, int] = {}
 
     def batch(
@@ -68,6 +74,21 @@ class Player:
     def repair(self, host: int, rows: Sequence[Row]) -> None:
         """`rows` are those of the host that have arrived by now."""
         self._take(repair(self.watch, host, rows, self.now))
+
+    def looks_due(self) -> list[int]:
+        """Hosts whose long past is to be looked at by now."""
+        if not self._looks or self.now < self._next_look_at:
+            return []
+        self._next_look_at = self.now + LOOK_MS
+        return due(self.watch, self.now)
+
+    def wants(self, host: int, newest: Mapping[str, float]) -> list[str]:
+        """The series whose past `look` is to be given; `newest` are the values of the host's newest batch."""
+        return list(dict.fromkeys(name for _, name in asked(self.watch.hosts[host], newest)))
+
+    def look(self, host: int, newest: Mapping[str, float], pasts: Mapping[str, Past]) -> None:
+        forecasts = foretell(asked(self.watch.hosts[host], newest), pasts, self.now)
+        self._take(judge_slow(self.watch, host, newest, forecasts, self.now))
 
     def until(self, now: int) -> None:
         """Let time pass; it never goes back."""

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rules import neighbours, words
 from rules.engine import matters, series_of
 from rules.incidents import Draft
-from rules.kinds import ArrivalRule, BatchRule
+from rules.kinds import ArrivalRule, SeriesRule
 from rules.memory import Memory
 from rules.model import Alert, Change, Host, Outcome, Remark, RuleState, Transition
 from rules.presence import Group
@@ -103,7 +103,7 @@ class Recorder:
 
     def _about_series(self, change: Change, state: RuleState, began: int, fired_at: int) -> Alert:
         rule = self._watch.rules[change.rule]
-        assert rule.cadence == "batch"
+        assert rule.cadence != "arrival"
         assert state.severity is not None
         return Alert(
             id=UNNUMBERED,
@@ -120,15 +120,15 @@ class Recorder:
             runbook=rule.options.runbook,
         )
 
-    def _series_summary(self, change: Change, rule: BatchRule, state: RuleState, lasted_ms: int) -> str:
+    def _series_summary(self, change: Change, rule: SeriesRule, state: RuleState, lasted_ms: int) -> str:
         memory, series, severity = self._watch.hosts[change.host], series_of(change.series), state.severity
         limit = rule.limit(severity) if severity else None
         detail = self._detail(memory, series.labels.get("check"))
         if not rule.options.summary:
             return rule.breach(series, state.value, limit, detail)
         given = {
-            "value": words.plain(series.metric, state.value),
-            "limit": words.plain(series.metric, limit),
+            "value": _plain(rule, state.value),
+            "limit": _plain(rule, limit),
             "for": words.duration(lasted_ms),
             "since": words.clock(state.since, self._outcome.judged_at),
             "series": change.series,
@@ -227,3 +227,10 @@ class Recorder:
             "severity": rule.severity,
         }
         return words.fill(rule.options.summary, host, given, None)
+
+
+def _plain(rule: SeriesRule, value: float | None) -> str:
+    """A value for a summary that brings its own unit, unless it is a time, which is none of the series'."""
+    if rule.cadence == "slow" and value is not None:
+        return rule.says(value)
+    return words.plain(rule.metric, value)

@@ -24,7 +24,7 @@ def tick(watch: Watch, now: int) -> Outcome:
         is_silent = now - memory.quiet_since > memory.patience_ms
         if is_silent and len(memory.absence) < len(memory.absence_rules):
             silent.append(memory)
-        if memory.absence or memory.track.missing:
+        if memory.absence or memory.track.missing or memory.slow:
             _clear_unbound(watch, memory, recorder, now)
     if silent:
         _call_silent(watch, silent, recorder, now)
@@ -78,6 +78,9 @@ def _clear_unbound(watch: Watch, memory: Memory, recorder: Recorder, now: int) -
     for key in memory.track.missing:
         if not memory.track.plan.applies(key):
             state = memory.track.states[key]
+            recorder.change(Change(memory.host.id, *key, state, None, now, None, _why(watch, key[0])))
+    for key, state in memory.slow.items():
+        if key[0] not in memory.slow_rules:
             recorder.change(Change(memory.host.id, *key, state, None, now, None, _why(watch, key[0])))
     held = {rule.name for rule in memory.absence_rules}
     for state in memory.absence.values():

@@ -133,9 +133,9 @@ class Watch:
             if memory is None:
                 continue
             if state.alert is None or state.alert in self.alerts:
-                self._put_state(memory, series, state)
+                memory.restore(series, state)
             elif series is not None:  # its alert is lost: the next bad sample opens another
-                self._put_state(memory, series, replace(state, state="pending", alert=None))
+                memory.restore(series, replace(state, state="pending", alert=None))
         stated = {state.alert for memory in self.hosts.values() for state in memory.states()}
         for alert in self.alerts.values():
             if alert.resolved_at is None and alert.id not in stated and alert.host in self.hosts:
@@ -143,13 +143,7 @@ class Watch:
                 lost = RuleState(
                     alert.rule, alert.subject, "unknown", alert.since, alert.severity, None, alert.id, levels
                 )
-                self._put_state(self.hosts[alert.host], split_subject(alert.subject)[1], lost)
-
-    def _put_state(self, memory: Memory, series: str | None, state: RuleState) -> None:
-        if series is None:
-            memory.absence[state.rule] = state
-        else:
-            memory.track.write([Change(memory.host.id, state.rule, series, None, state, state.since)])
+                self.hosts[alert.host].restore(split_subject(alert.subject)[1], lost)
 
     # --- rules and channels ---
 
@@ -196,6 +190,8 @@ class Watch:
                 self.late.add(memory.host.id)
         elif outcome.host is not None and outcome.seen is not None:
             self.hosts[outcome.host.id].take_word(outcome.host, outcome.seen)
+        if outcome.looked is not None:
+            self.hosts[outcome.looked].looked_at = outcome.judged_at
         if outcome.repaired is not None:
             memory = self.hosts[outcome.repaired]
             memory.repaired(outcome)
@@ -224,11 +220,12 @@ class Watch:
             self.looks.put(incident, at if incident in self.incidents else None)
 
     def _take_change(self, change: Change) -> None:
-        """A step that no sample made: a rule is gone, or a person resolved its alert."""
-        if change.after is None:
-            self.hosts[change.host].forget_rule((change.rule, change.series))
+        """A step that no batch made: a rule is gone, a person resolved its alert, or a long past was looked at."""
+        memory = self.hosts[change.host]
+        if change.after is None and change.rule not in memory.slow_rules:
+            memory.forget_rule((change.rule, change.series))
         else:
-            self.hosts[change.host].write([change])
+            memory.put(change)
 
     def _take_silences(self, states: Sequence[RuleState]) -> None:
         for state in states:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from collector.advice.seeing import Hosts
-from collector.store import DAY_MS, SERIES_AT_ONCE_MAX, Samples, Steps
+from collector.store import DAY_MS, Samples
+from collector.store.pasts import pasts_of
 from rules.capacity.bottlenecks import bottlenecks
 from rules.capacity.forecast import forecast_with_newest
 from rules.capacity.report import (
@@ -22,14 +23,11 @@ from rules.capacity.report import (
     use_of,
 )
 from rules.capacity.sizing import Sizing, right_size
-from rules.capacity.slope import Numbers, Times
 from rules.model import Host
 from rules.scaling.model import CPU, MEMORY
 
 log = logging.getLogger(__name__)
 
-FAR_MS, FAR_STEP_MS = 30 * DAY_MS, 2 * 3_600_000
-NEAR_MS, NEAR_STEP_MS = DAY_MS // 2, 2 * 60_000
 SIZE_MS, SIZE_STEP_MS = 14 * DAY_MS, 15 * 60_000
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000
 AT_ONCE_MAX = 200
@@ -88,35 +86,15 @@ async def look_at(samples: Samples, host: Host, options: CapacityOptions, now: i
 
 
 async def _fillings(samples: Samples, host: int, limits: dict[str, float], now: int) -> list[Filling]:
-    asked = sorted(limits)[:SERIES_AT_ONCE_MAX]
-    if not asked:
-        return []
-    far = await samples.series_step(host, asked, now - FAR_MS, now, FAR_STEP_MS)
-    near = await samples.series_step(host, asked, now - NEAR_MS, now, NEAR_STEP_MS)
+    pasts = await pasts_of(samples, host, sorted(limits), now)
 
     def foretell() -> list[Filling]:
         return [
-            Filling(
-                name,
-                limits[name],
-                forecast_with_newest(_past(far[name], near[name]), _points(near[name]), limits[name], now),
-            )
-            for name in asked
-            if name in far and name in near
+            Filling(name, limits[name], forecast_with_newest(past, limits[name], now))
+            for name, past in pasts.items()
         ]
 
     return await asyncio.to_thread(foretell)
-
-
-def _past(far: Steps, near: Steps) -> tuple[Times, Numbers]:
-    """The long past, or the newest hours where it is so short that they hold more points."""
-    return _points(far) if len(far.at) >= min(len(near.at), 48) else _points(near)
-
-
-def _points(steps: Steps) -> tuple[Times, Numbers]:
-    """Each step at its middle: at its beginning it would have been less than its mean already."""
-    known = steps.count > 0
-    return steps.at[known] + steps.step_ms // 2, steps.mean[known]
 
 
 async def _sizing(samples: Samples, host: Host, options: CapacityOptions, now: int) -> Sizing:

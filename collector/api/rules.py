@@ -16,9 +16,10 @@ from collector.config.kinds import kind_of
 from collector.store import Samples
 from collector.who import Who
 from rules.engine import Rule
-from rules.kinds import BatchRule
+from rules.kinds import AnyRule, SeriesRule
 from rules.memory import Memory, binding_labels
 from rules.model import RuleState, State
+from rules.slow import bound
 from rules.watch import Watch
 
 
@@ -135,8 +136,10 @@ def _view(written: WrittenRule) -> RuleView:
 
 def _limits(rule: Rule) -> dict[str, float]:
     """By severity; a rule about silence has none that is a number of its series."""
-    if rule.cadence != "batch":
-        return {}
+    return {} if rule.cadence == "arrival" else _limits_of(rule)
+
+
+def _limits_of(rule: SeriesRule) -> dict[str, float]:
     found = {severity: rule.limit(severity) for severity in rule.severities}
     return {severity: limit for severity, limit in found.items() if limit is not None}
 
@@ -154,21 +157,24 @@ def _applied(
     for rule, series in track.plan.bound:
         state = track.states.get((rule.name, series))
         yield _about(rule, places, series, values.get(series), state)
+    for slow, series in bound(memory):
+        state = memory.slow.get((slow.name, series))
+        yield _about(slow, places, series, state.value if state else None, state)
     for (_, series), combining in track.plan.combining.items():
         state = track.states.get((combining.name, series))
         yield _about(combining, places, series, state.value if state else None, state)
 
 
 def _about(
-    rule: BatchRule, places: Mapping[str, str], series: str, value: float | None, state: RuleState | None
+    rule: SeriesRule, places: Mapping[str, str], series: str, value: float | None, state: RuleState | None
 ) -> Applied:
-    limits = _limits(rule)
+    limits = _limits_of(rule)
     said = ", ".join(f"{severity} {rule.compares} {rule.says(limit)}" for severity, limit in limits.items())
     return _said(rule, places, series, limits, said, value, state)
 
 
 def _said(
-    rule: Rule,
+    rule: AnyRule,
     places: Mapping[str, str],
     series: str,
     limits: dict[str, float],

@@ -55,7 +55,7 @@ TICK_S = 1
 CERTIFICATE, CERTIFICATE_S = "certificate", 10
 SEEN_S = 30
 SEAL_S, FORGET_S, HOSTS_S = 5, 60, 2
-TELL_S = 10
+TELL_S = LOOK_BACK_S = 10
 
 
 def now_ms() -> int:
@@ -198,6 +198,7 @@ class Parts:
         rounds.start("neighbours", TICK_S, self.neighbours.tick)
         rounds.start("repair", TICK_S, self.evaluator.repair_late)
         rounds.start("hosts", HOSTS_S, self.evaluator.follow_hosts)
+        rounds.start("slow rules", LOOK_BACK_S, self.evaluator.look_far_back)
         rounds.start("jobs", TELL_S, self.jobs.tell)
         rounds.start("selfwatch", TELL_S, self.selfwatch.tell)
         if self._heartbeat is not None:

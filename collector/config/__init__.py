@@ -115,7 +115,15 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     connections_max: Annotated[int, Meta(ge=8, le=1_000_000)] = 4_096
     tls: TlsOptions | None = None
     access: AccessOptions = AccessOptions()
-    packs: tuple[str, ...] = ("hosts", "services", "critical", "promises", "collector")
+    packs: tuple[str, ...] = (
+        "hosts",
+        "services",
+        "certificates",
+        "agents",
+        "critical",
+        "promises",
+        "collector",
+    )
     rules: tuple[str, ...] = ("rules.d/*.yaml",)
     thresholds: Thresholds = Thresholds()
     channels: list[ChannelOptions] = []

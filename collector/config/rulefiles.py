@@ -59,7 +59,9 @@ def _refuse_missing_parts(
         if part is None or not part.enabled:
             problem = f'"{name:.100}" is not there, or switched off, in the files that are named'
         elif part.cadence != "batch" or is_combining(part):
-            problem = f'"{name:.100}" is not about a series; it cannot be looked at by another rule'
+            problem = (
+                f'"{name:.100}" does not look at each sample; such a rule cannot be looked at by another one'
+            )
         else:
             continue
         raise ConfigError(str(written.file), written.line, f"rule {written.rule.name:.100}", problem)

@@ -19,6 +19,7 @@ from agent.wire import Result
 from collector.evaluator.acts import Acts
 from collector.evaluator.committing import QUEUE_MAX, Committing
 from collector.evaluator.faults import Faults
+from collector.evaluator.looking import Looking
 from collector.health import Component
 from collector.store import Row, Store, StoreError
 from rules.acts import Act
@@ -67,6 +68,7 @@ class Evaluator:
         self._committing = Committing(store, self, on_commit=on_commit, registry=registry)
         self._acts = Acts(store, self._committing, lambda: self.watch, now_ms)
         self._faults = Faults(registry)
+        self._looking = Looking(store.samples, self._committing, self._faults, lambda: self._watch, now_ms)
         self._repairs = Counter(
             "watchkeeper_repairs", "Hosts judged again after late batches", registry=registry
         )
@@ -295,6 +297,10 @@ class Evaluator:
             outcome = Outcome(repaired=host_id, judged_at=now)
         apply(self.watch, outcome)
         return outcome
+
+    async def look_far_back(self) -> None:
+        """Every few seconds: rules that look at a long past, for the hosts whose turn it is. StoreError."""
+        await self._looking.round()
 
     # --- what goes out ---
 

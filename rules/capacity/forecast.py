@@ -29,6 +29,15 @@ SEEN_BEFORE = 0.7
 SPAN_MS_MIN = 30 * 60_000
 
 Outlook = Literal["fills", "steady", "unknown"]
+Points = tuple[Times, Numbers]
+"""A series: times ascending, NaN where there was no answer."""
+
+
+class Past(Struct, frozen=True):
+    """What a series did: `far` is long ago in few points, `near` the newest hours in many."""
+
+    far: Points
+    near: Points
 
 
 class Forecast(Struct, frozen=True):
@@ -88,8 +97,7 @@ def forecast(at: Times, values: Numbers, limit: float, now: int, *, below: bool 
 
 
 def forecast_with_newest(
-    past: tuple[Times, Numbers],
-    newest: tuple[Times, Numbers],
+    past: Past,
     limit: float,
     now: int,
     *,
@@ -97,13 +105,13 @@ def forecast_with_newest(
 ) -> Forecast:
     """The same from a long past in few points, and the newest hours in many: what runs away since an hour shows only
     there. It is believed where the long past knows no such rise: a tooth of a saw looks like it, seen from near."""
-    found = forecast(*past, limit, now, below=below)
-    near = forecast(*newest, limit, now, below=below)
+    found = forecast(*past.far, limit, now, below=below)
+    near = forecast(*past.near, limit, now, below=below)
     if near.outlook != "fills" or near.days is None or (found.days is not None and found.days <= near.days):
         return found
     sign = -1 if below else 1
-    at, values = thinned(*past)
-    newest_at, newest_values = thinned(*newest)
+    at, values = thinned(*past.far)
+    newest_at, newest_values = thinned(*past.near)
     span, rise = int(newest_at[-1] - newest_at[0]), sign * float(newest_values[-1] - newest_values[0])
     ends = at[(at - span >= at[0]) & (at <= newest_at[0])]
     if len(ends):

@@ -2,8 +2,8 @@
 
 A kind is a module with a docstring whose first line says when it finds something bad, an `Options` struct (what a
 person writes) and a `Rule` class built from those options. No list elsewhere names it. Its `cadence` says when it is
-asked: "batch" for each sample of the series it binds to, "arrival" about a host's silence. A module whose name begins
-with "_" is no kind but what several share.
+asked: "batch" for each sample of the series it binds to, "arrival" about a host's silence, "slow" once an hour about
+a long past of the series it binds to. A module whose name begins with "_" is no kind but what several share.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import ClassVar, Literal, Protocol
 
 from msgspec import Struct
 
+from rules.capacity.forecast import Forecast, Past
 from rules.model import RuleState, Series, Severity, Verdict, Window
 
 
@@ -87,10 +88,12 @@ class AnyRule(Protocol):
     def concerns(self, labels: Mapping[str, str]) -> bool: ...
 
 
-class BatchRule(AnyRule, Protocol):
-    """A rule that looks at each sample of the series it binds to."""
+class SeriesRule(AnyRule, Protocol):
+    """A rule about series, whenever it is asked."""
 
-    cadence: ClassVar[Literal["batch"]]
+    @property
+    def cadence(self) -> Literal["batch", "slow"]: ...
+
     metric: str
     severities: tuple[Severity, ...]
     """Those it knows, the mildest first: a reading that passes the limit of one has passed all before it."""
@@ -99,17 +102,6 @@ class BatchRule(AnyRule, Protocol):
 
     def binds(self, series: Series) -> bool:
         """Whether it looks at this series of its metric."""
-        ...
-
-    def verdict(self, value: float) -> Verdict:
-        """What it says of a reading; NaN is unknown. The same value always gets the same answer."""
-        ...
-
-    def calm(self, state: RuleState | None) -> tuple[float, float]:
-        """Low and high of the values, both ends included, that change nothing about a rule standing so.
-
-        It may be narrower than the truth, never wider; (inf, -inf) says that any value may change something.
-        """
         ...
 
     def limit(self, severity: Severity) -> float | None:
@@ -122,6 +114,23 @@ class BatchRule(AnyRule, Protocol):
 
     def breach(self, series: Series, value: float | None, limit: float | None, detail: str) -> str:
         """What is wrong, in a few words; `detail` is what a check said."""
+        ...
+
+
+class BatchRule(SeriesRule, Protocol):
+    """A rule that looks at each sample of the series it binds to."""
+
+    cadence: ClassVar[Literal["batch"]]
+
+    def verdict(self, value: float) -> Verdict:
+        """What it says of a reading; NaN is unknown. The same value always gets the same answer."""
+        ...
+
+    def calm(self, state: RuleState | None) -> tuple[float, float]:
+        """Low and high of the values, both ends included, that change nothing about a rule standing so.
+
+        It may be narrower than the truth, never wider; (inf, -inf) says that any value may change something.
+        """
         ...
 
 
@@ -168,6 +177,28 @@ class ArrivalRule(AnyRule, Protocol):
 
     def patience_ms(self, every_ms: int) -> int:
         """How long a host that reports every so often may be silent before it is bad."""
+        ...
+
+
+class SlowRule(SeriesRule, Protocol):
+    """A rule that looks at a long past, now and then: reading it and thinking about it takes milliseconds."""
+
+    cadence: ClassVar[Literal["slow"]]
+
+    def may_be_bad(self, level: float) -> bool:
+        """Whether the newest sample is such that the past is worth looking at; else all is well."""
+        ...
+
+    def foretell(self, past: Past, now: int) -> Forecast:
+        """What becomes of the series. This is what takes its time."""
+        ...
+
+    def verdict_on(self, level: float, forecast: Forecast) -> Verdict:
+        """What it says of the newest sample, a number, and what is foretold."""
+        ...
+
+    def value_of(self, forecast: Forecast) -> float:
+        """What is held against the limits, for messages; NaN when there is nothing to say."""
         ...
 
 

@@ -218,7 +218,7 @@ def test_a_pack_that_is_not_there_is_a_mistake_that_names_those_that_are(write: 
     ("part", "said"),
     [
         ("cpu-hgh", '"cpu-hgh" is not there, or switched off'),
-        ("host-absent", '"host-absent" is not about a series'),
+        ("host-absent", '"host-absent" does not look at each sample'),
         ("off", '"off" is not there, or switched off'),
     ],
 )

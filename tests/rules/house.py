@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from rules.capacity.forecast import Past
 from rules.engine import Rule
 from rules.judge import apply, judge, repair, repairs_due, tick
 from rules.kinds import absence, threshold
@@ -27,6 +28,7 @@ from rules.model import (
 )
 from rules.policy import Policy
 from rules.seen import Seen
+from rules.slow import asked, due, foretell, judge_slow
 from rules.watch import Watch
 
 T0 = 1_795_140_000_000
@@ -47,6 +49,18 @@ class Row(Struct, frozen=True):
     every_ms: int
     layout: tuple[str, ...]
     values: np.ndarray
+
+
+NEAR_MS = 12 * 3_600_000
+
+
+def past_of(rows: Sequence[Row], name: str) -> Past:
+    """What rows tell of a series: all of it, and its newest hours."""
+    known = [(row.at, row.values[row.layout.index(name)]) for row in rows if name in row.layout]
+    at = np.array([moment for moment, _ in known], dtype=np.int64)
+    values = np.array([value for _, value in known], dtype=np.float64)
+    near = at >= at[-1] - NEAR_MS
+    return Past((at, values), (at[near], values[near]))
 
 
 def frozen(watch: Watch) -> bytes:
@@ -129,6 +143,24 @@ class House:
         for host, start in repairs_due(self.watch, now):
             rows = [row for row in self.rows[host] if row.at >= start]
             done.append(self._take(lambda host=host, rows=rows: repair(self.watch, host, rows, now)))  # type: ignore[misc]
+        return done
+
+    def look(self, now_s: float) -> list[Outcome]:
+        """Look at the long past of every host that is due."""
+        now = T0 + round(1000 * now_s)
+        done = []
+        for host in due(self.watch, now):
+            rows = [row for row in self.rows[host] if row.at <= now]
+            newest = dict(zip(rows[-1].layout, rows[-1].values.tolist(), strict=True))
+            wanted = asked(self.watch.hosts[host], newest)
+            forecasts = foretell(wanted, {name: past_of(rows, name) for _, name in wanted}, now)
+            done.append(
+                self._take(
+                    lambda host=host, newest=newest, forecasts=forecasts: judge_slow(  # type: ignore[misc]
+                        self.watch, host, newest, forecasts, now
+                    )
+                )
+            )
         return done
 
     def _take(self, decide: object) -> Outcome:

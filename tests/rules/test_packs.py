@@ -19,7 +19,7 @@ from tests.rules.house import House
 
 PACKS = Path(packs.__path__[0])
 TRACE = Path(__file__).parent.parent / "data" / "host-trace.csv.gz"
-NAMES = ("agents", "collector", "critical", "hosts", "promises", "services")
+NAMES = ("agents", "certificates", "collector", "critical", "hosts", "promises", "services")
 
 
 def load(*names: str) -> list[Rule]:
@@ -47,12 +47,14 @@ def test_a_recorded_host_wakes_nobody(every_ms: int, sentence: str) -> None:
         at_s = place * every_ms / 1000
         house.batch(at_s, {**values, 'check_state{check="cpu",kind="cpu"}': 0}, every_ms=every_ms)
         house.tick(at_s)
+        if place % 60 == 0:
+            house.look(at_s)
     assert len(rows) > 2_500
     assert house.notices == [], sentence
 
 
 def hold(values: dict[str, float | None], minutes: int) -> House:
-    house = House(load("hosts", "services", "critical"), check_purity=False)
+    house = House(load("hosts", "services", "certificates", "agents", "critical"), check_purity=False)
     for minute in range(minutes * 2 + 1):
         house.batch(minute * 30, {"load1": 1, **values}, every_ms=30_000)
     return house
@@ -82,8 +84,14 @@ DISK = 'disk_used_pct{mount="/"}'
         ({CHECK: None}, 60, []),
         ({'http_total_ms{check="web"}': 1_500}, 5, ["warning"]),
         ({'http_total_ms{check="web"}': 5_500}, 5, ["critical"]),
-        ({'tls_left_days{check="web"}': 31}, 60, []),
-        ({'tls_left_days{check="web"}': 29}, 5, ["warning"]),
+        ({'tls_left_days{check="web"}': 31}, 3000, []),
+        ({'tls_left_days{check="web"}': 29}, 2879, []),
+        ({'tls_left_days{check="web"}': 29}, 2880, ["warning"]),
+        ({'tls_left_pct{check="web"}': 9}, 60, []),
+        ({"clock_offset_ms": 2_500}, 15, ["warning"]),
+        ({"clock_offset_ms": -2_500}, 15, ["warning"]),
+        ({"clock_synced": 0}, 120, []),
+        ({"agent_dropped_batches": 9}, 120, []),
         ({'tls_left_days{check="web"}': 6}, 5, ["critical"]),
     ],
 )

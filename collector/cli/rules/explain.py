@@ -8,61 +8,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from collector.cli import Commands, House, add_config
+from collector.cli.rules.explained import Explained, Said, as_json, as_text
 from collector.cli.rules.whom import tells
-from collector.cli.tables import table
 from collector.config import WrittenRule, written_rules
 from collector.config.policy import policy_of
 from collector.config.runtime import laid_under
 from collector.store import Latest, Store, StoreError
+from collector.store.pasts import pasts_of
 from rules import words
-from rules.engine import Key, Plan, Plans, Rule, has_window
-from rules.kinds import ArrivalRule, BatchRule
+from rules.capacity.forecast import Forecast
+from rules.engine import Key, Plan, Plans, has_window, series_of
+from rules.kinds import ArrivalRule, SeriesRule
 from rules.memory import Memory, binding_labels
-from rules.model import ChannelView, Host, RuleState, Severity, State, Window
+from rules.model import ChannelView, Host, RuleState, Severity, Window
 from rules.policy import Policy
+from rules.slow import asked, foretell
 from rules.windows import slid_over
 
 ROWS_MAX = 20_000
-
-
-class Said(Struct, frozen=True):
-    """What one rule says of one series, or of the host itself where `series` is empty.
-
-    `value` is what is held against the limits: the newest sample, or what the rule makes of a while of them; None
-    where there is no answer, or too few samples to tell. `tells` has for each severity the channels that would hear of
-    it at once, and `not_told` why others would not.
-    """
-
-    rule: str
-    file: str
-    line: int
-    series: str
-    limits: dict[Severity, float]
-    limits_said: str
-    for_s: float
-    value: float | None
-    value_said: str
-    state: State
-    since: int | None
-    takes_the_place_of: str = ""
-    tells: dict[Severity, list[str]] = {}
-    not_told: list[str] = []
-
-
-class Explained(Struct, frozen=True):
-    """All rules about a host; `idle` are those that are about it but none of whose series it has now, `others` how many
-    are about other hosts, `off` those that are switched off."""
-
-    host: str
-    labels: dict[str, str]
-    says: list[Said]
-    idle: list[str]
-    others: int
-    off: list[str]
 
 
 def add_to(commands: Commands, house: House) -> None:
@@ -71,6 +37,7 @@ def add_to(commands: Commands, house: House) -> None:
         help="which rules are about a host, by which limits, and how they stand (a collector may be at work)",
     )
     explain.add_argument("host", metavar="HOST")
+    explain.add_argument("--all", action="store_true", help="each series on a line of its own")
     explain.add_argument("--json", action="store_true", help="for programs")
     add_config(explain)
     explain.set_defaults(command=partial(_explain, house))
@@ -87,14 +54,20 @@ def _explain(house: House, arguments: argparse.Namespace) -> int:
             written = written_rules(loaded)
             latest = await _latest(store, arguments.host)
             states = (await store.remember(house.now_ms())).states
-            windows = await _windows(store, [one.rule for one in written if one.rule.enabled], latest.host)
+            plans = Plans([one.rule for one in written if one.rule.enabled])
+            memory = Memory(latest.host, plans)
+            memory.layout = tuple(latest.names)
+            windows = await _windows(store, memory, plans)
+            forecasts = await _forecasts(store, memory, latest.values, house.now_ms())
             silences, planned = await store.policy.silences(), await store.policy.maintenance()
         finally:
             await store.close()
-        found = explained(written, latest, [s for s in states if _host_of(s) == latest.host.subject], windows)
+        theirs = [state for state in states if _host_of(state) == latest.host.subject]
+        found = explained(written, latest, theirs, windows, forecasts)
         policy = policy_of(loaded.config, silences, planned)
         found = _with_whom(found, written, latest.host, policy, loaded.config.channel_views, house.now_ms())
-        print(as_json(found) if arguments.json else as_text(found))
+        now = house.now_ms()
+        print(as_json(found) if arguments.json else as_text(found, now, every_series=arguments.all))
         return 0
 
     return house.run(show())
@@ -109,11 +82,18 @@ async def _latest(store: Store, name: str) -> Latest:
     return latest
 
 
-async def _windows(store: Store, rules: Sequence[Rule], host: Host) -> Mapping[Key, Window]:
+async def _forecasts(
+    store: Store, memory: Memory, newest: Mapping[str, float], now: int
+) -> Mapping[Key, Forecast]:
+    """What rules that look at a long past foretell now."""
+    wanted = asked(memory, newest)
+    names = list(dict.fromkeys(name for _, name in wanted))
+    return foretell(wanted, await pasts_of(store.samples, memory.host.id, names, now), now)
+
+
+async def _windows(store: Store, memory: Memory, plans: Plans) -> Mapping[Key, Window]:
     """What rules that look at a while of samples see now, out of what is stored."""
-    plans = Plans(rules)
-    memory = Memory(host, plans)
-    looks_back_ms = memory.track.plan.looks_back_ms
+    host, looks_back_ms = memory.host, memory.track.plan.looks_back_ms
     if not looks_back_ms or host.last_at is None:
         return {}
     rows = await store.samples.rows(host.id, host.last_at - looks_back_ms, host.last_at + 1, ROWS_MAX)
@@ -132,6 +112,7 @@ def explained(
     latest: Latest,
     states: Sequence[RuleState],
     windows: Mapping[Key, Window],
+    forecasts: Mapping[Key, Forecast],
 ) -> Explained:
     """`states` are those of the host."""
     host, labels, values = latest.host, binding_labels(latest.host), latest.values
@@ -153,6 +134,8 @@ def explained(
         state = by_key.get((name, host.series_subject(series)))
         value = state.value if state and state.value is not None else math.nan
         says.append(_about_series(about[name], combining, series, value, state))
+    for name in values:
+        says += _ahead(about, host, name, by_key, forecasts)
     spoken = {said.rule for said in says}
     return Explained(
         host=host.name,
@@ -194,6 +177,23 @@ def _silence(
             yield _about_silence(written, rule, host, states.get((rule.name, host.subject)))
 
 
+def _ahead(
+    about: Mapping[str, WrittenRule],
+    host: Host,
+    series: str,
+    states: Mapping[tuple[str, str], RuleState],
+    forecasts: Mapping[Key, Forecast],
+) -> Iterator[Said]:
+    """What rules that look at a long past say of a series. What is not foretold was not worth it."""
+    for written in about.values():
+        rule = written.rule
+        if rule.cadence == "slow" and rule.binds(series_of(series)):
+            found = forecasts.get((rule.name, series))
+            value = math.inf if found is None else rule.value_of(found)
+            state = states.get((rule.name, host.series_subject(series)))
+            yield _about_series(written, rule, series, value, state)
+
+
 def _about_silence(written: WrittenRule, rule: ArrivalRule, host: Host, state: RuleState | None) -> Said:
     patience_s = rule.patience_ms(host.every_ms) / 1000
     said = f"{rule.severity}: silent for {words.duration(patience_s * 1000)}"
@@ -201,7 +201,7 @@ def _about_silence(written: WrittenRule, rule: ArrivalRule, host: Host, state: R
 
 
 def _about_series(
-    written: WrittenRule, rule: BatchRule, name: str, value: float, state: RuleState | None
+    written: WrittenRule, rule: SeriesRule, name: str, value: float, state: RuleState | None
 ) -> Said:
     limits: dict[Severity, float] = {}
     for severity in rule.severities:
@@ -210,7 +210,9 @@ def _about_series(
     said = ", ".join(f"{severity} {rule.compares} {rule.says(limit)}" for severity, limit in limits.items())
     if math.isnan(value):
         return _said(written, name, limits, said, None, "", state)
-    return _said(written, name, limits, said, value, rule.says(value), state)
+    return _said(
+        written, name, limits, said, value if math.isfinite(value) else None, rule.says(value), state
+    )
 
 
 def _said(
@@ -234,50 +236,7 @@ def _said(
         value_said=value_said,
         state=state.state if state else "ok",
         since=state.since if state else None,
+        severity=state.severity if state else None,
         takes_the_place_of=written.instead_of.place if written.instead_of else "",
+        observe=written.rule.options.observe,
     )
-
-
-# --- how it is said ---------------------------------------------------------------------------------------------------
-
-
-def as_json(found: Explained) -> str:
-    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
-
-
-def as_text(found: Explained) -> str:
-    labels = " ".join(f"{name}={value}" for name, value in sorted(found.labels.items()))
-    lines = [f"{found.host}  {labels}".rstrip(), ""]
-    rows = [(*_row(said), f"{said.file}:{said.line}") for said in found.says]
-    lines += table(("RULE", "LOOKS AT", "NOW", "LIMIT", "FOR", "STATE", "TELLS", "WRITTEN IN"), rows)
-    replaced = {said.rule: said.takes_the_place_of for said in found.says if said.takes_the_place_of}
-    lines += ["", *(f"{rule} takes the place of the rule in {place}" for rule, place in replaced.items())]
-    lines += dict.fromkeys(sentence for said in found.says for sentence in said.not_told)
-    if found.idle:
-        lines.append(f"About it, but it has no such series now: {', '.join(found.idle)}")
-    if found.others:
-        lines.append(f"About other hosts: {found.others}")
-    if found.off:
-        lines.append(f"Switched off: {', '.join(found.off)}")
-    return "\n".join(lines).rstrip()
-
-
-def _row(said: Said) -> tuple[str, ...]:
-    state = said.state if said.since is None else f"{said.state} since {words.moment(said.since)}"
-    return (
-        said.rule,
-        said.series or "whether it is heard",
-        said.value_said or ("?" if said.series else ""),
-        said.limits_said,
-        words.duration(said.for_s * 1000) if said.for_s else "at once",
-        state,
-        _whom(said),
-    )
-
-
-def _whom(said: Said) -> str:
-    """Once where it is the same for all severities."""
-    told = {severity: ", ".join(channels) or "nobody" for severity, channels in said.tells.items()}
-    if len(set(told.values())) == 1:
-        return next(iter(told.values()))
-    return "; ".join(f"{severity}: {channels}" for severity, channels in told.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 
 from agent.options import duration_s
@@ -14,6 +14,7 @@ from collector.cli.rules.tally import Tally, as_json, as_text
 from collector.config import Loaded, load_rules
 from collector.config.policy import policy_of
 from collector.store import Row, Store
+from collector.store.pasts import pasts_of
 from rules.engine import Rule, is_combining
 from rules.model import ChannelView, Host
 from rules.play import Player
@@ -105,10 +106,14 @@ async def replayed(
     hosts = [host for host in await store.hosts.all() if host.last_at is not None and host.last_at >= start]
     tally = Tally(rules, start, end)
     player = Player(rules, channels, hosts, start=start, tick_ms=TICK_MS, told=tally.take, policy=policy)
+    newest: dict[int, Row] = {}
     async for host, row in _arriving(_rows(store, hosts, start, end, progress)):
         tally.count(host)
         player.batch(host, row.at, row.every_ms, row.layout, row.values, arrived_at=row.arrived_at)
+        if host not in newest or newest[host].at <= row.at:
+            newest[host] = row
         await _repair(store, player)
+        await _look(store, player, newest)
     player.until(end)
     await _repair(store, player)
     tally.finish()
@@ -121,6 +126,14 @@ async def _repair(store: Store, player: Player) -> None:
         newest = player.watch.hosts[host].host.last_at or start
         rows = await store.samples.rows(host, start, newest + 1, ROWS_AT_ONCE)
         player.repair(host, [row for row in rows if row.arrived_at <= player.now])
+
+
+async def _look(store: Store, player: Player, newest: Mapping[int, Row]) -> None:
+    """Ask the rules that look at a long past, about that which was known then."""
+    for host in player.looks_due():
+        values = dict(zip(newest[host].layout, newest[host].values.tolist(), strict=True))
+        names = player.wants(host, values)
+        player.look(host, values, await pasts_of(store.samples, host, names, player.now))
 
 
 async def _arriving(rows: AsyncIterator[tuple[int, Row]]) -> AsyncIterator[tuple[int, Row]]:

@@ -9,7 +9,9 @@ import numpy as np
 from msgspec import Struct
 
 from collector.store import Row
+from collector.store.pasts import NEAR_MS
 from rules import words
+from rules.capacity.forecast import Past
 from rules.engine import Rule, series_of
 from rules.model import Alert, ChannelView, CheckAnswer, CheckState, Host, Notice, Outcome, Reason, Severity
 from rules.play import Player
@@ -90,11 +92,19 @@ class Teller:
             batch.host, row.at, row.every_ms, layout, values, checks, arrived_at=row.arrived_at
         )
         self._repair()
+        self._look()
 
     def _repair(self) -> None:
         for host, since in self._player.repairs_due():
             rows = [row for row in self._rows[host] if row.at >= since]
             self._player.repair(host, sorted(rows, key=lambda row: row.at))
+
+    def _look(self) -> None:
+        for host in self._player.looks_due():
+            rows = sorted(self._rows[host], key=lambda row: row.at)
+            newest = dict(zip(rows[-1].layout, rows[-1].values.tolist(), strict=True))
+            pasts = {name: _past(rows, name) for name in self._player.wants(host, newest)}
+            self._player.look(host, newest, pasts)
 
     def compare(
         self,
@@ -136,6 +146,15 @@ class Teller:
         since = words.duration(alert.since - self._start)
         what = f", series {series}" if series else ""
         return f"rule {alert.rule}, host {self._name(alert)}{what}, severity {alert.severity}, since {since}"
+
+
+def _past(rows: Sequence[Row], name: str) -> Past:
+    """All that a story has told of a series, and its newest hours."""
+    known = [(row.at, row.values[row.layout.index(name)]) for row in rows if name in row.layout]
+    at = np.array([moment for moment, _ in known], dtype=np.int64)
+    values = np.array([value for _, value in known], dtype=np.float64)
+    near = at >= at[-1] - NEAR_MS
+    return Past((at, values), (at[near], values[near]))
 
 
 def _checks(values: Mapping[str, float], at: int) -> list[CheckAnswer]:

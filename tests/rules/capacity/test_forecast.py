@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.capacity.forecast import HORIZON_DAYS, Forecast, Outlook, forecast, forecast_with_newest
+from rules.capacity.forecast import HORIZON_DAYS, Forecast, Outlook, Past, forecast, forecast_with_newest
 from rules.capacity.slope import Numbers
 from tests.rules.capacity import disks, table
 from tests.rules.capacity.disks import DAY_MS, HOUR_MS, LIMIT, NOW
@@ -148,7 +148,7 @@ NEAR_AT = NOW + (NEAR * DAY_MS).round().astype(np.int64)
 
 def both(make: Callable[[Numbers], Numbers]) -> Forecast:
     seldom = T[::2], AT[::2]
-    return forecast_with_newest((seldom[1], make(seldom[0])), (NEAR_AT, make(NEAR)), LIMIT, NOW)
+    return forecast_with_newest(Past((seldom[1], make(seldom[0])), (NEAR_AT, make(NEAR))), LIMIT, NOW)
 
 
 @pytest.mark.parametrize(

@@ -62,12 +62,23 @@ def test_a_program_reads_all_of_it(tmp_path: Path, state: Path, watchkeeper: Com
     assert (found["others"], found["off"]) == (1, ["disk-inodes-full"])
 
 
-def test_a_person_reads_a_table(tmp_path: Path, state: Path, watchkeeper: Command) -> None:
+def test_a_person_reads_first_what_is_not_well_and_then_a_line_for_each_rule(
+    tmp_path: Path, state: Path, watchkeeper: Command
+) -> None:
     mine = house(tmp_path, state)
     out = watchkeeper("rules", "explain", "web-1").out
-    (cpu,) = [line for line in out.splitlines() if line.startswith("cpu-high  ")]
-    for part in (CPU, "60 %", "warning > 50 %", "60 s", "firing since", f"{mine}:2"):
+    bad, _, well = out.partition("Well: ")
+    (cpu,) = [line for line in bad.splitlines() if " cpu-high  " in line]
+    for part in ("warning for", CPU, "60 %", "warning > 50 %", "60 s", f"{mine}:2"):
         assert part in cpu
+    first, second = bad.splitlines()[5:7]
+    assert (first.split()[0], second.split()[0]) == ("critical", "warning"), "the gravest first"
+    assert "pack hosts" not in bad
+    (disk,) = [line for line in well.splitlines() if line.startswith("disk-full  ")]
+    for part in (DISK, "20 %", "warning > 85 %, critical > 95 %", "5 min", "pack hosts:"):
+        assert part in disk
+    (filling,) = [line for line in well.splitlines() if line.startswith("disk-filling  ")]
+    assert "warning < 24 h, critical < 4 h" in filling
     assert "About it, but it has no such series now: memory-high" in out
 
 
@@ -84,7 +95,7 @@ def test_limits_that_were_set_while_the_collector_ran_are_those_that_hold(
 
     asyncio.run(change())
     out = watchkeeper("rules", "explain", "web-1").out
-    (cpu,) = [line for line in out.splitlines() if line.startswith("cpu-high  ")]
+    (cpu,) = [line for line in out.splitlines() if " cpu-high  " in line]
     assert "warning > 55 %, critical > 95 %" in cpu
 
 

@@ -169,3 +169,21 @@ def test_how_far_back_has_an_end() -> None:
     for text in ("0s", "10000d", "soon"):
         with pytest.raises(ValueError, match=r"."):
             parse_last(text)
+
+
+def test_what_would_have_been_foretold_is_told_as_well(
+    tmp_path: Path, state: Path, watchkeeper: Command
+) -> None:
+    config = tmp_path / "collector.yaml"
+    config.write_text(CONFIG.format(state=state))
+    batches = HOURS * 360
+    filling = [{DISK: 60 + 20 * place / batches} for place in range(batches)]
+    still = [{DISK: 70.0}] * batches
+    now = now_ms()
+    start = now - HOURS * 3_600_000 - EVERY_MS
+    asyncio.run(live(state, [], start, now, {"filling": ({}, filling), "still": ({}, still)}))
+    said = watchkeeper("rules", "replay", "--last", "4h", "--rule", "disk-filling", "--json")
+    assert said.code == 0, said.err
+    (rule,) = json.loads(said.out)["rules"]
+    assert (rule["rule"], rule["fired"], rule["hosts"]) == ("disk-filling", 1, 1)
+    assert rule["told"]["log"] == 1

@@ -200,3 +200,26 @@ def test_hosts_that_are_silent_at_once_are_one_alert_called_by_what_they_have_in
     )
     code, out, err = told(story)
     assert (code, err) == (0, ""), out
+
+
+FORECAST = """\
+rules: [mine.yaml]
+tests:
+  - name: a disk runs full
+    every: 1m
+    hosts:
+      - {name: db-1, series: {'disk_used_pct{mount="/"}': "61+0.01x4h 63.4+0.1x3h"}}
+    expect:
+      - at: 4h
+        alerts: []
+      - at: 7h
+        alerts: [{rule: filling, host: db-1, severity: warning}]
+        notices: [{reason: first, title: "disk / will be at 100 % in about "}]
+"""
+
+
+def test_a_story_can_be_about_what_is_foretold(told: Test, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "rules:\n  - {name: filling, kind: forecast, metric: disk_used_pct, reaches: 100, within: 24h, for: 15m}\n"
+    )
+    assert told(FORECAST) == (0, "ok  a disk runs full  (stories.yaml:3)\n", "")

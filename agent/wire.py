@@ -16,6 +16,7 @@ from msgspec import Meta, Raw, Struct
 
 VERSION = 1
 PATH = "/api/agent/v1/batches"
+JOIN_PATH, ROTATE_PATH = "/api/agent/v1/join", "/api/agent/v1/rotate"
 
 SERIES_PER_HOST_MAX = 2_000
 SERIES_NAME_CHARS_MAX = 512
@@ -35,6 +36,7 @@ EVERY_MS_MIN, EVERY_MS_MAX = 100, 86_400_000
 Text = Annotated[str, Meta(max_length=200)]
 Detail = Annotated[str, Meta(max_length=1_000)]
 Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{0,64}$")]
+HostName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?$")]
 Answer = Literal["ok", "warn", "bad", "unknown"]
 Bye = Literal["restart", "shutdown", "uninstall"]
 
@@ -200,10 +202,36 @@ class Problem(Struct, frozen=True):
     message: str
 
 
+class Join(Struct, frozen=True, omit_defaults=True):
+    """A host that wants to come in by a code, under a name. One that shows its token as well stays the host it is."""
+
+    code: Text
+    hostname: HostName
+    facts: Annotated[dict[Text, Detail], Meta(max_length=100)] = {}
+
+
+class Joined(Struct, frozen=True):
+    """Who the host is from now on, and the token it pushes with."""
+
+    token: str
+    host: int
+    name: str
+    labels: dict[str, str] = {}
+
+
+class Rotated(Struct, frozen=True):
+    """A token in the place of the one that was shown, which holds until this one was used."""
+
+    token: str
+
+
 encode = msgspec.json.Encoder().encode
 decode_push = msgspec.json.Decoder(Push).decode
 decode_results = msgspec.json.Decoder(Results).decode
 decode_problem = msgspec.json.Decoder(Problem).decode
+decode_join = msgspec.json.Decoder(Join).decode
+decode_joined = msgspec.json.Decoder(Joined).decode
+decode_rotated = msgspec.json.Decoder(Rotated).decode
 
 
 _ask = msgspec.json.Decoder(Ask).decode

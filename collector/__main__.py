@@ -26,6 +26,7 @@ from collector import logs
 from collector.app import Collector, caretaker, now_ms, open_state
 from collector.app.access import check_access, desk
 from collector.app.advice import Counsel
+from collector.app.joining import codes
 from collector.app.promises import accounts
 from collector.auth import new_token
 from collector.cli import (
@@ -35,6 +36,7 @@ from collector.cli import (
     capacity,
     hosts,
     jobs,
+    joins,
     notify,
     rules,
     scale,
@@ -59,6 +61,7 @@ HOUSE = House(
     caretaker=caretaker,
     new_token=new_token,
     desk=lambda people, loaded: desk(people, loaded, now_ms),
+    codes=lambda store, loaded: codes(store, loaded, now_ms),
     ledger=accounts,
     counsel=lambda store, loaded: Counsel(store, loaded, now_ms),
     now_ms=now_ms,
@@ -107,7 +110,8 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--port", type=int, help="another port than the config's (8420)")
     both.set_defaults(command=_up)
 
-    for command in (hosts, users, tokens, rules, notify, jobs, backup, store, size, sla, capacity, scale, simulate):
+    talking = (hosts, joins, users, tokens, rules, notify, jobs)
+    for command in (*talking, backup, store, size, sla, capacity, scale, simulate):
         command.add_to(commands, HOUSE)
     return parser
 

@@ -49,9 +49,11 @@ MALFORMED = Denied(
     401, "token_malformed", "not an agent token; one looks like wk_agent_<tenant>_<id>_<secret>"
 )
 WRONG = Denied(
-    401, "token_wrong", "this collector knows no such token; enrol the host and use the token it is given"
+    401, "token_wrong", "this collector knows no such token; let the host join: watchkeeper join-command"
 )
-REVOKED = Denied(403, "token_revoked", "this token has been revoked; enrol the host again to get a new one")
+REVOKED = Denied(
+    403, "token_revoked", "this token has been revoked; for another: watchkeeper join-command --host NAME"
+)
 BUSY = Denied(503, "busy", "too many tokens are being looked up at this moment; try again shortly")
 
 
@@ -105,6 +107,11 @@ class Tokens:
 
     async def host(self, authorization: str | None) -> int | Denied:
         """The host that the Authorization header stands for, or why it stands for none. Raises nothing."""
+        row = await self.row(authorization)
+        return row if isinstance(row, Denied) else row.host
+
+    async def row(self, authorization: str | None) -> TokenRow | Denied:
+        """The same, as the token itself. One that takes another's place has done so from now on."""
         if authorization is None or authorization[:7].lower() != "bearer ":
             return MISSING
         try:
@@ -120,7 +127,10 @@ class Tokens:
                 if isinstance(found, Denied):
                     return found
                 entry = found
-        return self._judge(token, entry.row)
+        row = self._judge(token, entry.row)
+        if isinstance(row, TokenRow) and row.replaces is not None:
+            await self._settle(row.id, row.replaces)
+        return row
 
     def forget(self, token_id: str) -> None:
         """The store is asked about this token again when it is next used."""
@@ -132,12 +142,21 @@ class Tokens:
             self._rereading.cancel()
             await asyncio.gather(self._rereading, return_exceptions=True)
 
-    def _judge(self, token: wire.Token, row: TokenRow | None) -> int | Denied:
+    async def _settle(self, token_id: str, replaced: str) -> None:
+        try:
+            await self._hosts.settle(token_id, self._now_ms())
+        except StoreError as error:
+            log.warning("A token that was replaced is revoked at the next push, not now: %s.", error)
+        else:
+            self.forget(token_id)
+            self.forget(replaced)
+
+    def _judge(self, token: wire.Token, row: TokenRow | None) -> TokenRow | Denied:
         if row is None or token.tenant != self._tenant:
             return WRONG
         if not hmac.compare_digest(secret_sha256(token.secret), row.secret_sha256):
             return WRONG
-        return row.host if row.revoked_at is None else REVOKED
+        return row if row.revoked_at is None else REVOKED
 
     def _fresh(self, entry: _Entry) -> bool:
         return 0 <= self._now_ms() - entry.read_at < self._fresh_ms

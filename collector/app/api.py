@@ -17,6 +17,7 @@ from collector.api.enrolment import Enrolment
 from collector.api.fleet import Fleet
 from collector.api.hosts import Hosts
 from collector.api.incidents import Incidents
+from collector.api.joins import Joins
 from collector.api.logins import Logins
 from collector.api.metrics import Metrics
 from collector.api.notices import Notices
@@ -111,6 +112,7 @@ def _who_may_what(parts: Parts, config: CollectorConfig, now_ms: Callable[[], in
         *Notices(parts.store, [options.name for options in config.channels]).doors(),
         *Silences(parts.policies, access.audit.record, now_ms).doors(),
         *Config(runtime, access.audit.record).doors(),
+        *Joins(parts.codes, now_ms).doors(),
         *People(access.desk, access.audit, roles).doors(),
         *Logins(access.own).doors(),
     ]

@@ -61,6 +61,8 @@ def application(
     app.add_routes(
         [
             *parts.ingest.routes(),
+            *parts.joining.routes(),
+            *parts.installer.routes(),
             *health.routes(),
             *parts.api.routes(),
             *links.routes(),

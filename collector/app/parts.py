@@ -19,6 +19,7 @@ from collector.app.advice import ADVISE_S, advisor, capacity
 from collector.app.api import api
 from collector.app.doors import application
 from collector.app.folder import key_in
+from collector.app.joining import doors, installer
 from collector.app.promises import Promised
 from collector.app.runtime import Runtime
 from collector.app.upkeep import Upkeep, what_to_keep
@@ -33,6 +34,7 @@ from collector.heartbeat import Heartbeat
 from collector.ingest import Ingest
 from collector.inquiries import Inquiries
 from collector.jobs import Jobs
+from collector.joining.codes import Codes
 from collector.leaps import Leaps
 from collector.links import Links
 from collector.messages import Message
@@ -110,6 +112,7 @@ class Parts:
         self.definitions = Definitions(loaded.definitions, self._labels)
         self.tokens = Tokens(store.hosts, now_ms)
         self._let_batches_in(round(config.late_s_max * 1000), registry)
+        self._let_hosts_join(loaded, registry)
         self.upkeep = Upkeep(store, what_to_keep(config), leaps, now_ms)
         self.advisor = advisor(store, config, lambda: self.evaluator.watch, registry, now_ms)
         self.capacity = capacity(store, config, lambda: self.evaluator.watch, now_ms)
@@ -134,6 +137,12 @@ class Parts:
             looked=self.neighbours.answered,
             late_ms_max=late_ms_max,
         )
+
+    def _let_hosts_join(self, loaded: Loaded, registry: CollectorRegistry) -> None:
+        store, audit = self.store, self.access.audit
+        self.installer = installer(loaded, self.certificate)
+        self.codes = Codes(store.joins, store.hosts, self.installer, audit.record, now_ms)
+        self.joining = doors(store, self.tokens, audit, self.evaluator.follow_hosts, now_ms, registry)
 
     def _let_people_know(self, loaded: Loaded, registry: CollectorRegistry) -> None:
         """Notices and the links in them, and what tells of jobs that are late and of a collector that is not well."""

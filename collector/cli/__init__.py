@@ -23,6 +23,7 @@ from collector.store.people import People
 if TYPE_CHECKING:
     from collector.cli.counsel import Counsel
     from collector.cli.desk import Desk
+    from collector.cli.joins import Codes
     from collector.cli.ledger import Ledger
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -39,6 +40,7 @@ class House(Struct, frozen=True):
     open_store: Callable[[Loaded, Role], Coroutine[Any, Any, Store]]
     caretaker: Callable[[Loaded], Caretaker]
     desk: Callable[[People, Loaded], Desk]
+    codes: Callable[[Store, Loaded], Codes]
     ledger: Callable[[Store, Loaded], Ledger]
     counsel: Callable[[Store, Loaded], Counsel]
     new_token: Callable[[], tuple[Token, bytes]]

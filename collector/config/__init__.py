@@ -83,6 +83,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     ephemeral_after: how long a host labelled `ephemeral: true` may be silent before it is removed
     late_max: how late a batch may come, when an agent was cut off, and still be taken
     connections_max: how many connections may be open at once
+    bundles: the folder of what the installer brings to hosts, which `make bundle` makes; beside our Python by default
     tls: the certificate of the collector itself; without it agents and people come by plain HTTP, or by a proxy
     access: who may what, for how long, and how often
     packs: which of the rules that come with Watchkeeper hold
@@ -113,6 +114,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     ephemeral_after_s: Annotated[float, Meta(ge=60)] = 86_400
     late_s_max: Annotated[float, Meta(ge=60, le=365 * 86_400)] = 7 * 86_400
     connections_max: Annotated[int, Meta(ge=8, le=1_000_000)] = 4_096
+    bundles: Path | None = None
     tls: TlsOptions | None = None
     access: AccessOptions = AccessOptions()
     packs: tuple[str, ...] = (

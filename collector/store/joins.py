@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -12,6 +12,8 @@ JOINS_MAX = 1_000
 """That hold at the same time."""
 JOINS_KEPT_MS = 90 * 86_400_000
 """How long one that is over can still be looked at."""
+
+Over = Literal["", "used", "expired", "revoked"]
 
 
 class Join(Struct, frozen=True):
@@ -30,7 +32,7 @@ class Join(Struct, frozen=True):
     used_at: int | None = None
     revoked_at: int | None = None
 
-    def over(self, now: int) -> str:
+    def over(self, now: int) -> Over:
         """Why it lets nobody in any more: revoked, used or expired; empty while it does."""
         if self.revoked_at is not None:
             return "revoked"

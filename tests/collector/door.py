@@ -17,6 +17,7 @@ from typing import Any
 import uvloop
 from aiohttp import web
 from msgspec import Struct
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from agent import wire
@@ -72,6 +73,14 @@ class MemoryHosts:
         row = self.rows[token_id]
         self.rows[token_id] = TokenRow(row.id, row.host, row.secret_sha256, row.created_at, now)
         return True
+
+    async def settle(self, token_id: str, now: int) -> None:
+        if self.broken:
+            raise StoreError(self.broken)
+        row = self.rows[token_id]
+        if row.replaces is not None:
+            await self.revoke(row.replaces, now)
+        self.rows[token_id] = replace(row, replaces=None)
 
     async def all(self) -> list[Host]:
         return self.hosts

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent import wire
 from collector import auth
 from collector.auth import Denied, Tokens, new_token
+from collector.store import TokenRow
 from tests.collector.door import NOW, MemoryHosts
 
 FRESH_MS = 5_000
@@ -184,3 +185,31 @@ def test_no_header_whatever_opens_the_door_or_breaks_it(header: str) -> None:
             assert isinstance(await house.tokens.host(text), Denied)
 
     asyncio.run(ask())
+
+
+async def test_a_token_takes_the_place_of_another_when_it_is_first_used() -> None:
+    house = House()
+    old = await house.hosts.enrolled("web-1")
+    new, sha256 = new_token()
+    house.hosts.rows[new.id] = TokenRow(new.id, 1, sha256, NOW, replaces=old.id)
+    assert await house.ask(old) == 1
+    assert await house.ask(new) == 1
+    assert await house.ask(old) == "token_revoked"
+    assert house.hosts.rows[new.id].replaces is None
+
+
+async def test_while_the_store_is_away_a_new_token_is_good_and_so_is_the_one_before_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House()
+    old = await house.hosts.enrolled("web-1")
+    new, sha256 = new_token()
+    house.hosts.rows[new.id] = TokenRow(new.id, 1, sha256, NOW, replaces=old.id)
+    assert await house.ask(old) == 1
+    house.tokens._keep(new.id, house.hosts.rows[new.id])
+    house.hosts.broken = "the disk is full"
+    assert await house.ask(new) == 1
+    assert "is revoked at the next push, not now: the disk is full" in caplog.text
+    house.hosts.broken = None
+    assert await house.ask(new) == 1
+    assert await house.ask(old) == "token_revoked"

@@ -26,6 +26,8 @@ OPEN = {
     "/api/monitoring/me",
     "/api/monitoring/openapi.json",
     "/health",
+    "/install",
+    "/install/bundle/{name}.tar",
     "/links/{deed}/{incident}/{until_s}/{channel}/{seal}",
     "/login",
     "/logout",

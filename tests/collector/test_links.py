@@ -45,7 +45,9 @@ def test_what_is_over_can_be_looked_at_and_not_acted_upon() -> None:
 
 
 def test_a_message_about_several_problems_leads_to_the_list_of_all() -> None:
-    several = replace(notice(), about=[Line(1, "first", "warning", "one"), Line(2, "first", "warning", "two")])
+    several = replace(
+        notice(), about=[Line(1, "first", "warning", "one"), Line(2, "first", "warning", "two")]
+    )
     assert (links().actions(several), links().to_incident(several)) == ((), f"{BASE}/incidents")
 
 

@@ -1,5 +1,5 @@
-"""What docs/channels.md tells, through real processes: a closed channel is told of by the other, a job that is missed is
-an incident until it is heard of, links in messages act, and a sign of life arrives."""
+"""What docs/channels.md tells, through real processes: a closed channel is told of by the other, a job that is missed
+is an incident until it is heard of, links in messages act, and a sign of life arrives."""
 
 from __future__ import annotations
 

@@ -37,6 +37,7 @@ from rules.model import RANK, Alert, Incident, Series
 FRESH_INTERVALS = 3
 """What a host sampled longer ago than so many of its intervals says nothing about now."""
 SHOWN_MAX = 20
+WAITING_NAMED_MAX = 500
 WAIT_S_MAX = 60.0
 SOURCES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
     "cpu": (("cpu_used_pct",), "%", "no host heard of late samples its processor (check cpu)"),
@@ -106,7 +107,8 @@ class CollectWanted(Query, frozen=True, kw_only=True):
 
 
 class Collected(Struct, frozen=True):
-    """`asked` hosts are heard of late and told by their next answer to sample at once; `came` so many by now."""
+    """`asked` hosts are heard of late and told by their next answer to sample at once; `came` so many by now. Of those
+    that are waited for, some are named."""
 
     asked: int
     came: int
@@ -179,7 +181,8 @@ class Fleet:
         if wait_s:
             await sampling.wait(wait_s)
         waiting = sorted(names[host] for host in sampling.waiting)
-        collected = Collected(len(sampling.asked), len(sampling.asked) - len(waiting), waiting)
+        came = len(sampling.asked) - len(waiting)
+        collected = Collected(len(sampling.asked), came, waiting[:WAITING_NAMED_MAX])
         return Reply(collected, 202 if waiting or not wait_s else 200)
 
     async def _read(self) -> tuple[list[Latest], list[Incident], list[Alert]]:

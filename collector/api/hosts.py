@@ -35,6 +35,7 @@ POINTS_PER_ANSWER_MAX = 50_000
 STEPS_BY_ITSELF = 500
 """Into so many steps, at most, a range is divided that names none."""
 LABELS_MAX = 10
+VALUES_MAX = 5_000
 
 SeriesName = Annotated[str, Meta(min_length=1, max_length=512)]
 LabelIs = Annotated[str, Meta(pattern="^[^=]{1,200}=.{0,200}$")]
@@ -145,8 +146,10 @@ class MetricWanted(Query, frozen=True, kw_only=True):
     """Which metric.
 
     metric: the name of a metric, without labels
+    limit: so many of the highest
     """
 
+    limit: Annotated[int, Meta(ge=1, le=VALUES_MAX)] = 500
     metric: Annotated[str, Meta(pattern="^[a-zA-Z_:][a-zA-Z0-9_:]{0,199}$")]
 
 
@@ -159,9 +162,11 @@ class HostValue(Struct, frozen=True):
 
 
 class FleetValues(Struct, frozen=True):
-    """A metric over the fleet: every series of it in the newest batch of each host, the highest first."""
+    """A metric over the fleet: every series of it in the newest batch of each host, the highest first; `total` is how
+    many there are in all."""
 
     metric: str
+    total: int
     values: list[HostValue]
 
 
@@ -273,9 +278,9 @@ class Hosts:
         found = sorted(found, key=lambda one: (np.isnan(one.value), -one.value, one.host, one.name))
         values = [
             HostValue(one.host, names.get(one.host, ""), one.name, moment(one.at), number(one.value))
-            for one in found
+            for one in found[: wanted.limit]
         ]
-        return FleetValues(wanted.metric, values)
+        return FleetValues(wanted.metric, len(found), values)
 
     def _limits(self, wanted: SeriesWanted) -> tuple[int, int]:
         end = self._now_ms() if wanted.end is None else ms_of(wanted.end, "end")

@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from collector.api.doors import Body, Door, Query
-from collector.api.paging import Page, Paged, number_in, page_by_number
+from collector.api.paging import Page, Paged, number_in, page_by_number, page_of
 from collector.api.views import Instant, moment, moment_or_none, ms_of
 from collector.store.people import ApiToken, AuditRow, User
 from collector.who import Kind, Permission, Who
@@ -173,7 +173,7 @@ class People:
             ),
             Door(
                 method="GET", path="/users", handler=self.users, needs="monitoring.users.manage",
-                summary="Who can log in", answer=list[UserView],
+                summary="Who can log in", query=Paged, answer=Page[UserView],
             ),
             Door(
                 method="GET", path="/users/roles", handler=self.roles, needs="monitoring.users.manage",
@@ -191,7 +191,7 @@ class People:
             ),
             Door(
                 method="GET", path="/tokens", handler=self.tokens, needs="monitoring.tokens.manage",
-                summary="The tokens of programs", answer=list[TokenView],
+                summary="The tokens of programs", query=Paged, answer=Page[TokenView],
             ),
             Door(
                 method="POST", path="/tokens", handler=self.add_token, needs="monitoring.tokens.manage",
@@ -214,8 +214,8 @@ class People:
 
     # --- users ---
 
-    async def users(self, who: Who, asked: Query, body: None) -> list[UserView]:
-        return [_user(user) for user in await self._desk.users()]
+    async def users(self, who: Who, asked: Paged, body: None) -> Page[UserView]:
+        return page_of(await self._desk.users(), asked, lambda user: (user.name, user.id), _user)
 
     async def roles(self, who: Who, asked: Query, body: None) -> list[RoleView]:
         return [RoleView(name, sorted(permissions)) for name, permissions in self._roles.items()]
@@ -245,8 +245,9 @@ class People:
 
     # --- tokens ---
 
-    async def tokens(self, who: Who, asked: Query, body: None) -> list[TokenView]:
-        return [_token(token) for token in await self._desk.api_tokens()]
+    async def tokens(self, who: Who, asked: Paged, body: None) -> Page[TokenView]:
+        tokens = await self._desk.api_tokens()
+        return page_of(tokens, asked, lambda token: (float(-token.created_at), token.id), _token)
 
     async def add_token(self, who: Who, asked: Query, new: NewToken, request: web.Request) -> MadeToken:
         expires_at = None if new.expires_at is None else ms_of(new.expires_at, "expires_at")

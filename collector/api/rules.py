@@ -8,8 +8,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from collector.api.doors import Door, Query, missing
+from collector.api.doors import Door, missing
 from collector.api.hosts import OneHost
+from collector.api.paging import Page, Paged, page_of
 from collector.api.views import moment, number
 from collector.config import WrittenRule
 from collector.config.kinds import kind_of
@@ -23,7 +24,7 @@ from rules.slow import bound
 from rules.watch import Watch
 
 
-class RulesAsked(Query, frozen=True, kw_only=True):
+class RulesAsked(Paged, frozen=True, kw_only=True):
     """Which rules.
 
     kind: only those of that kind
@@ -88,7 +89,7 @@ class Rules:
             Door(
                 method="GET", path="/rules", handler=self.search, needs="monitoring.read",
                 summary="The rules that hold, with where each is written", query=RulesAsked,
-                answer=list[RuleView],
+                answer=Page[RuleView],
             ),
             Door(
                 method="GET", path="/hosts/{id}/rules", handler=self.of_host, needs="monitoring.read",
@@ -97,9 +98,10 @@ class Rules:
             ),
         ]  # fmt: skip
 
-    async def search(self, who: Who, asked: RulesAsked, body: None) -> list[RuleView]:
+    async def search(self, who: Who, asked: RulesAsked, body: None) -> Page[RuleView]:
         views = [_view(written) for written in self._written()]
-        return [one for one in views if asked.kind in (None, one.kind) and asked.q in one.name]
+        wanted = [one for one in views if asked.kind in (None, one.kind) and asked.q in one.name]
+        return page_of(wanted, asked, lambda one: (one.name, one.name), lambda one: one)
 
     async def of_host(self, who: Who, asked: OneHost, body: None) -> RulesOfHost:
         memory = self._watch().hosts.get(asked.id)

@@ -10,6 +10,7 @@ from aiohttp import web
 from msgspec import Meta, Struct, field
 
 from collector.api.doors import Body, Door, Id, Query, Refusal, missing
+from collector.api.paging import Page, Paged, page_of
 from collector.api.views import Instant, Span, moment, ms_of, span_ms
 from collector.who import Who
 from rules.model import Severity
@@ -92,7 +93,7 @@ class OneMaintenance(Query, frozen=True, kw_only=True):
     id: Id
 
 
-class SilencesAsked(Query, frozen=True, kw_only=True):
+class SilencesAsked(Paged, frozen=True, kw_only=True):
     """Which silences.
 
     state: waiting for their beginning, active, or over
@@ -123,7 +124,7 @@ class Silences:
             Door(
                 method="GET", path="/silences", handler=self.silences, needs="monitoring.read",
                 summary="Of which problems nobody is told for a while", query=SilencesAsked,
-                answer=list[SilenceView],
+                answer=Page[SilenceView],
             ),
             Door(
                 method="POST", path="/silences", handler=self.silence, needs="monitoring.write",
@@ -136,7 +137,8 @@ class Silences:
             ),
             Door(
                 method="GET", path="/maintenance", handler=self.maintenance, needs="monitoring.read",
-                summary="What is planned, besides what the config holds", answer=list[MaintenanceView],
+                summary="What is planned, besides what the config holds", query=Paged,
+                answer=Page[MaintenanceView],
             ),
             Door(
                 method="POST", path="/maintenance", handler=self.plan, needs="monitoring.write",
@@ -151,10 +153,11 @@ class Silences:
 
     # --- silences ---
 
-    async def silences(self, who: Who, asked: SilencesAsked, body: None) -> list[SilenceView]:
+    async def silences(self, who: Who, asked: SilencesAsked, body: None) -> Page[SilenceView]:
         now = self._now_ms()
         views = [_silence(one, now) for one in self._policies.silences]
-        return [view for view in views if asked.state in (None, view.state)]
+        wanted = [view for view in views if asked.state in (None, view.state)]
+        return page_of(wanted, asked, lambda view: (float(-view.id), view.id), lambda view: view)
 
     async def silence(self, who: Who, asked: Query, new: NewSilence, request: web.Request) -> SilenceView:
         now = self._now_ms()
@@ -181,8 +184,9 @@ class Silences:
 
     # --- maintenance ---
 
-    async def maintenance(self, who: Who, asked: Query, body: None) -> list[MaintenanceView]:
-        return [_maintenance(one) for one in self._policies.planned]
+    async def maintenance(self, who: Who, asked: Paged, body: None) -> Page[MaintenanceView]:
+        planned = self._policies.planned
+        return page_of(planned, asked, lambda one: (float(-one.id), one.id), _maintenance)
 
     async def plan(
         self, who: Who, asked: Query, new: NewMaintenance, request: web.Request

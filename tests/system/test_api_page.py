@@ -46,7 +46,7 @@ def test_every_command_of_the_page_does_what_it_says(stage: Stage) -> None:
         else:
             msgspec.json.decode(text)
     assert asked("incidents/1", collector)["incident"]["state"] == "resolved"
-    assert asked("silences", collector)[0]["comment"] == "upgrade"
+    assert asked("silences", collector)["items"][0]["comment"] == "upgrade"
     assert asked("config", collector)["flat"]["cpu_warning_threshold"] == 75
 
 

@@ -16,7 +16,9 @@ async def names(house: House, query: str) -> list[str]:
 
 async def test_there_are_none_yet(house: House) -> None:
     assert await house.ask("/hosts") == {"items": [], "next": None, "total": 0}
-    assert await house.ask("/series/latest?metric=cpu_used_pct") == {"metric": "cpu_used_pct", "values": []}
+    assert await house.ask("/series/latest?metric=cpu_used_pct") == {
+        "metric": "cpu_used_pct", "total": 0, "values": [],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ["", "/latest", "/checks", "/names", "/series?name=load1"])
@@ -154,6 +156,7 @@ async def test_a_metric_over_the_fleet_is_the_highest_first(house: House) -> Non
         await (await house.enrol(name)).push({'disk_used_pct{mount="/"}': value})
     values = (await house.ask("/series/latest?metric=disk_used_pct"))["values"]
     assert [(one["host_name"], one["value"]) for one in values] == [("b", 50.0), ("a", 5.0), ("c", None)]
+    assert len((await house.ask("/series/latest?metric=disk_used_pct&limit=2"))["values"]) == 2
     assert values[0]["series"] == 'disk_used_pct{mount="/"}'
 
 

@@ -13,18 +13,20 @@ async def said_by(house: House, rule: str) -> Any:
 
 
 async def test_every_rule_is_told_with_where_it_is_written(house: House) -> None:
-    rules = {rule["name"]: rule for rule in await house.ask("/rules")}
+    rules = {rule["name"]: rule for rule in (await house.ask("/rules"))["items"]}
     own = rules["cpu-now"]
     assert (own["kind"], own["limits"]) == ("threshold", {"warning": 90.0, "critical": 99.0})
     assert own["written_in"].endswith("own.yaml:3")
     assert rules["host-absent"]["kind"] == "absence"
-    assert [rule["name"] for rule in await house.ask("/rules?q=cpu-n&kind=threshold")] == ["cpu-now"]
-    assert await house.ask("/rules?kind=moon") == []
+    assert [rule["name"] for rule in (await house.ask("/rules?q=cpu-n&kind=threshold"))["items"]] == [
+        "cpu-now"
+    ]
+    assert (await house.ask("/rules?kind=moon"))["items"] == []
 
 
 async def test_limits_that_were_set_while_it_ran_are_those_that_are_told(house: House) -> None:
     await house.do("PUT", "/config", {"cpu_warning_threshold": 61})
-    [rule] = await house.ask("/rules?q=cpu-high")
+    [rule] = (await house.ask("/rules?q=cpu-high"))["items"]
     assert rule["limits"] == {"warning": 61.0, "critical": 95.0}
 
 
@@ -50,7 +52,7 @@ async def test_a_host_that_the_judge_does_not_know_is_missing(house: House) -> N
 async def test_while_a_file_of_rules_has_a_mistake_those_that_were_taken_up_hold(house: House) -> None:
     (house.folder / "rules.d" / "own.yaml").write_text("rules: [{name: x, metrc: y}]")
     house.collector.reload()
-    assert [rule["name"] for rule in await house.ask("/rules?q=cpu-now")] == ["cpu-now"]
+    assert [rule["name"] for rule in (await house.ask("/rules?q=cpu-now"))["items"]] == ["cpu-now"]
     (house.folder / "rules.d" / "own.yaml").write_text("rules: [{name: x, metric: y, above: 1}]")
     house.collector.reload()
-    assert await house.ask("/rules?q=cpu-now") == []
+    assert (await house.ask("/rules?q=cpu-now"))["items"] == []

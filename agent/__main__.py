@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from agent import clock, heap, logs, once, wire
 from agent.calls import Calls
 from agent.config import Loaded, need_token, read
 from agent.facts import VERSION
-from agent.options import ConfigError, discover
+from agent.options import ConfigError, discover, findings
 from agent.service import Service, leave
 from agent.systemd import Systemd
 
@@ -25,11 +26,13 @@ BAD_CONFIG = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments().parse_args(argv)
-    if args.command == "checks" or args.once or args.check_config:
+    if args.command in ("checks", "doctor") or args.once or args.check_config:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads what we print may have seen enough
     if args.command == "checks":
         print(_kinds())
         return 0
+    if args.command == "doctor":
+        return _doctor(args.config, as_json=args.json)
     try:
         loaded = read(args.config, os.environ)
         if args.check_config:
@@ -51,12 +54,15 @@ def _arguments() -> argparse.ArgumentParser:
     )
     command = (
         "run (the default): sample and push; checks: list what can be checked, with all options; "
+        "doctor: say what works here, what does not, and what to do about it; "
         "bye: tell the collector that the agent, which has been stopped, is taken off this host"
     )
-    parser.add_argument("command", nargs="?", choices=("run", "checks", "bye"), default="run", help=command)
+    parser.add_argument(
+        "command", nargs="?", choices=("run", "checks", "doctor", "bye"), default="run", help=command
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/watchkeeper/agent.yaml")
     parser.add_argument("--once", action="store_true", help="show what would be sent, send nothing")
-    parser.add_argument("--json", action="store_true", help="with --once: show it as it is sent")
+    parser.add_argument("--json", action="store_true", help="with --once and doctor: for programs")
     parser.add_argument("--check-config", action="store_true", help="say whether the config is right")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--version", action="version", version=VERSION)
@@ -78,6 +84,15 @@ def _kinds() -> str:
             lines.append(f"  {option.key:{width}}  {option.help} ({option.type}, {default})")
         lines.append("")
     return "\n".join(lines).rstrip()
+
+
+def _doctor(config: Path | None, *, as_json: bool) -> int:
+    from agent.doctor import examine  # only here: what runs for months need not hold it
+
+    logging.disable()  # what it would say is in the findings
+    found = list(examine(config, os.environ))
+    print(findings.as_json(found) if as_json else findings.as_text(found))
+    return findings.exit_code(found)
 
 
 def _check(loaded: Loaded) -> int:

@@ -216,17 +216,26 @@ def leave(loaded: Loaded) -> bool:
 
 
 def new_collectors(loaded: Loaded) -> Collectors:
+    return Collectors(new_posts(loaded))
+
+
+def new_posts(loaded: Loaded) -> list[Post]:
+    """One for each collector of the config, in its order."""
     config, token = loaded.config, need_token(loaded).reveal()
-    trust = Trust(
+    proxy = Proxy.of(config.proxy.reveal()) if config.proxy is not None else None
+    agent = f"watchkeeper-agent/{VERSION}"
+    return [Post(url, token, agent, trust_of(config), proxy) for url in config.collectors]
+
+
+def trust_of(config: AgentConfig) -> Trust:
+    """Which collectors to believe that they are one."""
+    return Trust(
         verify=config.ca is not None or not config.pins,
         ca_file=str(config.ca or ""),
         pins=tuple(config.pins),
         cert_file=str(config.cert or ""),
         key_file=str(config.key or ""),
     )
-    proxy = Proxy.of(config.proxy.reveal()) if config.proxy is not None else None
-    agent = f"watchkeeper-agent/{VERSION}"
-    return Collectors([Post(url, token, agent, trust, proxy) for url in config.collectors])
 
 
 def limits(config: AgentConfig) -> Limits:

@@ -2,9 +2,10 @@
 
 A kind is a module with a docstring whose first line says what it tells, an `Options` struct (its settings, defaults
 right for most), a `Check` class built from those options, and `SERIES`: a dict that says, for the name of each series
-it may bring (without labels; the unit is in the name), what it means. No list elsewhere names it. A name in `SERIES`
-that ends in `*` stands for all that begin so, for kinds whose names come from elsewhere. A check is plain blocking
-code: it runs in a thread of its own under a time limit, so it may not touch anything but itself.
+it may bring (without labels; the unit is in the name), what it means. A name in `SERIES` that ends in `*` stands for
+all that begin so, for kinds whose names come from elsewhere. Where a kind may lack rights, `RIGHTS` says how to give
+them. No list elsewhere names it. A check is plain blocking code: it runs in a thread of its own under a time limit, so
+it may not touch anything but itself.
 """
 
 from __future__ import annotations

@@ -19,6 +19,10 @@ from agent.net.dial import Deadline, NoAnswer
 from agent.wire import Answer, series_name
 
 STATES: dict[int, Answer] = {0: "ok", 1: "warn", 2: "bad", 3: "unknown"}
+RIGHTS = (
+    "what must be root is better run by a timer of yours, with its numbers in a *.prom file for the check textfile;\n"
+    "what has a compiler inside (Java, Node) needs MemoryDenyWriteExecute=no: systemctl edit watchkeeper-agent"
+)
 SERIES = {
     "exec_total_ms": "How long a program ran.",
     "exec_value": "Performance data of a program: a plain number, or one of the unit in its label.",

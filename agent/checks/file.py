@@ -24,6 +24,7 @@ from agent.options.units import say_duration, say_size
 from agent.wire import series_name
 
 WILD = re.compile(r"[*?\[]")
+RIGHTS = "systemctl edit watchkeeper-agent, and under [Service]: SupplementaryGroups= with a group that may look there"
 SERIES = {
     "file_exists": "1 when there is such a file, else 0.",
     "file_count": "How many files fit a pattern.",

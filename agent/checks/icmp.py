@@ -25,6 +25,9 @@ HEADER = struct.Struct("!BBHHH")
 TOKEN_BYTES = 16
 PADDING = bytes(40)
 """As much in all as the command ping sends."""
+RIGHTS = (
+    'sysctl net.ipv4.ping_group_range="0 2147483647" (and a line of it in /etc/sysctl.d, so that it stays)'
+)
 SERIES = {
     "icmp_loss_pct": "How many of the pings were not answered.",
     "icmp_rtt_min_ms": "How long the fastest answer to a ping took.",

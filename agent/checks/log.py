@@ -22,6 +22,7 @@ from agent.wire import series_name
 
 LINE_BYTES_MAX = 4096
 CHUNK_BYTES = 64 * 1024
+RIGHTS = "systemctl edit watchkeeper-agent, and under [Service]: SupplementaryGroups=adm"
 SERIES = {
     "log_matches": "How many lines that came to a log since the last tick fit a pattern.",
     "log_lines": "How many lines came to a log since the last tick.",

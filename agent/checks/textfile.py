@@ -24,6 +24,7 @@ from agent.wire import SERIES_PER_HOST_MAX, series_name
 
 FILES_MAX = 100
 FILE_BYTES_MAX = 1024 * 1024
+RIGHTS = "let the agent read the folder: chmod o+rx on it, and o+r on what lies in it"
 SERIES = {
     "textfile_age_s": "How long ago a file in the folder was last written to.",
     "*": "Whatever the files in the folder say.",

@@ -33,6 +33,8 @@ class Answer(Struct, frozen=True):
     took_ms: float
     retry_after_s: float | None = None
     location: str = ""
+    date_s: float | None = None
+    """When the other side says it was, by its clock."""
 
 
 class Post:
@@ -132,8 +134,11 @@ class Post:
         took_ms = (time.monotonic() - began_s) * 1000
         if response.will_close or not response.isclosed():
             self.close()
-        location = response.headers.get("Location", "")
-        return Answer(response.status, data, took_ms, retry_after_s(response.headers), location[:200])
+        headers_there = response.headers
+        location = headers_there.get("Location", "")[:200]
+        return Answer(
+            response.status, data, took_ms, retry_after_s(headers_there), location, date_s(headers_there)
+        )
 
 
 def pack(parts: Iterable[bytes]) -> tuple[bytes, bool]:
@@ -146,6 +151,14 @@ def pack(parts: Iterable[bytes]) -> tuple[bytes, bool]:
             packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
             return b"".join([packer.compress(plain), *map(packer.compress, rest), packer.flush()]), True
     return plain, False
+
+
+def date_s(headers: Message) -> float | None:
+    """When the answer was written, by the clock of whoever wrote it; None if it does not say."""
+    try:
+        return parsedate_to_datetime(headers.get("Date", "")).timestamp()
+    except (TypeError, ValueError):
+        return None
 
 
 def retry_after_s(headers: Message) -> float | None:

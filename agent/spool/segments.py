@@ -83,8 +83,10 @@ class Segment:
         return segment
 
     @classmethod
-    def open(cls, path: Path) -> Segment:
-        """Read a segment that another run has left, and cut off a record that it did not finish. BadSegment."""
+    def open(cls, path: Path, *, mend: bool = True) -> Segment:
+        """Read a segment that another run has left, and cut off a record that it did not finish. BadSegment.
+
+        Without `mend` the file is left alone, for whoever only looks: an agent may be writing that record now."""
         data = _contents(path)
         first_line = _FIRST_LINE.match(data)
         if first_line is None:
@@ -95,7 +97,8 @@ class Segment:
             segment._take(record, data)
         if segment.size_bytes < len(data):
             segment.damaged_bytes += len(data) - segment.size_bytes
-            os.truncate(path, segment.size_bytes)
+            if mend:
+                os.truncate(path, segment.size_bytes)
         segment._seqs = array.array("Q", sorted(set(segment._seqs)))
         segment._done.intersection_update(segment._seqs)
         segment._entries = None  # read again when its turn comes: the index of a full spool takes memory

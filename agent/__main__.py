@@ -25,7 +25,12 @@ BAD_CONFIG = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = _arguments().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    if given and given[0] in ("join", "rotate"):
+        from agent import joining  # only here: what runs for months need not hold it
+
+        return joining.main(given, os.environ)
+    args = _arguments().parse_args(given)
     if args.command in ("checks", "doctor") or args.once or args.check_config:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads what we print may have seen enough
     if args.command == "checks":
@@ -55,7 +60,8 @@ def _arguments() -> argparse.ArgumentParser:
     command = (
         "run (the default): sample and push; checks: list what can be checked, with all options; "
         "doctor: say what works here, what does not, and what to do about it; "
-        "bye: tell the collector that the agent, which has been stopped, is taken off this host"
+        "bye: tell the collector that the agent, which has been stopped, is taken off this host; "
+        "join, rotate: see watchkeeper-agent join --help, rotate --help"
     )
     parser.add_argument(
         "command", nargs="?", choices=("run", "checks", "doctor", "bye"), default="run", help=command

@@ -140,6 +140,11 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         if path is None and _absent()
         else read_yaml(path or DEFAULT_FILE)
     )
+    return loaded_of(root, environ)
+
+
+def loaded_of(root: Node, environ: Mapping[str, str]) -> Loaded:
+    """The same of a file that was read already. Raises ConfigError."""
     root.only("agent", "collector")
     section = overlay_environment(root, environ, section="agent").get("agent")
     kinds = discover(agent.checks)
@@ -166,7 +171,7 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
 def need_token(loaded: Loaded) -> Secret:
     """The token, after a ConfigError if there is none: what only looks and sends nothing does without."""
     if loaded.config.token is None:
-        where = "`watchkeeper host add NAME` on the collector's machine prints one"
+        where = "`watchkeeper-agent join` gets one, by a code that `watchkeeper join-command` prints"
         if not Path(loaded.section.file).exists():
             where += "; there is no such file, and --config names another"
         raise loaded.error("token", f"required for pushing, but missing; {where}")

@@ -38,10 +38,17 @@ class Answer(Struct, frozen=True):
 
 
 class Post:
-    """Posts to one collector. Not for several threads at once; `url` has been checked by whoever made it."""
+    """Posts to one collector, with a token if there is one. Not for several threads at once; `url` has been checked by
+    whoever made it."""
 
     def __init__(
-        self, url: str, token: str, user_agent: str, trust: Trust | None = None, proxy: Proxy | None = None
+        self,
+        url: str,
+        token: str,
+        user_agent: str,
+        trust: Trust | None = None,
+        proxy: Proxy | None = None,
+        path: str = wire.PATH,
     ) -> None:
         parts = urlsplit(url)
         assert parts.hostname
@@ -49,14 +56,14 @@ class Post:
         self._proxy = proxy
         self._host = parts.hostname
         self._port = parts.port or (443 if self._trust else 80)
-        self._path = parts.path.rstrip("/") + wire.PATH
+        self._path = parts.path.rstrip("/") + path
         self._headers = {
             "Host": parts.netloc,
             "User-Agent": user_agent,
-            "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
             "Accept": "application/json",
         }
+        self._headers |= {"Authorization": f"Bearer {token}"} if token else {}
         if proxy is not None and self._trust is None:
             self._path = f"http://{parts.netloc}{self._path}"
             self._headers |= {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}

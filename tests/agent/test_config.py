@@ -275,7 +275,7 @@ def test_the_password_of_a_proxy_is_in_no_message(file: Path) -> None:
 def test_pushing_needs_a_token_and_looking_does_not(file: Path) -> None:
     loaded = read(written(file, "agent:\n  every: 5s\n"), {})
     with pytest.raises(
-        ConfigError, match=r"agent\.token: required for pushing, but missing; `watchkeeper host add"
+        ConfigError, match=r"agent\.token: required for pushing, but missing; `watchkeeper-agent join` gets"
     ):
         need_token(loaded)
 

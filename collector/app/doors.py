@@ -14,6 +14,7 @@ from collector.config import CollectorConfig
 from collector.web.accounts import Accounts
 from collector.web.deeds import Deeds
 from collector.web.links import LinkPages
+from collector.web.status import Board, StatusPages
 
 if TYPE_CHECKING:
     from collector.app.parts import Parts
@@ -69,7 +70,23 @@ def application(
             *deeds.routes(),
             *accounts.routes(),
             *parts.jobs.routes(),
+            *_status_pages(parts, config, now_ms).routes(),
             *parts.pages.routes(),
         ]
     )
     return app
+
+
+def _status_pages(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> StatusPages:
+    promised = parts.promised
+    board = Board(
+        parts.store,
+        promised.accounts,
+        promised.services.all,
+        promised.works,
+        lambda: parts.runtime.held.config.status_page,
+        now_ms,
+    )
+    return StatusPages(
+        parts.pages.frame, board, is_public=config.access.status_page, url=config.url, zone=config.zone
+    )

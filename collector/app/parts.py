@@ -87,7 +87,6 @@ class Parts:
         self.pages = Pages(
             store,
             names,
-            status_is_public=config.access.status_page,
             now_ms=now_ms,
             registry=registry,
         )

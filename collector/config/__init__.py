@@ -35,6 +35,7 @@ from collector.config.policy import see_that_it_is_sound
 from collector.config.rulefiles import PACKS, WrittenRule, find_rules, read_rules, rules_in
 from collector.config.scaling import POLICIES_MAX, ScalingOptions, refuse_one_service_twice
 from collector.config.services import refuse_services_that_do_not_fit
+from collector.config.status import StatusOptions
 from collector.config.thresholds import Thresholds, with_gates, with_limits
 from collector.config.tls import TlsOptions
 from rules.capacity.report import CapacityOptions
@@ -102,6 +103,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     services: what is promised to others, and what it is made of
     scaling: how many instances services are to have, and what does it
     capacity: what advice on the room and the size of hosts goes by
+    status_page: what the status page is called, and what it shows
     """
 
     listen: str = f"127.0.0.1:{DEFAULT_PORT}"
@@ -141,6 +143,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     services: Annotated[list[ServiceOptions], Meta(max_length=SERVICES_MAX)] = []
     scaling: Annotated[list[ScalingOptions], Meta(max_length=POLICIES_MAX)] = []
     capacity: CapacityOptions = CapacityOptions()
+    status_page: StatusOptions = StatusOptions()
 
     @property
     def address(self) -> tuple[str, int]:

@@ -13,7 +13,6 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from collector.store import SERIES_AT_ONCE_MAX, Points, Steps, Store, StoreError
-from collector.web import public
 from collector.web.answers import Body, Missing, Shared, Unclear, answer
 from collector.web.asked import View, id_of, number_of, text_of
 from collector.web.catalog import SERIES_PER_CHART_MAX, plans
@@ -38,21 +37,18 @@ READS_AT_ONCE = 3
 
 
 class Pages:
-    """Everything a browser is shown. `channels` are the names of those that would tell somebody; `status_is_public`
-    shows the status page to everybody."""
+    """Everything a browser is shown. `channels` are the names of those that would tell somebody."""
 
     def __init__(
         self,
         store: Store,
         channels: Sequence[str],
         *,
-        status_is_public: bool = False,
         now_ms: Callable[[], int],
         registry: CollectorRegistry,
     ) -> None:
         self._store, self._channels, self._now_ms = store, list(channels), now_ms
         self.frame = Frame(told=bool(channels), now_ms=now_ms, registry=registry)
-        self._status_needs: Permission | None = None if status_is_public else "monitoring.read"
         self._feed = Feed(registry)
         self._shared = Shared()
 
@@ -69,7 +65,6 @@ class Pages:
             web.get("/incidents", page("incidents", self._incidents)),
             web.get("/incidents/{id}", page("incident", self._incident)),
             web.get("/notices", page("notices", self._notices)),
-            web.get("/status", page("status", self._status, self._status_needs)),
             web.get("/api/monitoring/events", needs("monitoring.read", self._feed.stream), allow_head=False),
             web.get("/static/{name}", page("static", self.frame.assets.serve, None)),
             web.get("/{rest:(?!api/).*}", page("missing", _missing)),
@@ -234,15 +229,6 @@ class Pages:
             names=sorted({name for name, _ in counts} | set(self._channels)),
         )
         return answer(request, body)
-
-    async def _status(self, request: web.Request) -> web.Response:
-        view = View.of(request)
-        times = view.times(self._now_ms())
-        latests, incidents, alerts = await asyncio.gather(
-            self._store.samples.overview(), self._store.incidents.open(), self._store.incidents.open_alerts()
-        )
-        it = public.status(latests, incidents, alerts, times.now)
-        return answer(request, self.frame.render("status.html", view, times, it=it))
 
     async def _hosts_by_id(self) -> dict[int, Host]:
         return {host.id: host for host in await self._store.hosts.all()}

@@ -23,7 +23,7 @@ from tests.collector.web.site import EVERY_MS, NOW, Page, Site
 MINUTE_MS = 60_000
 MARKER = "<script>alert('x')</script>"
 SEEN = {"cpu_used_pct": 12.0, "memory_used_pct": 61.0, 'disk_used_pct{mount="/"}': 48.0, "load1": 0.4}
-PAGES = ("/", "/hosts/1", "/incidents", "/incidents/1", "/notices", "/status")
+PAGES = ("/", "/hosts/1", "/incidents", "/incidents/1", "/notices")
 
 
 @pytest.fixture
@@ -350,19 +350,6 @@ async def test_before_anything_happened_the_lists_say_so(site: Site) -> None:
 async def test_notices_are_counted_by_channel(site: Site) -> None:
     await with_a_full_disk(site)
     assert "mail 0 1 0" in (await site.get("/notices")).text
-
-
-# --- the public page --------------------------------------------------------------------------------------------------
-
-
-async def test_the_status_page_names_no_host_and_leads_nowhere(site: Site) -> None:
-    await with_a_full_disk(site, "secret-host")
-    page = await site.get("/status")
-    assert "Some systems do not work" in page.text
-    assert "Working 0 of 1 In trouble 1" in page.text
-    assert "secret" not in page.source
-    assert "/var" not in page.source
-    assert [link["href"] for link in page.all("a")] == ["#main", "/"]
 
 
 # --- what comes from hosts is never markup ----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rules.told import Why, Withheld
+from rules.model import Why, Withheld
 
 _WHYS: dict[Why, str] = {
     "observe": "the rule is only being tried",

@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
+from rules.model import Why, Withheld
 from rules.policy.saying import not_told
-from rules.told import Why, Withheld
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from rules.severity import Severity
+from rules.model.severity import Severity
 
 Reason = Literal["first", "escalated", "repeat", "resolved", "digest"]
 """Why a message is sent. A digest is about several problems, each for a reason of its own."""

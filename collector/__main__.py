@@ -34,6 +34,7 @@ from collector.cli import (
     add_config,
     backup,
     capacity,
+    doctor,
     hosts,
     jobs,
     joins,
@@ -55,8 +56,18 @@ from collector.wording import load_wording
 
 log = logging.getLogger("collector")
 
+
+def _look_over(loaded: settings.Loaded) -> int:
+    """See that all of the config is right, also what is used later; how many rules hold. ConfigError."""
+    held = settings.load_rules(loaded)
+    check_access(loaded)
+    load_wording(loaded, CollectorRegistry())
+    return len(held)
+
+
 HOUSE = House(
     load=lambda file: settings.load(file, os.environ),
+    look_over=_look_over,
     open_store=open_state,
     caretaker=caretaker,
     new_token=new_token,
@@ -111,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     both.set_defaults(command=_up)
 
     talking = (hosts, joins, users, tokens, rules, notify, jobs)
-    for command in (*talking, backup, store, size, sla, capacity, scale, simulate):
+    for command in (*talking, doctor, backup, store, size, sla, capacity, scale, simulate):
         command.add_to(commands, HOUSE)
     return parser
 
@@ -122,10 +133,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(arguments: argparse.Namespace) -> int:
     if arguments.check_config:
         loaded = HOUSE.load(arguments.config)
-        held = settings.load_rules(loaded)
-        check_access(loaded)
-        load_wording(loaded, CollectorRegistry())
-        print(f"The config is right: {len(held)} rules, {len(loaded.config.channels)} channels.")
+        print(f"The config is right: {_look_over(loaded)} rules, {len(loaded.config.channels)} channels.")
         return 0
     collector = Collector(lambda: HOUSE.load(arguments.config), Service(os.environ))
     return HOUSE.run(_until_told_to_stop(collector, beside=None))

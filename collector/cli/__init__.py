@@ -33,10 +33,12 @@ Role = Literal["collector", "tool"]
 class House(Struct, frozen=True):
     """What commands need of the other parts of the collector, which they do not know: `__main__` hands it to them.
 
-    `load` reads the config that was named, or the default one; `run` runs what a command does to its exit code.
+    `load` reads the config that was named, or the default one, and `look_over` sees that it is right in all its parts
+    (ConfigError) and says how many rules hold; `run` runs what a command does to its exit code.
     """
 
     load: Callable[[Path | None], Loaded]
+    look_over: Callable[[Loaded], int]
     open_store: Callable[[Loaded, Role], Coroutine[Any, Any, Store]]
     caretaker: Callable[[Loaded], Caretaker]
     desk: Callable[[People, Loaded], Desk]

@@ -14,6 +14,7 @@ from collector.config import CollectorConfig
 from collector.web.accounts import Accounts
 from collector.web.deeds import Deeds
 from collector.web.links import LinkPages
+from collector.web.services import ServicePages
 from collector.web.status import Board, StatusPages
 
 if TYPE_CHECKING:
@@ -70,23 +71,26 @@ def application(
             *deeds.routes(),
             *accounts.routes(),
             *parts.jobs.routes(),
-            *_status_pages(parts, config, now_ms).routes(),
+            *_faces(parts, config, now_ms),
             *parts.pages.routes(),
         ]
     )
     return app
 
 
-def _status_pages(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> StatusPages:
-    promised = parts.promised
+def _faces(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> list[web.RouteDef]:
+    """Pages about what is promised, for those who keep it and for everybody."""
+    frame, store, promised = parts.pages.frame, parts.store, parts.promised
     board = Board(
-        parts.store,
+        store,
         promised.accounts,
         promised.services.all,
         promised.works,
         lambda: parts.runtime.held.config.status_page,
         now_ms,
     )
-    return StatusPages(
-        parts.pages.frame, board, is_public=config.access.status_page, url=config.url, zone=config.zone
-    )
+    is_public = config.access.status_page
+    return [
+        *ServicePages(frame, store, promised.accounts, promised.services.all, now_ms=now_ms).routes(),
+        *StatusPages(frame, board, is_public=is_public, url=config.url, zone=config.zone).routes(),
+    ]

@@ -15,8 +15,8 @@ from rules.sla.burn import WINDOWS, rates
 from rules.sla.courses import Course, intervals_of, one_after_another, steady, tally
 from rules.sla.model import UNKNOWN, Interval, ServiceOptions, Span, Tally
 from rules.sla.periods import month, period
-from rules.sla.report import Part, Report, report_of
-from rules.sla.summary import Summary, summary_of
+from rules.sla.report import Part, Report, report_of, with_incidents
+from rules.sla.summary import Outage, Summary, counts_as_down, outages, summary_of
 
 TAIL_MS_MAX = DAY_MS
 """Of a collector that was away for longer, what is asked for beside it is known no further."""
@@ -66,6 +66,14 @@ class Accounts:
         intervals = intervals_of(await one.course(over.start, until))
         about = await self._incidents(over.start, over.end)
         return report_of(one.service, over, now, intervals, about, one.parts)
+
+    async def outages(self, name: str, since: int, now: int) -> list[Outage]:
+        """From then until now, oldest first, each with the incident that was about it. NotThere, StoreError."""
+        one = await self._one(name, now)
+        troubles = await one.intervals(since, one.end, but_up=True)
+        found = outages([trouble for trouble in troubles if counts_as_down(trouble, one.service)])
+        about = await self._incidents(found[0].start, now) if found else []
+        return with_incidents(name, found, about, one.parts)
 
     # --- one service ---
 

@@ -26,6 +26,7 @@ class Entry(Struct, frozen=True):
 ENTRIES = (
     Entry("/", "Overview", below=("/hosts/",)),
     Entry("/incidents", "Incidents"),
+    Entry("/services", "Services"),
     Entry("/notices", "Notices"),
     Entry("/status", "Status"),
 )

@@ -11,7 +11,7 @@ from msgspec import Struct
 from rules.memory import RESTART_MS
 from rules.model import Alert, Host, Incident, Severity, worst
 
-Shape = Literal["up", "info", "warning", "critical", "unknown"]
+Shape = Literal["up", "info", "warning", "critical", "unknown", "maintenance"]
 """What a mark looks like; its word is beside it, since a colour alone tells too little."""
 
 SHAPES: dict[Severity, Shape] = {"info": "info", "warning": "warning", "critical": "critical"}

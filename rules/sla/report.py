@@ -73,7 +73,6 @@ def report_of(
     downs = [one for one in intervals if counts_as_down(one, service)]
     until = intervals[-1].end
     standing = budget(service, whole, period, min(now, period.end), downs)
-    spells = _spells(service.name, incidents, parts)
     return Report(
         service=service.name,
         title=service.called,
@@ -88,7 +87,7 @@ def report_of(
         availability_pct=availability_pct(whole, service),
         budget=standing,
         latency=latency_standing(service, whole),
-        outages=[_with_incident(one, spells) for one in outages(downs)],
+        outages=with_incidents(service.name, outages(downs), incidents, parts),
         excluded=_excluded(intervals, service),
         repaired_ms=sum(one.ms for one in intervals if one.repaired),
         intervals=intervals_of(course_of(intervals)),
@@ -128,6 +127,18 @@ def _excluded(intervals: Sequence[Interval], service: ServiceOptions) -> list[Ex
 
 
 # --- incidents --------------------------------------------------------------------------------------------------------
+
+
+def with_incidents(
+    service: str,
+    outages: Sequence[Outage],
+    incidents: Sequence[tuple[Incident, Sequence[Alert]]],
+    parts: Collection[Part],
+) -> list[Outage]:
+    """Each with the incident that was about the service for the longest of it, if there was one."""
+    spells = _spells(service, incidents, parts)
+    return [_with_incident(one, spells) for one in outages]
+
 
 Spell = tuple[Incident, int, int]
 """An incident, and from when until when something of it was about the service."""

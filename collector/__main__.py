@@ -1,6 +1,6 @@
 """The command `watchkeeper`: runs the collector, and hands to every other command what it needs of it.
 
-Exit codes: 0 well, 1 it failed, 2 a mistake in config or arguments.
+Exit codes: 0 well, 1 it failed or was refused, 2 a mistake in config or arguments, 3 no collector answered.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from collector.cli import (
     add_config,
     backup,
     capacity,
+    completion,
     doctor,
     hosts,
     jobs,
@@ -46,9 +47,13 @@ from collector.cli import (
     sla,
     store,
     tokens,
+    top,
     up,
     users,
 )
+from collector.cli.groups import grouped
+from collector.cli.remote import hosts as fleet
+from collector.cli.remote import incidents, notices, silences, status
 from collector.server import ServerError
 from collector.service import Service
 from collector.store import StoreError
@@ -78,6 +83,26 @@ HOUSE = House(
     now_ms=now_ms,
     run=uvloop.run,
 )
+TOOLS = (
+    hosts,
+    joins,
+    users,
+    tokens,
+    rules,
+    notify,
+    jobs,
+    doctor,
+    backup,
+    store,
+    size,
+    sla,
+    capacity,
+    scale,
+    simulate,
+)
+"""What works on this machine's config and store."""
+ASKING = (status, top, fleet, incidents, silences, notices)
+"""What asks a collector, here or elsewhere."""
 VERSION = "0.1.0"
 GARBAGE_LOOKED_FOR_AFTER = 20_000
 INTERRUPTED = 130
@@ -106,10 +131,17 @@ def _without_config(arguments: argparse.Namespace) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="watchkeeper", description="Watchkeeper's collector and its tools.")
+    parser = argparse.ArgumentParser(
+        prog="watchkeeper",
+        usage="watchkeeper [--log-format text|json] COMMAND …",
+        description="Watchkeeper's collector and its tools.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--version", action="version", version=VERSION)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        required=True, metavar="COMMAND", prog="watchkeeper", help=argparse.SUPPRESS
+    )
 
     serve = commands.add_parser("serve", help="run the collector")
     add_config(serve)
@@ -121,9 +153,10 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--port", type=int, help="another port than the config's (8420)")
     both.set_defaults(command=_up)
 
-    talking = (hosts, joins, users, tokens, rules, notify, jobs)
-    for command in (*talking, doctor, backup, store, size, sla, capacity, scale, simulate):
+    for command in (*TOOLS, *ASKING):
         command.add_to(commands, HOUSE)
+    completion.add_to(commands, parser)
+    parser.epilog = grouped(commands)
     return parser
 
 

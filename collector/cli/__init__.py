@@ -50,7 +50,7 @@ class House(Struct, frozen=True):
     run: Callable[[Coroutine[Any, Any, int]], int]
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
+def add_config(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"default: {settings.DEFAULT_FILE}")
 
 

@@ -1,4 +1,5 @@
-"""`watchkeeper host`: enrol hosts, and say what to write into their agents' config; change them, and let them go."""
+"""`watchkeeper host`: enrol hosts, and say what to write into their agents' config; change them, and let them go. They
+are written to the store itself, so that hosts can be enrolled before the collector is started."""
 
 from __future__ import annotations
 
@@ -7,33 +8,53 @@ import re
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from agent.wire import Token
 from collector.cli import Commands, House, add_config, argument
+from collector.cli.labels import labels_in_words, parse_labels
+from collector.cli.remote.hosts import SHOW, add_show_to
 from collector.store import Hosts, StoreError
 from rules.model import Host
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?")
-_LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]{0,62})=(.{0,200})")
 
 
 def add_to(commands: Commands, house: House) -> None:
-    host = commands.add_parser("host", help="enrol hosts").add_subparsers(required=True, metavar="COMMAND")
+    host = commands.add_parser(
+        "host", help="how a host is; enrol hosts, change them, let them go"
+    ).add_subparsers(required=True, metavar="NAME | COMMAND", action=_VerbsOrName)
+    add_show_to(host, house)
     add = host.add_parser("add", help="enrol a host and print its agent's config, token included")
     add.add_argument("name", type=argument(parse_name))
     add.add_argument("--label", action="append", default=[], metavar="NAME=VALUE")
     add_config(add)
     add.set_defaults(command=partial(_add, house))
-    listing = host.add_parser("list", help="the enrolled hosts")
-    add_config(listing)
-    listing.set_defaults(command=partial(_list, house))
     label = _about_one(host, house, "label", "give a host labels, over what its agent says", _label)
     label.add_argument("labels", nargs="+", metavar="NAME=VALUE", help="nothing after = takes the label away")
     rename = _about_one(host, house, "rename", "call a host otherwise; it keeps all that it has", _rename)
     rename.add_argument("new_name", type=argument(parse_name), metavar="NEW-NAME")
     _about_one(host, house, "revoke", "let nobody push as a host until it is enrolled again", _revoke)
     _about_one(host, house, "remove", "drop a host and its samples; incidents stay as history", _remove)
+
+
+class _VerbsOrName(argparse._SubParsersAction):  # type: ignore[type-arg]
+    """`host NAME` is `host show NAME`."""
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self.choices = None  # type: ignore[assignment]  # what argparse takes as: any word will do
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        words = values if values[0] in self._name_parser_map else [SHOW, *values]
+        super().__call__(parser, namespace, words, option_string)
 
 
 Change = Callable[[Hosts, Host, argparse.Namespace, int], Awaitable[str]]
@@ -70,13 +91,13 @@ async def named(hosts: Hosts, name: str) -> Host:
     for host in await hosts.all():
         if host.name == name and not host.is_service:
             return host
-    raise StoreError(f"there is no host named {name}; see: watchkeeper host list")
+    raise StoreError(f"there is no host named {name}; see: watchkeeper hosts")
 
 
 async def _label(hosts: Hosts, host: Host, arguments: argparse.Namespace, _now: int) -> str:
     given = parse_labels(arguments.labels)
     labelled = await hosts.set_labels(host.id, {label: text or None for label, text in given.items()})
-    return f"{host.name} has the labels: {shown(labelled.labels) or 'none'}"
+    return f"{host.name} has the labels: {labels_in_words(labelled.labels) or 'none'}"
 
 
 async def _rename(hosts: Hosts, host: Host, arguments: argparse.Namespace, _now: int) -> str:
@@ -121,21 +142,6 @@ def _add(house: House, arguments: argparse.Namespace) -> int:
     return house.run(add())
 
 
-def _list(house: House, arguments: argparse.Namespace) -> int:
-    loaded = house.load(arguments.config)
-
-    async def show() -> int:
-        store = await house.open_store(loaded, "tool")
-        try:
-            hosts = [host for host in await store.hosts.all() if not host.is_service]
-            print(table(hosts, house.now_ms()))
-        finally:
-            await store.close()
-        return 0
-
-    return house.run(show())
-
-
 def parse_name(text: str) -> str:
     """A host's name as given. ValueError says what is allowed."""
     if not _NAME.fullmatch(text):
@@ -143,17 +149,6 @@ def parse_name(text: str) -> str:
             f"{text!r} is not a host name; use letters, digits, dots and dashes, such as db-3.example.org"
         )
     return text
-
-
-def parse_labels(texts: list[str]) -> dict[str, str]:
-    """['role=db'] as {'role': 'db'}. ValueError says what is allowed."""
-    labels: dict[str, str] = {}
-    for text in texts:
-        match = _LABEL.fullmatch(text)
-        if match is None:
-            raise ValueError(f"{text!r} is not a label; write NAME=VALUE, such as role=db")
-        labels[match[1]] = match[2]
-    return labels
 
 
 async def enrol(
@@ -175,19 +170,3 @@ def agent_config(url: str, token: Token) -> str:
     private = url.startswith("https://") or urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
     plain = "" if private else "  allow_plaintext: true   # the token crosses the network unencrypted\n"
     return f"agent:\n  collector: {url}\n  token: {token}\n{plain}"
-
-
-def shown(labels: dict[str, str]) -> str:
-    return " ".join(f"{label}={text}" for label, text in sorted(labels.items()))
-
-
-def table(hosts: list[Host], now: int) -> str:
-    """The enrolled hosts for a terminal, one a line."""
-    if not hosts:
-        return "No host yet. Enrol one with: watchkeeper host add NAME"
-    rows = [("HOST", "SEEN", "LABELS")]
-    for host in hosts:
-        seen = "never" if host.arrived_at is None else f"{max(0, now - host.arrived_at) // 1000} s ago"
-        rows.append((host.name, seen, shown(host.labels)))
-    wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(f"{name:{wide[0]}}  {seen:{wide[1]}}  {labels}".rstrip() for name, seen, labels in rows)

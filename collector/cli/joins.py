@@ -11,7 +11,8 @@ from typing import Protocol
 from agent.options import duration_s
 from collector.cli import Commands, House, add_config, argument, number_up_to
 from collector.cli.desk import at_this_shell
-from collector.cli.hosts import named, parse_labels, shown
+from collector.cli.hosts import named
+from collector.cli.labels import labels_in_words, parse_labels
 from collector.cli.tables import table
 from collector.store import Store
 from collector.store.joins import Join
@@ -119,7 +120,7 @@ def _list(house: House, arguments: argparse.Namespace) -> int:
                 f"{join.uses} of {join.uses_max}",
                 names.get(join.host, "gone") if join.host is not None else "any",
                 join.created_by,
-                shown(join.labels),
+                labels_in_words(join.labels),
             )
             for join in await codes.all()
         ]

@@ -78,7 +78,7 @@ async def _latest(store: Store, name: str) -> Latest:
     host = next((host for host in hosts if host.name == name), None)
     latest = await store.samples.latest(host.id) if host else None
     if latest is None:
-        raise StoreError(f'there is no host "{name:.100}"; `watchkeeper host list` names them', passing=False)
+        raise StoreError(f'there is no host "{name:.100}"; `watchkeeper hosts` names them', passing=False)
     return latest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from collector.__main__ import main
+from collector.stores.sqlite import open_store
 
 
 class Said(NamedTuple):
@@ -20,6 +22,7 @@ class Said(NamedTuple):
 
 
 Command = Callable[..., Said]
+Enrolled = Callable[[], dict[str, dict[str, str]]]
 
 
 @pytest.fixture
@@ -43,3 +46,16 @@ def watchkeeper(tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str])
         return Said(code, out, err)
 
     return command
+
+
+@pytest.fixture
+def enrolled(state: Path) -> Enrolled:
+    """The names of the hosts that the store holds, each with its labels."""
+
+    async def read() -> dict[str, dict[str, str]]:
+        store = await open_store(state, role="tool")
+        hosts = {host.name: host.labels for host in await store.hosts.all()}
+        await store.close()
+        return hosts
+
+    return lambda: asyncio.run(read())

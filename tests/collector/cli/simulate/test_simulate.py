@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.collector.cli.conftest import Command
+from tests.collector.cli.conftest import Command, Enrolled
 
 TOKEN = f"wk_agent_default_{'a' * 12}_{'b' * 40}"
 ELSEWHERE = "http://10.1.2.3:8420"
@@ -51,7 +51,7 @@ def test_tokens_are_read_from_a_file_and_never_repeated(tmp_path: Path, watchkee
 
 
 def test_tokens_are_written_for_their_owner_alone_and_over_nothing(
-    tmp_path: Path, state: Path, watchkeeper: Command
+    tmp_path: Path, state: Path, watchkeeper: Command, enrolled: Enrolled
 ) -> None:
     file = tmp_path / "tokens"
     said = watchkeeper("simulate", "--hosts", "3", "--write-tokens", file)
@@ -59,9 +59,8 @@ def test_tokens_are_written_for_their_owner_alone_and_over_nothing(
     assert said.out == f"{file} holds the tokens of 3 simulated hosts.\n"
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(file.read_text().splitlines()) == 3
-    hosts = watchkeeper("host", "list").out
-    assert "sim-0003  never  simulated=yes" in hosts
+    assert enrolled()["sim-0003"] == {"simulated": "yes"}
     said = watchkeeper("simulate", "--hosts", "4", "--write-tokens", file)
     assert said.code == 2
     assert "is there already" in said.err
-    assert "sim-0004" not in watchkeeper("host", "list").out
+    assert "sim-0004" not in enrolled()

@@ -1,0 +1,169 @@
+"""What the terminal reads of a collector's answers. What else is in them is passed over, so that a newer collector can
+be asked as well."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from rules.model import Severity
+
+
+def ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+class Host(Struct, frozen=True):
+    id: int
+    name: str
+    labels: dict[str, str]
+    state: Literal["heard", "silent", "stopped", "never_heard"]
+    heard_at: datetime | None
+    open_alerts: int
+    every_ms: int = 0
+    flags: tuple[str, ...] = ()
+
+
+class HostDetails(Struct, frozen=True):
+    host: Host
+    facts: dict[str, str]
+
+
+class Check(Struct, frozen=True):
+    id: str
+    kind: str
+    state: str
+    at: datetime
+    ms: float | None
+    detail: str
+
+
+class Latest(Struct, frozen=True):
+    at: datetime | None
+    values: dict[str, float | None]
+
+
+class Value(Struct, frozen=True):
+    host: int
+    series: str
+    at: datetime
+    value: float | None
+
+
+class FleetValues(Struct, frozen=True):
+    values: list[Value]
+
+
+class Alert(Struct, frozen=True):
+    id: int
+    rule: str
+    host: int
+    host_name: str
+    severity: Severity
+    state: str
+    summary: str
+    since: datetime
+    incident: int
+    acknowledged_by: str = ""
+
+
+class Incident(Struct, frozen=True):
+    id: int
+    title: str
+    severity: Severity
+    state: Literal["open", "acknowledged", "resolved"]
+    opened_at: datetime
+    resolved_at: datetime | None
+    acknowledged_by: str = ""
+    assignee: str = ""
+    snoozed_until: datetime | None = None
+    services: tuple[str, ...] = ()
+    text: str = ""
+    postmortem: str = ""
+
+
+class Event(Struct, frozen=True):
+    at: datetime
+    kind: str
+    by: str
+    text: str
+    late: bool = False
+
+
+class IncidentDetails(Struct, frozen=True):
+    incident: Incident
+    alerts: list[Alert]
+    timeline: list[Event]
+
+
+class Measure(Struct, frozen=True):
+    value: float | None
+    unit: str
+    highest: float | None = None
+    where: str = ""
+    why: str = ""
+
+
+class Health(Struct, frozen=True):
+    status: Literal["ok", "info", "warning", "critical", "unknown"]
+    hosts: dict[str, int]
+    open_alerts: int
+    open_incidents: int
+    cpu: Measure
+    memory: Measure
+    disk: Measure
+    network_latency: Measure
+    response_time: Measure
+    active_connections: Measure
+    error_rate: Measure
+    throughput: Measure
+
+
+class Dashboard(Struct, frozen=True):
+    health: Health
+    incidents: list[Incident]
+
+
+class Matching(Struct, frozen=True):
+    where: dict[str, str | list[str]] = {}
+    from_severity: Severity = "info"
+    rules: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    subject: str = ""
+
+
+class Silence(Struct, frozen=True):
+    id: int
+    state: Literal["waiting", "active", "over"]
+    start: datetime
+    end: datetime
+    by: str
+    comment: str
+    matching: Matching
+
+
+class Maintenance(Struct, frozen=True):
+    id: int
+    name: str
+    when: str | tuple[str, ...]
+    by: str
+    matching: Matching
+
+
+class Notice(Struct, frozen=True):
+    incident: int
+    channel: str
+    reason: str
+    title: str
+    created_at: datetime
+    delivery: Literal["waiting", "sending", "sent", "failed"]
+    tries: int
+    answer: str
+    perhaps_again: bool = False
+
+
+class NoticeList(Struct, frozen=True):
+    items: list[Notice]

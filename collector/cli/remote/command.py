@@ -1,0 +1,134 @@
+"""The frame of the commands that speak to a collector: where it is, whom the answer is for, how it ended.
+
+Exit codes: 0 done, 1 refused (no right, no such id), 2 a mistake in arguments or config, 3 no collector answered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from agent.options import duration_s
+from collector.cli import House, argument
+from collector.cli.remote.client import Client, Refused, as_json
+from collector.cli.remote.paper import Paper
+from collector.cli.remote.place import Place, Unreachable, add_place, place_of
+from rules import words
+
+DONE, REFUSED, UNREACHABLE = 0, 1, 3
+WATCH_S, WATCH_S_MIN, WATCH_S_MAX = 2.0, 1.0, 3_600.0
+HOME_AND_CLEAR = "\x1b[H\x1b[J"
+
+
+class Talk:
+    """What a command has at hand: the collector, the paper for people, and who it is for."""
+
+    def __init__(
+        self, client: Client, paper: Paper, now_ms: Callable[[], int], *, for_programs: bool
+    ) -> None:
+        self.client, self.paper, self.for_programs = client, paper, for_programs
+        self._now_ms = now_ms
+
+    @property
+    def now(self) -> int:
+        """By the collector's clock, once it has answered."""
+        return self.client.now_ms or self._now_ms()
+
+    def hand(self, raw: bytes) -> int:
+        """A program gets what the collector said."""
+        print(as_json(raw), flush=True)
+        return DONE
+
+
+Work = Callable[[Talk, argparse.Namespace], int]
+"""Asks, writes to the paper, and returns the exit code. May raise Refused and Unreachable."""
+
+
+def add_talk(parser: argparse.ArgumentParser, house: House, work: Work, *, watch: bool = False) -> None:
+    """`watch`: it may be done again and again."""
+    parser.add_argument("--json", action="store_true", help="for programs: the API's answer as it is")
+    if watch:
+        parser.add_argument(
+            "--watch",
+            nargs="?",
+            type=argument(parse_pace),
+            const=WATCH_S,
+            metavar="TIME",
+            help="again and again, every 2s, until Ctrl-C",
+        )
+    add_place(parser)
+    parser.set_defaults(command=partial(_run, house, work))
+
+
+def parse_pace(text: str) -> float:
+    """ValueError says what is allowed."""
+    seconds = duration_s(text)
+    if not WATCH_S_MIN <= seconds <= WATCH_S_MAX:
+        raise ValueError(f"{text} is too short or too long; write 1s to 1h")
+    return seconds
+
+
+def place_for(house: House, arguments: argparse.Namespace) -> Place:
+    return place_of(arguments, house.load, os.environ)
+
+
+def complain(sentence: object) -> None:
+    print(f"watchkeeper: {sentence}", file=sys.stderr)
+
+
+def _run(house: House, work: Work, arguments: argparse.Namespace) -> int:
+    try:
+        with Client(place_for(house, arguments)) as client:
+            talk = Talk(client, Paper(sys.stdout, os.environ), house.now_ms, for_programs=arguments.json)
+            pace_s: float | None = getattr(arguments, "watch", None)
+            if pace_s is not None:
+                return _again_and_again(talk, work, arguments, pace_s)
+            code = work(talk, arguments)
+            talk.paper.flush()
+            return code
+    except Unreachable as trouble:
+        complain(trouble)
+        return UNREACHABLE
+    except Refused as trouble:
+        complain(trouble)
+        return REFUSED
+
+
+def _again_and_again(talk: Talk, work: Work, arguments: argparse.Namespace, pace_s: float) -> int:
+    """Until Ctrl-C; then the exit code is that of the last round. A collector that is gone is waited for."""
+    code = UNREACHABLE
+    try:
+        while True:
+            code = _round(talk, work, arguments)
+            time.sleep(pace_s)
+    except KeyboardInterrupt:
+        return code
+
+
+def _round(talk: Talk, work: Work, arguments: argparse.Namespace) -> int:
+    try:
+        code = work(talk, arguments)
+    except Unreachable as trouble:
+        complain(trouble)
+        return UNREACHABLE
+    if talk.paper.is_terminal and not talk.for_programs:
+        sys.stdout.write(HOME_AND_CLEAR)
+        talk.paper.say(f"as of {words.moment(talk.now)}; Ctrl-C ends it")
+    talk.paper.flush()
+    return code
+
+
+def several(numbers: Sequence[int], work: Callable[[int], None]) -> int:
+    """Each of them, whatever becomes of those before: one that is refused is said, and the exit code tells."""
+    code = DONE
+    for number in numbers:
+        try:
+            work(number)
+        except Refused as trouble:
+            complain(trouble)
+            code = REFUSED
+    return code

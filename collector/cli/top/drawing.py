@@ -1,0 +1,270 @@
+"""The screen of `top` as lines of text, for a terminal of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from collector.cli.labels import labels_in_words
+from collector.cli.remote.answers import Check, Host, Incident, IncidentDetails, ms
+from collector.cli.remote.hosts import METRICS, Readings, state_word, value_rows
+from collector.cli.remote.incidents import standing
+from collector.cli.remote.paper import ago, cut, plain
+from collector.cli.remote.status import in_a_sentence
+from collector.cli.tables import table
+from collector.cli.top.follower import Focus, HostPage, Seen, Trouble
+from collector.cli.top.view import View, incidents_of, key_of, rows_of
+from rules import words
+
+Style = Literal["plain", "dim", "head", "ok", "info", "warning", "critical", "unknown", "chosen"]
+STYLE_OF: dict[str, Style] = {
+    "silent": "critical",
+    "never_heard": "dim",
+    "stopped": "dim",
+    "bad": "critical",
+    "warn": "warning",
+}
+NAME_MIN, NAME_MAX = 8, 30
+METER = 6
+METERS_FROM_WIDTH = 100
+KEYS = "Enter opens  a acknowledges  / filters  w c m d l n sorts  ? keys  q quits"
+PAGE_KEYS = "Escape goes back  a acknowledges  up and down scroll  ? keys  q quits"
+HELP = (
+    "up, down, j, k, page up, page down, home, end: choose, or scroll",
+    "Enter: all about the incident or host that is chosen; Escape: back",
+    "a: say that you have it; of a host, all that nobody has yet",
+    "/: show only what holds a text; Escape takes it away",
+    "w: the worst first; c, m, d, l: by processor, memory, disk, load; n: by name",
+    "r: look again now (it looks every 2 s by itself)",
+    "q: quit",
+)
+
+
+class Line(Struct, frozen=True):
+    text: str
+    style: Style = "plain"
+    key: Focus = None
+
+
+def draw(
+    view: View,
+    seen: Seen | None,
+    trouble: Trouble | None,
+    said: str,
+    where: str,
+    size: tuple[int, int],
+    now: int,
+) -> list[Line]:
+    """As many lines as the terminal has, none wider than it. `view` is put right where it points past the end."""
+    height, width = size
+    head, body = _head(view, seen, trouble, where, now), _body(view, seen, width)
+    room = max(0, height - len(head) - 1)
+    _follow_the_chosen(view, body, room)
+    shown = body[view.first : view.first + room]
+    shown += [Line("")] * (room - len(shown))
+    lines = [*head, *shown][: max(0, height - 1)]
+    lines.append(_foot(view, seen, said))
+    return [Line(cut(plain(line.text), width), line.style, line.key) for line in lines]
+
+
+def _follow_the_chosen(view: View, body: Sequence[Line], room: int) -> None:
+    places = {line.key: place for place, line in enumerate(body) if line.key is not None}
+    if view.focus is None and places:
+        if view.chosen not in places:
+            view.chosen = next(iter(places))
+        place = places[view.chosen]
+        if place < view.first or view.first > len(body):
+            view.first = place
+        if place == min(places.values()):
+            view.first = 0  # with the headings above it
+        if place >= view.first + room:
+            view.first = place - room + 1
+    view.first = max(0, min(view.first, len(body) - room))
+
+
+def _head(view: View, seen: Seen | None, trouble: Trouble | None, where: str, now: int) -> list[Line]:
+    if seen is None:
+        lines = [Line(f"watchkeeper  {where}", "head"), Line("looking …" if trouble is None else "")]
+    else:
+        at = words.moment(seen.at)[11:]
+        lines = [
+            Line(f"watchkeeper  {where}  as of {at}", "head"),
+            Line(
+                f"{seen.health.status}: {in_a_sentence(seen.health)}",
+                STYLE_OF.get(seen.health.status) or seen.health.status,
+            ),
+        ]
+    if trouble is not None:
+        lasts = words.duration(now - trouble.since)
+        lines.append(
+            Line(f"NOTHING NEW since {words.moment(trouble.since)[11:]} ({lasts}): {trouble.why}", "critical")
+        )
+    elif view.text and view.focus is None:
+        lines.append(Line(f"only what holds “{view.text}”", "dim"))
+    return lines
+
+
+def _foot(view: View, seen: Seen | None, said: str) -> Line:
+    if view.asking:
+        titles = [one.title for one in (seen.incidents if seen else []) if one.id in view.asking]
+        which = ", ".join(map(str, view.asking))
+        return Line(f"Say that you have incident {which} ({'; '.join(titles)})? y or n", "warning")
+    if view.typing:
+        return Line(f"/{view.text}_", "warning")
+    if said:
+        return Line(said)
+    return Line(KEYS if view.focus is None else PAGE_KEYS, "dim")
+
+
+def _body(view: View, seen: Seen | None, width: int) -> list[Line]:
+    if view.help:
+        return [Line(text) for text in HELP]
+    if seen is None:
+        return []
+    if view.focus is not None:
+        return _page(view, seen)
+    incidents, hosts = rows_of(seen, view)
+    lines: list[Line] = []
+    if incidents:
+        lines += [*_incidents(incidents, seen.at, view.chosen), Line("")]
+    return [*lines, *_hosts(hosts, seen, view, width)]
+
+
+# --- the list ---------------------------------------------------------------------------------------------------------
+
+
+def _incidents(incidents: Sequence[Incident], now: int, chosen: Focus) -> list[Line]:
+    rows = [
+        (
+            str(one.id),
+            one.severity,
+            words.duration(now - ms(one.opened_at)),
+            one.assignee or one.acknowledged_by,
+            plain(one.title),
+        )
+        for one in incidents
+    ]
+    head, *texts = table(("INCIDENT", "STATE", "LASTS", "WHO HAS IT", "WHAT"), rows, {"INCIDENT", "LASTS"})
+    return [
+        Line(head, "head"),
+        *(_choosable(text, "dim" if one.state == "acknowledged" else one.severity, key_of(one), chosen)
+          for text, one in zip(texts, incidents, strict=True)),
+    ]  # fmt: skip
+
+
+def _choosable(text: str, style: Style, key: Focus, chosen: Focus) -> Line:
+    return Line(text, "chosen" if key == chosen else style, key)
+
+
+def _hosts(hosts: Sequence[Host], seen: Seen, view: View, width: int) -> list[Line]:
+    if not hosts:
+        return [
+            Line(
+                "No such host." if view.text else "No host yet. Enrol one with: watchkeeper host add NAME",
+                "dim",
+            )
+        ]
+    wide = min(NAME_MAX, max(NAME_MIN, *(len(host.name) for host in hosts)))
+    meters = width >= METERS_FROM_WIDTH
+    column = METER + 6 if meters else 6
+    names = "".join(f"{name.rjust(column)}" for name in ("CPU", "MEMORY", "DISK"))
+    head = f"{'HOST':{wide}}  {'STATE':7} {names} {'LOAD':>7} {'ALERTS':>6} {'SEEN':>12}  LABELS"
+    grave = {
+        alert.host: alert.severity
+        for alert in sorted(seen.alerts, key=lambda one: one.severity == "critical")
+    }
+    lines = [Line(f"{head}   ({len(hosts)}, {view.sort}{' first' if view.sort == 'worst' else ''})", "head")]
+    for host in hosts:
+        style = STYLE_OF.get(host.state) or grave.get(host.id) or "plain"
+        text = _host(host, seen.readings, seen.at, wide, column, meters)
+        lines.append(_choosable(text, style, key_of(host), view.chosen))
+    return lines
+
+
+def _host(host: Host, readings: Readings, now: int, wide: int, column: int, meters: bool) -> str:
+    used = (readings[METRICS[name]].get(host.id) for name in ("CPU", "MEMORY", "DISK"))
+    shares = "".join(_share(value, meters).rjust(column) for value in used)
+    load = readings[METRICS["LOAD"]].get(host.id)
+    seen = ago(None if host.heard_at is None else ms(host.heard_at), now)
+    loaded = "" if load is None else f"{load:.2f}"
+    return (
+        f"{cut(plain(host.name), wide):{wide}}  {state_word(host):7} {shares} {loaded:>7} "
+        f"{host.open_alerts or '':>6} {seen:>12}  {labels_in_words(host.labels)}"
+    )
+
+
+def _share(value: float | None, meters: bool) -> str:
+    if value is None:
+        return ""
+    full = round(min(max(value, 0.0), 100.0) / 100 * METER)
+    return f"{'■' * full + '·' * (METER - full) if meters else ''}{value:4.0f}%"
+
+
+# --- everything about one ---------------------------------------------------------------------------------------------
+
+
+def _page(view: View, seen: Seen) -> list[Line]:
+    if seen.focus != view.focus or seen.page is None:
+        return [Line("looking …", "dim")]
+    return (
+        _host_page(seen.page, seen) if isinstance(seen.page, HostPage) else _incident_page(seen.page, seen.at)
+    )
+
+
+def _host_page(page: HostPage, seen: Seen) -> list[Line]:
+    host = page.details.host
+    heard = ago(None if host.heard_at is None else ms(host.heard_at), seen.at)
+    lines = [
+        Line(
+            f"{host.name}: {state_word(host)}, seen {heard}  {labels_in_words(host.labels)}",
+            STYLE_OF.get(host.state, "head"),
+        )
+    ]
+    lines += [Line(f"{name} {text}", "dim") for name, text in sorted(page.details.facts.items())]
+    lines += _alerts(host.id, seen)
+    if page.checks:
+        lines += [Line(""), *_checks(page.checks, seen.at)]
+    head, *texts = table(("SERIES", "NOW"), value_rows(page.latest.values), {"NOW"})
+    return [*lines, Line(""), Line(head, "head"), *map(Line, texts)]
+
+
+def _alerts(host: int, seen: Seen) -> list[Line]:
+    alerts = [alert for alert in seen.alerts if alert.host == host]
+    if not alerts:
+        return []
+    rows = [
+        (
+            str(one.incident),
+            one.severity,
+            words.duration(seen.at - ms(one.since)),
+            plain(one.summary or one.rule),
+        )
+        for one in alerts
+    ]
+    head, *texts = table(("INCIDENT", "STATE", "SINCE", "WHAT"), rows, {"INCIDENT", "SINCE"})
+    hint = "   (a: say that you have them)" if incidents_of(host, seen) else ""
+    lines = [Line(""), Line(head + hint, "head")]
+    return [*lines, *(Line(text, one.severity) for text, one in zip(texts, alerts, strict=True))]
+
+
+def _checks(checks: Sequence[Check], now: int) -> list[Line]:
+    rows = [(one.id, one.kind, one.state, ago(ms(one.at), now), plain(one.detail)) for one in checks]
+    head, *texts = table(("CHECK", "KIND", "STATE", "SINCE", ""), rows, {"SINCE"})
+    return [
+        Line(head, "head"),
+        *(Line(text, STYLE_OF.get(one.state, "plain")) for text, one in zip(texts, checks, strict=True)),
+    ]
+
+
+def _incident_page(page: IncidentDetails, now: int) -> list[Line]:
+    one = page.incident
+    lines = [Line(f"incident {one.id}: {one.title}", one.severity), Line(standing(one, now), "dim")]
+    lines += [Line(text) for text in one.text.splitlines()]
+    rows = [
+        (words.moment(ms(event.at)), event.kind, event.by, plain(event.text))
+        for event in reversed(page.timeline)
+    ]
+    head, *texts = table(("WHEN", "WHAT", "WHO", ""), rows)
+    return [*lines, Line(""), Line(head, "head"), *map(Line, texts)]

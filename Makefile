@@ -19,7 +19,7 @@ needs = @command -v $(1) >/dev/null || { echo "This needs the command $(1). On D
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick test-systemd check format bench night picture deb clean
+.PHONY: help run test quick test-systemd check format bench night picture bundle deb clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ night: $(VENV)/.dev  ## live through a scripted night and write docs/a-night.md
 picture: $(VENV)/.dev  ## take the README's picture from the real page (docs/overview.png)
 	$(call needs,chromium,chromium)
 	@exec $(BIN)/python -m tests.system.picture $(ARGS)
+
+bundle: $(VENV)/.run  ## build what the collector's installer brings to hosts (ARGS="cp311-x86_64" for one kind alone)
+	@PIP='$(BIN)/python -m pip' PYTHON=$(BIN)/python packaging/bundle/build $(VENV)/bundles $(ARGS)
 
 deb: $(VENV)/.run  ## build the Debian packages, into dist/
 	@PIP='$(BIN)/python -m pip' packaging/deb/build dist

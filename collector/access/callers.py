@@ -75,7 +75,9 @@ class Callers:
         return user, session
 
     def changed(self, user: int) -> None:
-        """Something about this user is another than a moment ago: role, password, or whether they may log in."""
+        """Something about this user is another than a moment ago: that there is one, role, password, or whether they
+        may log in."""
+        self._setup.there_is_a_user()
         self._users.forget(user)
         self._sessions.changed()
         self._grants.changed()

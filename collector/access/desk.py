@@ -70,6 +70,7 @@ class Desk:
         hashed = await self._passwords.hash(password)
         with _conflict():
             user = await self._people.add_user(name, role, hashed, self._now_ms(), email=email)
+        self._user_changed(user.id)
         await self._audit.record(who, "user.add", after=shown(user), request=request)
         return user
 

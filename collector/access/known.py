@@ -16,12 +16,14 @@ UNKNOWN_MAX = 1_000
 
 class Known(Generic[K, V]):
     """Asks `read` about a key and remembers the answer for `FRESH_MS`: within that time a change made by another
-    process is noticed. What there is not is remembered apart, so that guessing does not push out what there is."""
+    process is noticed. What there is not is remembered apart, so that guessing does not push out what there is.
+    An answer that was under way while something was changed is given and not remembered: it may be the old one."""
 
     def __init__(self, read: Callable[[K], Awaitable[V | None]], now_ms: Callable[[], int]) -> None:
         self._read, self._now_ms = read, now_ms
         self._there: OrderedDict[K, tuple[int, V]] = OrderedDict()
         self._not_there: OrderedDict[K, int] = OrderedDict()
+        self._changes = 0
 
     def has(self, key: K) -> bool:
         """Whether it was there of late, so that asking for it costs next to nothing."""
@@ -34,8 +36,11 @@ class Known(Generic[K, V]):
             return found[1]
         if (read_at := self._not_there.get(key)) is not None and 0 <= now - read_at < FRESH_MS:
             return None
+        changes = self._changes
         value = await self._read(key)
-        self.forget(key)
+        if changes != self._changes:
+            return value
+        self._drop(key)
         if value is None:
             self._not_there[key] = now
             if len(self._not_there) > UNKNOWN_MAX:
@@ -48,9 +53,14 @@ class Known(Generic[K, V]):
 
     def forget(self, key: K) -> None:
         """It was changed just now."""
-        self._there.pop(key, None)
-        self._not_there.pop(key, None)
+        self._changes += 1
+        self._drop(key)
 
     def forget_all(self) -> None:
+        self._changes += 1
         self._there.clear()
         self._not_there.clear()
+
+    def _drop(self, key: K) -> None:
+        self._there.pop(key, None)
+        self._not_there.pop(key, None)

@@ -32,9 +32,14 @@ class Setup:
         """Whether there has ever been a user. Once there is one that stays so; until then the store is asked again and
         again, as a command beside the collector may add one. StoreError."""
         if not self._any_user and not 0 <= self._now_ms() - self._asked_at < 1_000:
-            self._any_user = await self._people.any_user()
+            if await self._people.any_user():
+                self._any_user = True
             self._asked_at = self._now_ms()
         return self._any_user
+
+    def there_is_a_user(self) -> None:
+        """Whoever sits at this machine may do everything no longer, from this very moment on."""
+        self._any_user = True
 
     def tell(self, base: str) -> None:
         """Say the link where those look who start the collector."""
@@ -67,6 +72,6 @@ class Setup:
         user = await self._people.add_user(
             name, OWNER, await self._passwords.hash(password), self._now_ms(), first=True
         )
-        self._any_user = True
+        self.there_is_a_user()
         await self._audit.record(user.name, "user.first", after={"name": user.name, "role": user.role})
         return user

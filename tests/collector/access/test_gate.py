@@ -8,7 +8,8 @@ import pytest
 
 from collector.access import Terms
 from collector.access.gate import safe_next
-from tests.collector.access.house import HERE, NOW, House, open_house
+from collector.who import LOCAL
+from tests.collector.access.house import HERE, NOW, PASSWORD, House, open_house
 
 # Who asks: GET of what is open, of a page, of the API, of the trail, of a handler that says nothing.
 #           303 leads to the log-in.
@@ -142,6 +143,12 @@ async def test_a_user_who_was_added_beside_the_collector_is_noticed_within_secon
     await house.user()
     assert (await house.ask("/api/thing")).status == 200
     house.clock += 1_000
+    assert (await house.ask("/api/thing")).status == 401
+
+
+async def test_from_the_first_user_on_this_machine_may_do_nothing_by_itself(house: House) -> None:
+    assert (await house.ask("/api/thing")).text == "local local"
+    await house.access.desk.add_user(LOCAL, "ada", "owner", PASSWORD)
     assert (await house.ask("/api/thing")).status == 401
 
 

@@ -10,12 +10,11 @@ from prometheus_client import CollectorRegistry
 
 from collector.access.gate import safe_next
 from collector.api.health import Health
+from collector.app.faces import faces
 from collector.config import CollectorConfig
 from collector.web.accounts import Accounts
 from collector.web.deeds import Deeds
 from collector.web.links import LinkPages
-from collector.web.services import ServicePages
-from collector.web.status import Board, StatusPages
 
 if TYPE_CHECKING:
     from collector.app.parts import Parts
@@ -71,26 +70,8 @@ def application(
             *deeds.routes(),
             *accounts.routes(),
             *parts.jobs.routes(),
-            *_faces(parts, config, now_ms),
+            *faces(parts, config, now_ms),
             *parts.pages.routes(),
         ]
     )
     return app
-
-
-def _faces(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> list[web.RouteDef]:
-    """Pages about what is promised, for those who keep it and for everybody."""
-    frame, store, promised = parts.pages.frame, parts.store, parts.promised
-    board = Board(
-        store,
-        promised.accounts,
-        promised.services.all,
-        promised.works,
-        lambda: parts.runtime.held.config.status_page,
-        now_ms,
-    )
-    is_public = config.access.status_page
-    return [
-        *ServicePages(frame, store, promised.accounts, promised.services.all, now_ms=now_ms).routes(),
-        *StatusPages(frame, board, is_public=is_public, url=config.url, zone=config.zone).routes(),
-    ]

@@ -27,6 +27,7 @@ ENTRIES = (
     Entry("/", "Overview", below=("/hosts/",)),
     Entry("/incidents", "Incidents"),
     Entry("/services", "Services"),
+    Entry("/advice", "Advice"),
     Entry("/notices", "Notices"),
     Entry("/status", "Status"),
 )

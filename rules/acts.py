@@ -228,20 +228,20 @@ def _hushed(watch: Watch, number: int, why: str) -> list[Change]:
     """The rule that opened an alert stays as it is, but for a word to open no other."""
     alert = watch.alerts[number]
     memory = watch.hosts.get(alert.host)
-    if memory is None or alert.resolved_at is not None:
+    if alert.resolved_at is not None:
         return []
     return [
         Change(
             host=alert.host,
             rule=state.rule,
-            series=state.subject.partition("/series:")[2],
+            series=state.subject if memory is None else state.subject.partition("/series:")[2],
             before=state,
             after=structs.replace(state, alert=None, hushed=state.severity or alert.severity),
-            at=memory.host.last_at or 0,
+            at=0 if memory is None else memory.host.last_at or 0,
             value=state.value,
             why=why,
         )
-        for state in memory.states()
+        for state in (watch.gathered.values() if memory is None else memory.states())
         if state.alert == number
     ]
 

@@ -14,25 +14,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeGuard
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from rules.kinds import WINDOW_SLACK, ArrivalRule, BatchRule, CombiningRule, SeriesRule, SlowRule, WindowRule
-from rules.model import HOLDS, RANK, Change, RuleState, Series, Severity, Verdict, Window, series_subject
-
-Rule = BatchRule | WindowRule | CombiningRule | SlowRule | ArrivalRule
-Key = tuple[str, str]
-"""The name of a rule and of a series."""
+from rules.kinds import BatchRule, GradedRule
+from rules.model import HOLDS, RANK, Change, RuleState, Severity, Verdict, Window, series_subject
+from rules.plans import Key as Key
+from rules.plans import Plan as Plan
+from rules.plans import Plans as Plans
+from rules.plans import Rule as Rule
+from rules.plans import every
+from rules.plans import has_window as has_window
+from rules.plans import is_combining as is_combining
+from rules.plans import looked_at as looked_at
+from rules.plans import series_of as series_of
 
 GONE_MS = 15 * 60_000
 """A series missing so long, while its host is heard, will not come back: what it was about is no more."""
 NEW_ALERT = -1
 """Stands in a state for an alert that is owed and has no number yet."""
-PLANS_MAX, PLAN_NAMES_MAX = 2_000, 200_000
-"""How many plans are remembered, and names of series in them: a host may have others in every batch."""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -58,7 +60,7 @@ def step(
 
 
 def settled(
-    rule: SeriesRule, subject: str, before: RuleState | None, verdict: Verdict, value: float, sample: Sample
+    rule: GradedRule, subject: str, before: RuleState | None, verdict: Verdict, value: float, sample: Sample
 ) -> RuleState | None:
     """The state after a verdict, which was given on `value`; the very same object when nothing changed."""
     if verdict.state == "unknown":
@@ -91,7 +93,7 @@ def settled(
     return before if before is not None and _same(before, after) else after
 
 
-def _unknown(rule: SeriesRule, subject: str, before: RuleState | None, at: int) -> RuleState:
+def _unknown(rule: GradedRule, subject: str, before: RuleState | None, at: int) -> RuleState:
     if before is None:
         return RuleState(rule.name, subject, "unknown", at)
     if before.state == "unknown":
@@ -167,112 +169,6 @@ def without_series(before: RuleState, sample: Sample) -> tuple[RuleState | None,
     return before, ""
 
 
-# --- which rules look at which series of a host -----------------------------------------------------------------------
-
-
-class Plan:
-    """The rules that apply to one layout of series on hosts with like labels. Shared between hosts, never changed."""
-
-    def __init__(self, layout: Sequence[str], rules: Sequence[BatchRule]) -> None:
-        self.rules = {rule.name: rule for rule in rules}
-        by_metric: dict[str, list[BatchRule]] = {}
-        for rule in rules:
-            by_metric.setdefault(rule.metric, []).append(rule)
-        self.bound: list[tuple[BatchRule, str]] = []
-        columns: list[int] = []
-        for column, name in enumerate(layout):
-            for rule in by_metric.get(name.partition("{")[0], ()):
-                if rule.binds(series_of(name)):
-                    self.bound.append((rule, name))
-                    columns.append(column)
-        self.index: dict[Key, int] = {(rule.name, name): at for at, (rule, name) in enumerate(self.bound)}
-        self.columns = np.array(columns, dtype=np.intp)
-        self.windowed = [
-            (at, rule, (rule.name, name)) for at, (rule, name) in enumerate(self.bound) if has_window(rule)
-        ]
-        self.looks_back_ms = max(
-            (round(rule.over_ms * WINDOW_SLACK) for rule in rules if has_window(rule)), default=0
-        )
-        self.combining = {(rule.name, rule.series): rule for rule in rules if is_combining(rule)}
-        calm = [rule.calm(None) for rule, _ in self.bound]
-        self.low = np.array([low for low, _ in calm], dtype=np.float64)
-        self.high = np.array([high for _, high in calm], dtype=np.float64)
-
-    def applies(self, key: Key) -> bool:
-        """Whether that rule would look at that series, if it were there."""
-        rule = self.rules.get(key[0])
-        series = series_of(key[1])
-        return rule is not None and rule.metric == series.metric and rule.binds(series)
-
-    def all_calm(self, values: npt.NDArray[np.float64]) -> bool:
-        """Whether a host where all is ok would stay so with these values."""
-        return _within(values[self.columns], self.low, self.high)
-
-
-def has_window(rule: Rule) -> TypeGuard[WindowRule]:
-    return hasattr(rule, "over_ms")
-
-
-def is_combining(rule: Rule) -> TypeGuard[CombiningRule]:
-    return hasattr(rule, "parts")
-
-
-def series_of(name: str) -> Series:
-    try:
-        return Series.parse(name)
-    except (
-        ValueError
-    ):  # the door refuses such names; whatever came in by another way is still judged by its name
-        return Series(name, name.partition("{")[0])
-
-
-def _within(
-    values: npt.NDArray[np.float64], low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]
-) -> bool:
-    return _all((values >= low) & (values <= high))
-
-
-def _all(answers: npt.NDArray[np.bool_]) -> bool:
-    """As `answers.all()`, which takes four times as long: it makes a detour through Python."""
-    return int(np.count_nonzero(answers)) == len(answers)
-
-
-class Plans:
-    """Finds the plan of a host and remembers it: a memo of a pure function, so it changes no answer."""
-
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self._batch = [rule for rule in rules if rule.cadence == "batch"]
-        self._arrival = [rule for rule in rules if rule.cadence == "arrival"]
-        self._slow = [rule for rule in rules if rule.cadence == "slow"]
-        self._asked = sorted({label for rule in rules for label in rule.options.where})
-        self._plans: dict[tuple[object, ...], Plan] = {}
-        self._names = 0
-        self._absence: dict[tuple[object, ...], list[ArrivalRule]] = {}
-
-    def plan(self, layout: tuple[str, ...], labels: Mapping[str, str]) -> Plan:
-        key = (layout, *map(labels.get, self._asked))
-        if (found := self._plans.get(key)) is None:
-            if len(self._plans) >= PLANS_MAX or self._names > PLAN_NAMES_MAX:
-                self._plans.clear()
-                self._names = 0
-            found = self._plans[key] = Plan(layout, [rule for rule in self._batch if rule.concerns(labels)])
-            self._names += len(layout)
-        return found
-
-    def absence(self, labels: Mapping[str, str]) -> list[ArrivalRule]:
-        """The rules about this host's silence."""
-        key = tuple(map(labels.get, self._asked))
-        if (found := self._absence.get(key)) is None:
-            if len(self._absence) >= PLANS_MAX:
-                self._absence.clear()
-            found = self._absence[key] = [rule for rule in self._arrival if rule.concerns(labels)]
-        return found
-
-    def slow(self, labels: Mapping[str, str]) -> dict[str, SlowRule]:
-        """The rules about a long past of such a host's series, by name."""
-        return {rule.name: rule for rule in self._slow if rule.concerns(labels)}
-
-
 # --- all rules of one host --------------------------------------------------------------------------------------------
 
 
@@ -331,7 +227,7 @@ class Track:
             calm = (picked >= self.low) & (picked <= self.high)
         else:
             calm = self._read(windows, picked)
-        if _all(calm) and not self.missing and not self.combines:
+        if every(calm) and not self.missing and not self.combines:
             return ()
         changes = [self._missing(key, sample) for key in self.missing]
         for at in np.flatnonzero(~calm).tolist():

@@ -21,6 +21,7 @@ from rules.policy.deciding import Case
 from rules.policy.flapping import opened
 from rules.policy.matching import Trouble
 from rules.presence import SITE, ancestors, groups_of, is_group, named_above
+from rules.shared import labels_of
 from rules.telling import Telling
 
 if TYPE_CHECKING:
@@ -276,6 +277,8 @@ class Draft:
             return binding_labels(self._host)
         if alert.host in self._watch.hosts:
             return binding_labels(self._watch.hosts[alert.host].host)
+        if not is_group(alert.subject):
+            return labels_of(alert.subject, self._watch.shared)
         site = alert.subject.removeprefix(SITE)
         return {"site": site} if site != alert.subject else {}
 

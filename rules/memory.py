@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from rules.engine import Key, Plans, Track
-from rules.kinds import ArrivalRule, SlowRule
+from rules.kinds import ArrivalRule, HostRule, SlowRule
 from rules.model import Arrival, Change, CheckAnswer, Host, Outcome, RuleState
 from rules.seen import Seen
 
@@ -39,12 +39,13 @@ class Late(Struct, frozen=True):
 class Memory:
     """What is remembered of one host. `undo` lists the latest steps of its rules, so that the past can be judged again;
     it is complete for all that happened after `undo_from`. Its silence is counted from `quiet_since`: from when it was
-    heard last, or we began to listen; that is NEVER for a host that was never heard. `slow` is where its rules about a
-    long past stand, which batches do not touch; `looked_at` is when they were asked last."""
+    heard last, or we began to listen; that is NEVER for a host that was never heard. `aside` is where rules stand
+    that batches do not touch: those about a long past, which were asked last at `looked_at`, and those about the host
+    itself. `groups` are the rules that count it together with others, and `shared` the checks it runs with others."""
 
     __slots__ = (
-        "absence", "absence_rules", "checks", "host", "late", "layout", "looked_at", "patience_ms", "quiet_since",
-        "returned_at", "seen", "slow", "slow_rules", "track", "undo", "undo_from",
+        "absence", "absence_rules", "aside", "checks", "groups", "host", "host_rules", "late", "layout", "looked_at",
+        "patience_ms", "quiet_since", "returned_at", "seen", "shared", "slow_rules", "track", "undo", "undo_from",
     )  # fmt: skip
 
     def __init__(self, host: Host, plans: Plans) -> None:
@@ -53,7 +54,7 @@ class Memory:
         self.checks: dict[str, CheckAnswer] = {}
         self.returned_at: tuple[int, ...] = (host.arrived_at or 0,) * 2 if "cloned" in host.flags else ()
         self.absence: dict[str, RuleState] = {}
-        self.slow: dict[Key, RuleState] = {}
+        self.aside: dict[Key, RuleState] = {}
         self.looked_at = 0
         self.late: Late | None = None
         self.undo: list[Change] = []
@@ -73,12 +74,12 @@ class Memory:
 
     def states(self) -> Iterator[RuleState]:
         yield from self.track.states.values()
-        yield from self.slow.values()
+        yield from self.aside.values()
         yield from self.absence.values()
 
     def series_states(self) -> dict[Key, RuleState]:
         """Where its rules about series stand, whenever they are asked."""
-        return {**self.track.states, **self.slow} if self.slow else self.track.states
+        return {**self.track.states, **self.aside} if self.aside else self.track.states
 
     def bind(self, plans: Plans) -> None:
         """Look up anew which rules apply: after a change of rules or labels."""
@@ -87,6 +88,8 @@ class Memory:
         may_be_away = self.host.is_service or is_ephemeral(self.host)
         self.absence_rules: list[ArrivalRule] = [] if may_be_away else plans.absence(labels)
         self.slow_rules: dict[str, SlowRule] = plans.slow(labels)
+        self.host_rules: dict[str, HostRule] = plans.about_host(labels)
+        self.groups, self.shared = plans.groups(labels), plans.shared(labels)
         self._settle_patience()
 
     def _settle_patience(self) -> None:
@@ -179,22 +182,26 @@ class Memory:
         self.track.write(changes)
         self._note(changes)
 
+    def is_aside(self, rule: str) -> bool:
+        """Whether batches do not touch where that rule stands."""
+        return rule in self.slow_rules or rule in self.host_rules
+
     def put(self, change: Change) -> None:
         """A step that no batch made."""
         key = (change.rule, change.series)
-        if key not in self.slow and change.rule not in self.slow_rules:
+        if key not in self.aside and not self.is_aside(change.rule):
             self.write([change])
         elif change.after is not None:
-            self.slow[key] = change.after
+            self.aside[key] = change.after
         else:
-            self.slow.pop(key, None)
+            self.aside.pop(key, None)
 
     def restore(self, series: str | None, state: RuleState) -> None:
         """Where a rule stood when we ended."""
         if series is None:
             self.absence[state.rule] = state
-        elif state.rule in self.slow_rules:
-            self.slow[state.rule, series] = state
+        elif self.is_aside(state.rule):
+            self.aside[state.rule, series] = state
         else:
             self.track.write([Change(self.host.id, state.rule, series, None, state, state.since)])
 
@@ -252,7 +259,7 @@ class Memory:
 
     def forget_rule(self, key: Key) -> None:
         """A rule is gone: what it said is of no use for judging the past either."""
-        self.slow.pop(key, None)
+        self.aside.pop(key, None)
         self.track.write([Change(self.host.id, *key, None, None, 0)])
         self.undo = [change for change in self.undo if (change.rule, change.series) != key]
 
@@ -272,6 +279,11 @@ def _put(states: dict[Key, RuleState], rule: str, series: str, state: RuleState 
         states.pop((rule, series), None)
     else:
         states[rule, series] = state
+
+
+def is_of_host(subject: str) -> bool:
+    """Whether it is a host, or something of one."""
+    return subject.startswith("host:")
 
 
 def split_subject(subject: str) -> tuple[int, str | None]:

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rules.capacity.forecast import Past
-from rules.engine import Rule
+from rules.engine import Rule, series_of
 from rules.judge import Watch, apply, judge, repair, repairs_due, tick
-from rules.model import Arrival, ChannelView, CheckSaid, Host, Outcome
+from rules.model import Arrival, ChannelView, CheckAnswer, CheckSaid, CheckState, Host, Outcome
 from rules.policy import Policy
+from rules.shared import METRIC, VALUES, SharedCheck
 from rules.slow import asked, due, foretell, judge_slow
 from rules.windows import Row
 
@@ -42,8 +43,9 @@ class Player:
         tick_ms: int,
         told: Callable[[Outcome], None],
         policy: Policy | None = None,
+        shared: Iterable[SharedCheck] = (),
     ) -> None:
-        self.watch = Watch("0" * 12, rules, channels, policy)
+        self.watch = Watch("0" * 12, rules, channels, policy, shared)
         for host in hosts:
             self.watch.add_host(unheard(host))
         self._tick_ms, self._told = tick_ms, told
@@ -101,6 +103,20 @@ class Player:
         apply(self.watch, outcome)
         if not outcome.empty:
             self._told(outcome)
+
+
+_STATES: dict[float, CheckState] = {value: state for state, value in VALUES.items() if value == value}
+
+
+def checks_in(layout: Sequence[str], values: Iterable[float], at: int) -> list[CheckAnswer]:
+    """What the checks behind the series `check_state` said."""
+    checks = []
+    for name, value in zip(layout, values, strict=True):
+        if name.startswith(METRIC + "{"):
+            labels = series_of(name).labels
+            state = _STATES.get(float(value), "unknown")
+            checks.append(CheckAnswer(labels.get("check", "?"), labels.get("kind", "?"), state, at))
+    return checks
 
 
 def unheard(host: Host) -> Host:

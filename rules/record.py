@@ -9,7 +9,7 @@ from rules.engine import matters, series_of
 from rules.incidents import Draft
 from rules.kinds import ArrivalRule, SeriesRule
 from rules.memory import Memory
-from rules.model import Alert, Change, Host, Outcome, Remark, RuleState, Transition
+from rules.model import Alert, Change, Outcome, Remark, RuleState, Transition, series_subject
 from rules.presence import Group
 from rules.watch import Watch
 
@@ -33,19 +33,20 @@ class Recorder:
 
     # --- series ---
 
-    def change(self, change: Change) -> None:
-        """One step of a rule about a series, with all that follows from it."""
-        change = self.state(change, change.at)
+    def change(self, change: Change, summary: str | None = None) -> None:
+        """One step of a rule about a series, with all that follows from it; about many hosts, `summary` says what."""
+        change = self.state(change, change.at, summary)
         if matters(change):
             self.transition(change)
 
-    def state(self, change: Change, fired_at: int) -> Change:
+    def state(self, change: Change, fired_at: int, summary: str | None = None) -> Change:
         """The new state and its alert; returns the step with the alert's number in it."""
-        after = self._with_alert(change, fired_at)
+        after = self._with_alert(change, fired_at, summary)
         if after is not change.after:
             change = replace(change, after=after)
         self._outcome.changes.append(change)
-        subject = Host(change.host, "").series_subject(change.series)
+        stands = after or change.before
+        subject = stands.subject if stands else series_subject(change.host, change.series)
         self._outcome.states.append(after or RuleState(change.rule, subject, "ok", change.at))
         return change
 
@@ -79,7 +80,7 @@ class Recorder:
             )
         )
 
-    def _with_alert(self, change: Change, fired_at: int) -> RuleState | None:
+    def _with_alert(self, change: Change, fired_at: int, summary: str | None) -> RuleState | None:
         """Open, regrade, redate or close the alert that goes with a step; the new state with the alert's number."""
         after, number = change.after, change.before.alert if change.before else None
         if after is None or after.alert is None:
@@ -88,11 +89,11 @@ class Recorder:
             return after
         began = min(after.levels.values(), default=after.since)
         if number is None:
-            alert = self._about_series(change, after, began, fired_at)
+            alert = self._alert(change, after, began, fired_at, summary)
             return replace(after, alert=self.draft.add(alert))
         alert = self.draft.alert(number)
         if after.state == "firing" and after.severity != alert.severity:
-            new = self._about_series(change, after, alert.since, change.at)
+            new = self._alert(change, after, alert.since, change.at, summary)
             alert = replace(
                 alert, severity=new.severity, value=new.value, limit=new.limit, summary=new.summary
             )
@@ -101,10 +102,15 @@ class Recorder:
             self.draft.put(replace(alert, since=began))
         return after if after.alert == number else replace(after, alert=number)
 
-    def _about_series(self, change: Change, state: RuleState, began: int, fired_at: int) -> Alert:
+    def _alert(
+        self, change: Change, state: RuleState, began: int, fired_at: int, summary: str | None
+    ) -> Alert:
         rule = self._watch.rules[change.rule]
         assert rule.cadence != "arrival"
         assert state.severity is not None
+        if summary is None:
+            assert rule.cadence != "fleet"
+            summary = self._series_summary(change, rule, state, fired_at - began)
         return Alert(
             id=UNNUMBERED,
             rule=rule.name,
@@ -113,7 +119,7 @@ class Recorder:
             severity=state.severity,
             since=began,
             fired_at=fired_at,
-            summary=self._series_summary(change, rule, state, fired_at - began),
+            summary=summary,
             incident=UNNUMBERED,
             value=state.value,
             limit=rule.limit(state.severity),

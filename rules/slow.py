@@ -30,7 +30,7 @@ SERIES_MAX = 100
 def due(watch: Watch, now: int) -> list[int]:
     """The hosts to be looked at now: those where something stands first, then those that wait longest."""
     found = [memory for memory in watch.hosts.values() if _is_due(memory, now)]
-    found.sort(key=lambda memory: (not memory.slow, memory.looked_at))
+    found.sort(key=lambda memory: (not _stands(memory), memory.looked_at))
     return [memory.host.id for memory in found[:AT_ONCE_MAX]]
 
 
@@ -39,10 +39,14 @@ def _is_due(memory: Memory, now: int) -> bool:
         return False
     if now - memory.quiet_since > HOLDS * memory.host.every_ms:
         return False
-    if memory.slow and now - memory.looked_at >= AGAIN_MS:
+    if now - memory.looked_at >= AGAIN_MS and _stands(memory):
         return True
     own = zlib.crc32(memory.host.name.encode()) % EVERY_MS
     return not (now - own) // EVERY_MS * EVERY_MS + own <= memory.looked_at <= now
+
+
+def _stands(memory: Memory) -> bool:
+    return any(rule in memory.slow_rules for rule, _ in memory.aside)
 
 
 def asked(memory: Memory, newest: Mapping[str, float]) -> list[tuple[SlowRule, str]]:
@@ -50,9 +54,9 @@ def asked(memory: Memory, newest: Mapping[str, float]) -> list[tuple[SlowRule, s
     found = [
         (rule, name)
         for rule, name in bound(memory)
-        if (rule.name, name) in memory.slow or rule.may_be_bad(newest.get(name, math.nan))
+        if (rule.name, name) in memory.aside or rule.may_be_bad(newest.get(name, math.nan))
     ]
-    found.sort(key=lambda one: (one[0].name, one[1]) not in memory.slow)
+    found.sort(key=lambda one: (one[0].name, one[1]) not in memory.aside)
     return found[:SERIES_MAX]
 
 
@@ -74,13 +78,13 @@ def judge_slow(
     sample = Sample(at, EVERY_MS, memory.looked_at or None)
     looked_at = {(rule.name, name): rule for rule, name in bound(memory)}
     for key, rule in looked_at.items():
-        before, level = memory.slow.get(key), newest.get(key[1], math.nan)
+        before, level = memory.aside.get(key), newest.get(key[1], math.nan)
         after, value = _look(
             rule, memory.host.series_subject(key[1]), before, level, forecasts.get(key), sample
         )
         if after is not before:
             recorder.change(Change(host, *key, before, after, at, value))
-    for key, before in memory.slow.items():
+    for key, before in memory.aside.items():
         if key not in looked_at and key[0] in memory.slow_rules:  # else the tick clears it away
             after, why = without_series(before, Sample(at, memory.host.every_ms, None))
             if after is not before:

@@ -6,6 +6,8 @@ not heard.
 
 from __future__ import annotations
 
+from rules.engine import Sample, settled
+from rules.gathering import gather
 from rules.incidents import RELEASE_MS
 from rules.memory import NEVER, Memory
 from rules.model import Change, Outcome
@@ -24,15 +26,29 @@ def tick(watch: Watch, now: int) -> Outcome:
         is_silent = now - memory.quiet_since > memory.patience_ms
         if is_silent and len(memory.absence) < len(memory.absence_rules):
             silent.append(memory)
-        if memory.absence or memory.track.missing or memory.slow:
+        if memory.host_rules and (memory.host.flags or memory.aside):
+            _look_at_host(memory, recorder, now)
+        if memory.absence or memory.track.missing or memory.aside:
             _clear_unbound(watch, memory, recorder, now)
     if silent:
         _call_silent(watch, silent, recorder, now)
     for state in watch.together.values():
         if is_over(watch, state, now):
             recorder.heard(state, now, "most of them are heard again")
+    gather(watch, recorder, now)
     _release(watch, recorder, now)
     return recorder.finish()
+
+
+def _look_at_host(memory: Memory, recorder: Recorder, now: int) -> None:
+    """What is odd about it, by rules that look at that. While it is silent nobody knows better."""
+    sample = Sample(now, memory.host.every_ms, None)
+    for name, rule in memory.host_rules.items():
+        before, verdict = memory.aside.get((name, rule.series)), rule.verdict_on(memory.host)
+        value = float(verdict.state == "bad")
+        after = settled(rule, memory.host.series_subject(rule.series), before, verdict, value, sample)
+        if after is not before:
+            recorder.change(Change(memory.host.id, name, rule.series, before, after, now, value))
 
 
 # --- silence ----------------------------------------------------------------------------------------------------------
@@ -79,8 +95,8 @@ def _clear_unbound(watch: Watch, memory: Memory, recorder: Recorder, now: int) -
         if not memory.track.plan.applies(key):
             state = memory.track.states[key]
             recorder.change(Change(memory.host.id, *key, state, None, now, None, _why(watch, key[0])))
-    for key, state in memory.slow.items():
-        if key[0] not in memory.slow_rules:
+    for key, state in memory.aside.items():
+        if not memory.is_aside(key[0]):
             recorder.change(Change(memory.host.id, *key, state, None, now, None, _why(watch, key[0])))
     held = {rule.name for rule in memory.absence_rules}
     for state in memory.absence.values():

@@ -7,16 +7,19 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from rules.engine import Plans, Rule, has_window
+from rules.engine import Key, Plans, Rule, has_window
 from rules.looks import Looks
-from rules.memory import NEVER, Memory, split_subject
+from rules.memory import NEVER, Memory, is_of_host, split_subject
 from rules.model import REOPEN_MS, Alert, Change, ChannelView, Host, Incident, Outcome, RuleState, Severity
 from rules.neighbours import Sight
 from rules.policy import Policy
 from rules.policy.rationing import Ledger
 from rules.presence import is_group
 from rules.seen import Seen
+from rules.shared import SharedCheck
 
+NO_HOST = 0
+"""Stands for a host where something is about many of them."""
 MEMBERS_MAX = 500
 """Alerts of one incident that are remembered; of more, the longest resolved are forgotten here (never stored away)."""
 
@@ -25,8 +28,9 @@ class Watch:
     """All hosts, alerts and incidents as they stand, with the rules and channels that hold.
 
     Alerts and incidents are the open ones and those resolved within the time in which they can come back. `together`
-    are the groups of hosts that fell silent at once. `unfilled` are hosts whose rules may look back further than is
-    remembered: see `rules.windows`. `ledger` is what was sent of late, `looks` when to look at incidents again.
+    are the groups of hosts that fell silent at once; `gathered` is where rules about many hosts stand, by rule and
+    subject, and `shared` are the checks that several hosts run. `unfilled` are hosts whose rules may look back further
+    than is remembered: see `rules.windows`. `ledger` is what was sent of late, `looks` when to look at incidents again.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class Watch:
         rules: Iterable[Rule],
         channels: Iterable[ChannelView],
         policy: Policy | None = None,
+        shared: Iterable[SharedCheck] = (),
     ) -> None:
         self.instance = instance
         self.hosts: dict[int, Memory] = {}
@@ -45,6 +50,7 @@ class Watch:
         self.by_key: dict[str, int] = {}
         self.down: dict[int, set[int]] = {}
         self.together: dict[str, RuleState] = {}
+        self.gathered: dict[Key, RuleState] = {}
         self.sights: dict[int, Sight] = {}
         self.next_alert = self.next_incident = 1
         self.late: set[int] = set()
@@ -52,7 +58,7 @@ class Watch:
         self._resolved: deque[tuple[int, int]] = deque()
         self.policy = policy or Policy()
         self.ledger, self.looks = Ledger(), Looks()
-        self._set_rules(rules, channels)
+        self._set_rules(rules, channels, shared)
 
     @classmethod
     def from_remembered(
@@ -71,10 +77,11 @@ class Watch:
         started_at: int,
         policy: Policy | None = None,
         sent: Iterable[tuple[str, Severity, int]] = (),
+        shared: Iterable[SharedCheck] = (),
     ) -> Watch:
         """A Watch that goes on where the store left off. `sent` has channel, severity and time of each message within
         the hour that was not of an end."""
-        watch = cls(instance, rules, channels, policy)
+        watch = cls(instance, rules, channels, policy, shared)
         watch.next_alert, watch.next_incident = next_alert, next_incident
         for host in hosts:
             watch.add_host(host)
@@ -128,6 +135,10 @@ class Watch:
                 if state.alert in self.alerts:
                     self._take_together(state)
                 continue
+            if not is_of_host(state.subject):
+                if state.alert is None or state.alert in self.alerts:
+                    self.gathered[state.rule, state.subject] = state
+                continue
             host, series = split_subject(state.subject)
             memory = self.hosts.get(host)
             if memory is None:
@@ -147,18 +158,26 @@ class Watch:
 
     # --- rules and channels ---
 
-    def _set_rules(self, rules: Iterable[Rule], channels: Iterable[ChannelView]) -> None:
+    def _set_rules(
+        self, rules: Iterable[Rule], channels: Iterable[ChannelView], shared: Iterable[SharedCheck]
+    ) -> None:
         enabled = [rule for rule in rules if rule.enabled]
         self.rules: dict[str, Rule] = {rule.name: rule for rule in enabled}
         if len(self.rules) < len(enabled):
             twice = next(rule.name for rule in enabled if self.rules[rule.name] is not rule)
             raise ValueError(f"two rules are called {twice!r}; each needs a name of its own")
         self.channels = tuple(channels)
-        self.plans = Plans(enabled)
+        self.shared = tuple(shared)
+        self.plans = Plans(enabled, self.shared)
 
-    def replace_rules(self, rules: Iterable[Rule], channels: Iterable[ChannelView]) -> None:
+    def replace_rules(
+        self,
+        rules: Iterable[Rule],
+        channels: Iterable[ChannelView],
+        shared: Iterable[SharedCheck] = (),
+    ) -> None:
         """From now on these hold. What removed rules left behind is cleared away by the next tick."""
-        self._set_rules(rules, channels)
+        self._set_rules(rules, channels, shared)
         for memory in self.hosts.values():
             memory.bind(self.plans)
         self._look_back()
@@ -221,16 +240,29 @@ class Watch:
 
     def _take_change(self, change: Change) -> None:
         """A step that no batch made: a rule is gone, a person resolved its alert, or a long past was looked at."""
+        if change.host == NO_HOST:
+            self._take_gathered(change)
+            return
         memory = self.hosts[change.host]
-        if change.after is None and change.rule not in memory.slow_rules:
+        if change.after is None and not memory.is_aside(change.rule):
             memory.forget_rule((change.rule, change.series))
         else:
             memory.put(change)
+
+    def _take_gathered(self, change: Change) -> None:
+        """`series` is the subject there."""
+        key = (change.rule, change.series)
+        if change.after is None:
+            self.gathered.pop(key, None)
+        else:
+            self.gathered[key] = change.after
 
     def _take_silences(self, states: Sequence[RuleState]) -> None:
         for state in states:
             if is_group(state.subject):
                 self._take_together(state)
+                continue
+            if not is_of_host(state.subject):
                 continue
             host, series = split_subject(state.subject)
             if series is not None:
@@ -311,6 +343,11 @@ def apply(watch: Watch, outcome: Outcome) -> None:
     watch.apply(outcome)
 
 
-def replace_rules(watch: Watch, rules: Iterable[Rule], channels: Iterable[ChannelView]) -> None:
+def replace_rules(
+    watch: Watch,
+    rules: Iterable[Rule],
+    channels: Iterable[ChannelView],
+    shared: Iterable[SharedCheck] = (),
+) -> None:
     """From now on these hold; states of rules that stay are kept."""
-    watch.replace_rules(rules, channels)
+    watch.replace_rules(rules, channels, shared)

@@ -17,7 +17,7 @@ from collector.config.kinds import kind_of
 from collector.store import Samples
 from collector.who import Who
 from rules.engine import Rule
-from rules.kinds import AnyRule, SeriesRule
+from rules.kinds import AnyRule, GradedRule, SeriesRule
 from rules.memory import Memory, binding_labels
 from rules.model import RuleState, State
 from rules.slow import bound
@@ -141,7 +141,7 @@ def _limits(rule: Rule) -> dict[str, float]:
     return {} if rule.cadence == "arrival" else _limits_of(rule)
 
 
-def _limits_of(rule: SeriesRule) -> dict[str, float]:
+def _limits_of(rule: GradedRule) -> dict[str, float]:
     found = {severity: rule.limit(severity) for severity in rule.severities}
     return {severity: limit for severity, limit in found.items() if limit is not None}
 
@@ -159,8 +159,11 @@ def _applied(
     for rule, series in track.plan.bound:
         state = track.states.get((rule.name, series))
         yield _about(rule, places, series, values.get(series), state)
+    for about in memory.host_rules.values():
+        state = memory.aside.get((about.name, about.series))
+        yield _about(about, places, about.series, state.value if state else None, state)
     for slow, series in bound(memory):
-        state = memory.slow.get((slow.name, series))
+        state = memory.aside.get((slow.name, series))
         yield _about(slow, places, series, state.value if state else None, state)
     for (_, series), combining in track.plan.combining.items():
         state = track.states.get((combining.name, series))

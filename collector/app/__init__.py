@@ -103,7 +103,7 @@ class Collector:
         if parts.certificate is not None:
             self._rounds.soon(CERTIFICATE)
         self._runtime.held = held
-        parts.evaluator.replace_rules(rules, self._config.channel_views)
+        parts.evaluator.replace_rules(rules, self._config.channel_views, loaded.shared)
         parts.policies.configure(loaded.config)
         parts.definitions.replace(loaded.definitions)
         parts.advisor.replace(policies(loaded.config))

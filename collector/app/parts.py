@@ -90,9 +90,7 @@ class Parts:
             now_ms=now_ms,
             registry=registry,
         )
-        self.evaluator = Evaluator(
-            store, rules, config.channel_views, now_ms=now_ms, on_commit=self._committed, registry=registry
-        )
+        self.evaluator = self._judge(loaded, rules, registry)
         self.policies = Policies(store.policy, self.evaluator, config, now_ms)
         self.attendance = Attendance(store.promises, self.evaluator.act, now_ms=now_ms)
         self.ticks = Ticks(store.hosts, self.evaluator.take, now_ms=now_ms)
@@ -123,6 +121,17 @@ class Parts:
             limits=Limits(connections_max=config.connections_max),
             tls=self.certificate.context if self.certificate else None,
             short_cuts=self.ingest.routes(),
+        )
+
+    def _judge(self, loaded: Loaded, rules: Sequence[Rule], registry: CollectorRegistry) -> Evaluator:
+        return Evaluator(
+            self.store,
+            rules,
+            loaded.config.channel_views,
+            shared=loaded.shared,
+            now_ms=now_ms,
+            on_commit=self._committed,
+            registry=registry,
         )
 
     def _let_batches_in(self, late_ms_max: int, registry: CollectorRegistry) -> None:

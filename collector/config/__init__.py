@@ -43,6 +43,7 @@ from rules.engine import Rule
 from rules.model import ChannelView
 from rules.policy import Maintenance, Rotation, Route
 from rules.policy.routes import When
+from rules.shared import SharedCheck
 from rules.sla.model import SERVICES_MAX, ServiceOptions
 
 __all__ = [
@@ -170,6 +171,11 @@ class Loaded(Struct, frozen=True):
     folder: Path
     section: Node
     definitions: list[Definition] = []
+
+    @property
+    def shared(self) -> list[SharedCheck]:
+        """The checks that are judged over all their hosts."""
+        return [one.shared for one in self.definitions if one.shared is not None]
 
     def error(self, key: str, problem: str) -> ConfigError:
         """A mistake in a key of the section."""

@@ -11,18 +11,21 @@ from msgspec.structs import replace
 
 from agent.options import Node, convert
 from agent.wire import DEFINITION_BYTES_MAX, Text
+from rules.shared import SharedCheck
+from rules.sla.model import Need
 
 
 class Definition(Struct, frozen=True):
     """A check that hosts with such labels are to run (as `where` of a rule: `host` is the host's name).
 
     Whether it is right only an agent can say, which knows the kinds; `text` is what it is sent: JSON, with each scalar
-    as it was written.
+    as it was written. `shared` says how it is judged over all its hosts, None where each is judged by itself.
     """
 
     id: str
     where: dict[str, str | list[str]]
     text: bytes
+    shared: SharedCheck | None = None
 
     def concerns(self, labels: Mapping[str, str]) -> bool:
         """Whether a host with these labels is one of those that are to run it."""
@@ -44,22 +47,29 @@ def _definition(entry: Node) -> Definition:
     head = convert(
         replace(entry, value={key: entry.get(key) for key in _HEAD if key in entry.entries()}), _Head
     )
-    options = {key: child for key, child in entry.entries().items() if key != "from"}
+    options = {key: child for key, child in entry.entries().items() if key not in _OURS}
     text = _as_json(replace(entry, value=options))
     if len(text) > DEFINITION_BYTES_MAX:
         raise entry.error(
             f"{len(text)} bytes of options; at most {DEFINITION_BYTES_MAX} are sent to an agent"
         )
-    return Definition(head.id, head.where, text)
+    shared = None
+    if head.about or head.need is not None:
+        shared = SharedCheck(head.id, head.where, head.about, head.need or "any")
+    return Definition(head.id, head.where, text, shared)
 
 
 class _Head(Struct, frozen=True, kw_only=True):
     kind: Text
     id: Annotated[str, Meta(min_length=1, max_length=200)]
     where: dict[str, str | list[str]] = msgspec.field(name="from")
+    about: Annotated[str, Meta(max_length=100)] = ""
+    need: Need | None = None
 
 
-_HEAD = ("kind", "id", "from")
+_HEAD = ("kind", "id", "from", "about", "need")
+_OURS = ("from", "about", "need")
+"""What agents are not sent."""
 
 
 def _as_json(node: Node) -> bytes:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 import rules.kinds
 from agent.options import ConfigError, KindSet, Node, convert, discover, read_yaml
 from collector.config.kinds import kind_of, refuse_one_name_twice
-from rules.engine import Rule, is_combining
+from rules.engine import Rule, is_combining, looked_at
 from rules.kinds import RuleOptions
 
 PACKS = Path(rules.kinds.__file__).parent.parent / "packs"
@@ -45,20 +45,22 @@ def find_rules(
         for written in rules_in(file):
             named[written.rule.name] = replace(written, instead_of=named.get(written.rule.name))
     for written in named.values():
-        if written.rule.enabled and is_combining(written.rule):
-            _refuse_missing_parts(written, written.rule.parts, named)
+        if written.rule.enabled:
+            _refuse_missing_parts(written, named)
     return list(named.values())
 
 
-def _refuse_missing_parts(
-    written: WrittenRule, parts: Sequence[str], named: Mapping[str, WrittenRule]
-) -> None:
-    """Rules that another looks at must hold, and be about series."""
-    for name in parts:
+def _refuse_missing_parts(written: WrittenRule, named: Mapping[str, WrittenRule]) -> None:
+    """Rules that another looks at must hold. One that combines the rules of a host sees those about samples, one that
+    counts hosts all that are about a host."""
+    counts = written.rule.cadence == "fleet"
+    for name in looked_at(written.rule):
         part = named[name].rule if name in named else None
         if part is None or not part.enabled:
             problem = f'"{name:.100}" is not there, or switched off, in the files that are named'
-        elif part.cadence != "batch" or is_combining(part):
+        elif counts and part.cadence == "fleet":
+            problem = f'"{name:.100}" counts hosts itself; it cannot be looked at by another rule that does'
+        elif not counts and (part.cadence != "batch" or is_combining(part)):
             problem = (
                 f'"{name:.100}" does not look at each sample; such a rule cannot be looked at by another one'
             )

@@ -204,7 +204,8 @@ def _without_secrets(key: str, value: Any, loaded: Loaded) -> Any:
             kinds = [kind_of(options) for options in loaded.config.channels]
             return [{"kind": kind, **options} for kind, options in zip(kinds, value, strict=True)]
         case "checks":  # which keys of a check hold a secret only an agent knows
-            return [{name: one.get(name, "") for name in ("kind", "id", "from")} for one in value]
+            shown = ("kind", "id", "from", "about", "need")
+            return [{name: one[name] for name in shown if name in one} for one in value]
         case _:
             return value
 

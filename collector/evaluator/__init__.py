@@ -29,6 +29,7 @@ from rules.leaving import leave
 from rules.model import Arrival, ChannelView, Host, Incident, Outcome
 from rules.policy import Policy
 from rules.seen import TooManyGaps
+from rules.shared import SharedCheck
 from rules.windows import fill, rows_wanted
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Evaluator:
         rules: Sequence[Rule],
         channels: Sequence[ChannelView],
         policy: Policy | None = None,
+        shared: Sequence[SharedCheck] = (),
         *,
         now_ms: Callable[[], int],
         on_commit: Callable[[Sequence[Outcome]], None],
@@ -60,6 +62,7 @@ class Evaluator:
     ) -> None:
         self._store = store
         self._rules, self._channels, self._policy = tuple(rules), tuple(channels), policy
+        self._shared = tuple(shared)
         self._now_ms, self._monotonic = now_ms, monotonic
         self._watch: Watch | None = None
         self._trouble = "the store is not read yet"
@@ -118,11 +121,17 @@ class Evaluator:
             raise StoreError(f"not judging now: {self._trouble}")
         return self._watch
 
-    def replace_rules(self, rules: Sequence[Rule], channels: Sequence[ChannelView]) -> None:
-        """From the next batch on these rules hold; the states of those that stay are kept."""
-        self._rules, self._channels = tuple(rules), tuple(channels)
+    def replace_rules(
+        self,
+        rules: Sequence[Rule],
+        channels: Sequence[ChannelView],
+        shared: Sequence[SharedCheck] = (),
+    ) -> None:
+        """From the next batch on these rules hold, and these checks are judged over all their hosts; the states of
+        those that stay are kept."""
+        self._rules, self._channels, self._shared = tuple(rules), tuple(channels), tuple(shared)
         if self._watch is not None:
-            replace_rules(self._watch, self._rules, self._channels)
+            replace_rules(self._watch, self._rules, self._channels, self._shared)
 
     def replace_policy(self, policy: Policy) -> None:
         """From now on this says who is told. Whoever is owed word by it is told with the next tick."""
@@ -329,5 +338,6 @@ class Evaluator:
             started_at=now + patience_ms,
             policy=self._policy,
             sent=kept.sent,
+            shared=self._shared,
         )
         self._ticked = (now, self._monotonic())

@@ -3,7 +3,8 @@
 A kind is a module with a docstring whose first line says when it finds something bad, an `Options` struct (what a
 person writes) and a `Rule` class built from those options. No list elsewhere names it. Its `cadence` says when it is
 asked: "batch" for each sample of the series it binds to, "arrival" about a host's silence, "slow" once an hour about
-a long past of the series it binds to. A module whose name begins with "_" is no kind but what several share.
+a long past of the series it binds to, "host" about what is known of a host, and "fleet" about many hosts, both at every
+tick. A module whose name begins with "_" is no kind but what several share.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import ClassVar, Literal, Protocol
 from msgspec import Struct
 
 from rules.capacity.forecast import Forecast, Past
-from rules.model import RuleState, Series, Severity, Verdict, Window
+from rules.model import Host, RuleState, Series, Severity, Verdict, Window
 
 
 class RuleOptions(Struct, kw_only=True, frozen=True):
@@ -88,21 +89,11 @@ class AnyRule(Protocol):
     def concerns(self, labels: Mapping[str, str]) -> bool: ...
 
 
-class SeriesRule(AnyRule, Protocol):
-    """A rule about series, whenever it is asked."""
+class GradedRule(AnyRule, Protocol):
+    """A rule that knows severities."""
 
-    @property
-    def cadence(self) -> Literal["batch", "slow"]: ...
-
-    metric: str
     severities: tuple[Severity, ...]
     """Those it knows, the mildest first: a reading that passes the limit of one has passed all before it."""
-    compares: str
-    """How a bad reading stands to its limit, as in "96 % > 95 %"."""
-
-    def binds(self, series: Series) -> bool:
-        """Whether it looks at this series of its metric."""
-        ...
 
     def limit(self, severity: Severity) -> float | None:
         """The number that is passed when it is this grave, for messages."""
@@ -110,6 +101,21 @@ class SeriesRule(AnyRule, Protocol):
 
     def says(self, value: float) -> str:
         """A reading or a limit with its unit, for people."""
+        ...
+
+
+class SeriesRule(GradedRule, Protocol):
+    """A rule about series, whenever it is asked."""
+
+    @property
+    def cadence(self) -> Literal["batch", "slow", "host"]: ...
+
+    metric: str
+    compares: str
+    """How a bad reading stands to its limit, as in "96 % > 95 %"."""
+
+    def binds(self, series: Series) -> bool:
+        """Whether it looks at this series of its metric."""
         ...
 
     def breach(self, series: Series, value: float | None, limit: float | None, detail: str) -> str:
@@ -200,6 +206,39 @@ class SlowRule(SeriesRule, Protocol):
     def value_of(self, forecast: Forecast) -> float:
         """What is held against the limits, for messages; NaN when there is nothing to say."""
         ...
+
+
+class HostRule(SeriesRule, Protocol):
+    """A rule about what is known of a host beside its samples; `series` is what its alerts are about."""
+
+    cadence: ClassVar[Literal["host"]]
+    series: str
+
+    def verdict_on(self, host: Host) -> Verdict: ...
+
+
+class FleetRule(GradedRule, Protocol):
+    """A rule about how many hosts are bad, by what other rules say of them."""
+
+    cadence: ClassVar[Literal["fleet"]]
+    looks_at: tuple[str, ...]
+    """The names of the others."""
+    made_bad_by: str
+    """The same for people."""
+
+    def subject(self, labels: Mapping[str, str]) -> str | None:
+        """What a host with these labels is counted to; None for one that is not."""
+        ...
+
+    def word(self, firing: Collection[str], unknown: Collection[str]) -> Literal["ok", "bad", "unknown"]:
+        """What one host is, given the names of the rules that fire or are unknown about it."""
+        ...
+
+    def value(self, count: int, size: int) -> float:
+        """What is held against the limits when so many are bad."""
+        ...
+
+    def verdict(self, bad: int, unknown: int, size: int) -> Verdict: ...
 
 
 NEVER_CALM = (math.inf, -math.inf)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from agent.options import ConfigError
 from collector.channels.log import Channel as LogChannel
 from collector.config import PACKS, build_channel, load, load_rules, parse_listen, read_rules
+from rules.shared import SharedCheck
 
 Write = Callable[..., Path]
 
@@ -230,6 +232,45 @@ def test_a_rule_that_looks_at_others_must_find_them(write: Write, part: str, sai
         load_rules(load(write("collector:\n"), {}))
     write(OWN + both.replace(part, "cpu-high"), "rules.d/mine.yaml")
     assert load_rules(load(write("collector:\n"), {}))
+
+
+def test_a_rule_over_hosts_looks_at_rules_of_all_kinds_but_its_own(write: Write) -> None:
+    many = "  - {name: many, kind: fleet, need: 2, rules: [cpu-high, host-absent, disk-filling]}\n"
+    write(OWN + many, "rules.d/mine.yaml")
+    assert load_rules(load(write("collector:\n"), {}))
+    write(OWN + many + "  - {name: more, kind: fleet, need: 2, rules: [many]}\n", "rules.d/mine.yaml")
+    with pytest.raises(ConfigError, match='rule more: "many" counts hosts itself'):
+        load_rules(load(write("collector:\n"), {}))
+
+
+CHECK = "{kind: http, id: shop, url: https://shop.example.org, from: {role: web}"
+
+
+@pytest.mark.parametrize(
+    ("written", "shared"),
+    [
+        ("", None),
+        (", need: 2", SharedCheck("shop", {"role": "web"}, "", 2)),
+        (", need: all", SharedCheck("shop", {"role": "web"}, "", "all")),
+        (", about: shop", SharedCheck("shop", {"role": "web"}, "shop", "any")),
+    ],
+)
+def test_a_check_is_judged_over_its_hosts_where_that_is_said(
+    write: Write, written: str, shared: SharedCheck | None
+) -> None:
+    loaded = load(write(f"collector:\n  checks: [{CHECK}{written}}}]\n"), {})
+    assert loaded.shared == ([] if shared is None else [shared])
+    assert json.loads(loaded.definitions[0].text) == {
+        "kind": "http",
+        "id": "shop",
+        "url": "https://shop.example.org",
+    }, "agents are told nothing of it"
+
+
+@pytest.mark.parametrize("need", ["0", "some", "-1", "1.5"])
+def test_what_a_check_cannot_need(write: Write, need: str) -> None:
+    with pytest.raises(ConfigError, match=r"checks\[0\]\.need"):
+        load(write(f"collector:\n  checks: [{CHECK}, need: {need}}}]\n"), {})
 
 
 def test_a_file_of_rules_that_was_named_must_be_there_but_a_pattern_may_match_nothing(write: Write) -> None:

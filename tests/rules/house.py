@@ -229,7 +229,11 @@ def stored(watch: Watch) -> Rest:
     return Rest(
         hosts=[memory.host for memory in memories],
         seen=[seen for memory in memories for seen in memory.seen.values()],
-        states=[*(state for memory in memories for state in memory.states()), *watch.together.values()],
+        states=[
+            *(state for memory in memories for state in memory.states()),
+            *watch.together.values(),
+            *watch.gathered.values(),
+        ],
         alerts=[alert for alert in watch.alerts.values() if alert.resolved_at is None],
         incidents=list(watch.incidents.values()),
         next_alert=watch.next_alert,

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rules.engine import PLAN_NAMES_MAX, Plan, Plans, Sample, Track, step
+from rules.engine import Plan, Plans, Sample, Track, step
 from rules.kinds import threshold
 from rules.model import RuleState
+from rules.plans import PLAN_NAMES_MAX
 from tests.rules.house import EVERY_MS, T0, House, limit
 
 CPU = "cpu_used_pct"

@@ -25,6 +25,7 @@ from rules.kinds import ArrivalRule, SeriesRule
 from rules.memory import Memory, binding_labels
 from rules.model import ChannelView, Host, RuleState, Severity, Window
 from rules.policy import Policy
+from rules.shared import SharedCheck
 from rules.slow import asked, foretell
 from rules.windows import slid_over
 
@@ -63,7 +64,7 @@ def _explain(house: House, arguments: argparse.Namespace) -> int:
         finally:
             await store.close()
         theirs = [state for state in states if _host_of(state) == latest.host.subject]
-        found = explained(written, latest, theirs, windows, forecasts)
+        found = explained(written, latest, theirs, windows, forecasts, loaded.shared)
         policy = policy_of(loaded.config, silences, planned)
         found = _with_whom(found, written, latest.host, policy, loaded.config.channel_views, house.now_ms())
         now = house.now_ms()
@@ -113,6 +114,7 @@ def explained(
     states: Sequence[RuleState],
     windows: Mapping[Key, Window],
     forecasts: Mapping[Key, Forecast],
+    shared: Sequence[SharedCheck] = (),
 ) -> Explained:
     """`states` are those of the host."""
     host, labels, values = latest.host, binding_labels(latest.host), latest.values
@@ -120,8 +122,8 @@ def explained(
     about = {one.rule.name: one for one in enabled if one.rule.concerns(labels)}
     by_key = {(state.rule, state.subject): state for state in states}
     batch = [rule for one in about.values() if (rule := one.rule).cadence == "batch"]
-    plan = Plan(list(values), batch)
-    says = list(_silence(about, host, by_key))
+    plan = Plan(list(values), batch, [check.id for check in shared if check.concerns(labels)])
+    says = [*_silence(about, host, by_key), *_itself(about, host, by_key)]
     for rule, name in plan.bound:
         state = by_key.get((rule.name, host.series_subject(name)))
         value = values[name]
@@ -137,11 +139,18 @@ def explained(
     for name in values:
         says += _ahead(about, host, name, by_key, forecasts)
     spoken = {said.rule for said in says}
+    counting = {
+        name: subject
+        for name, one in about.items()
+        if one.rule.cadence == "fleet" and (subject := one.rule.subject(labels)) is not None
+    }
     return Explained(
         host=host.name,
         labels=host.labels,
         says=says,
-        idle=[name for name in about if name not in spoken],
+        idle=[name for name in about if name not in spoken and name not in counting],
+        counted=counting,
+        shared=sorted(plan.shared),
         others=len(enabled) - len(about),
         off=[one.rule.name for one in written if not one.rule.enabled],
     )
@@ -192,6 +201,18 @@ def _ahead(
             value = math.inf if found is None else rule.value_of(found)
             state = states.get((rule.name, host.series_subject(series)))
             yield _about_series(written, rule, series, value, state)
+
+
+def _itself(
+    about: Mapping[str, WrittenRule], host: Host, states: Mapping[tuple[str, str], RuleState]
+) -> Iterator[Said]:
+    """What rules about the host itself say."""
+    for written in about.values():
+        rule = written.rule
+        if rule.cadence == "host":
+            state = states.get((rule.name, host.series_subject(rule.series)))
+            bad = float(rule.verdict_on(host).state == "bad")
+            yield _about_series(written, rule, rule.series, bad, state)
 
 
 def _about_silence(written: WrittenRule, rule: ArrivalRule, host: Host, state: RuleState | None) -> Said:

@@ -45,8 +45,12 @@ class Said(Struct, frozen=True):
 
 
 class Explained(Struct, frozen=True):
-    """All rules about a host; `idle` are those that are about it but none of whose series it has now, `others` how many
-    are about other hosts, `off` those that are switched off."""
+    """All rules about a host.
+
+    `idle` are those that are about it but none of whose series it has now, `others` how many are about other hosts,
+    `off` those that are switched off. `counted` are the rules that count it together with others, each with what it is
+    counted to, and `shared` the checks that are judged over all hosts that run them.
+    """
 
     host: str
     labels: dict[str, str]
@@ -54,6 +58,8 @@ class Explained(Struct, frozen=True):
     idle: list[str]
     others: int
     off: list[str]
+    counted: dict[str, str] = {}
+    shared: list[str] = []
 
 
 def as_json(found: Explained) -> str:
@@ -160,6 +166,11 @@ def _footnotes(found: Explained) -> Iterator[str]:
     replaced = {said.rule: said.takes_the_place_of for said in found.says if said.takes_the_place_of}
     yield from (f"{rule} takes the place of the rule in {place}" for rule, place in replaced.items())
     yield from dict.fromkeys(sentence for said in found.says for sentence in said.not_told)
+    if found.counted:
+        said = (f"{rule} ({subject.partition(':')[2]})" for rule, subject in found.counted.items())
+        yield f"Counted together with other hosts by: {', '.join(said)}"
+    if found.shared:
+        yield f"Judged over all hosts that run them, not here alone: {', '.join(found.shared)}"
     if found.idle:
         yield f"About it, but it has no such series now: {', '.join(found.idle)}"
     if found.others:

@@ -15,10 +15,11 @@ from collector.config import Loaded, load_rules
 from collector.config.policy import policy_of
 from collector.store import Row, Store
 from collector.store.pasts import pasts_of
-from rules.engine import Rule, is_combining
+from rules.engine import Rule, looked_at
 from rules.model import ChannelView, Host
-from rules.play import Player
+from rules.play import Player, checks_in
 from rules.policy import Policy
+from rules.shared import SharedCheck
 
 HOUR_MS, PIECE_MS_MIN = 3_600_000, 60_000
 ROWS_AT_ONCE = 50_000
@@ -66,8 +67,10 @@ def chosen(rules: Sequence[Rule], names: Sequence[str]) -> list[Rule]:
             )
     if not names:
         return list(rules)
-    parts = [part for name in names if is_combining(rule := there[name]) for part in rule.parts]
-    return [there[name] for name in dict.fromkeys([*names, *parts])]
+    wanted = list(names)
+    for name in wanted:  # a rule over hosts may look at one that itself looks at others
+        wanted += [part for part in looked_at(there[name]) if part not in wanted]
+    return [there[name] for name in dict.fromkeys(wanted)]
 
 
 def _replay(house: House, arguments: argparse.Namespace) -> int:
@@ -83,7 +86,14 @@ def _replay(house: House, arguments: argparse.Namespace) -> int:
             policy = policy_of(loaded.config, silences, planned)
             with Progress() as progress:
                 tally = await replayed(
-                    store, rules, loaded.config.channel_views, start, end, progress, policy
+                    store,
+                    rules,
+                    loaded.config.channel_views,
+                    start,
+                    end,
+                    progress,
+                    policy,
+                    loaded.shared,
                 )
         finally:
             await store.close()
@@ -101,15 +111,26 @@ async def replayed(
     end: int,
     progress: Progress,
     policy: Policy | None = None,
+    shared: Sequence[SharedCheck] = (),
 ) -> Tally:
     """What the rules say of all that was sampled from `start` to before `end`, and whom they would have told."""
     hosts = [host for host in await store.hosts.all() if host.last_at is not None and host.last_at >= start]
     tally = Tally(rules, start, end)
-    player = Player(rules, channels, hosts, start=start, tick_ms=TICK_MS, told=tally.take, policy=policy)
+    player = Player(
+        rules,
+        channels,
+        hosts,
+        start=start,
+        tick_ms=TICK_MS,
+        told=tally.take,
+        policy=policy,
+        shared=shared,
+    )
     newest: dict[int, Row] = {}
     async for host, row in _arriving(_rows(store, hosts, start, end, progress)):
         tally.count(host)
-        player.batch(host, row.at, row.every_ms, row.layout, row.values, arrived_at=row.arrived_at)
+        checks = checks_in(row.layout, row.values, row.at) if shared else ()
+        player.batch(host, row.at, row.every_ms, row.layout, row.values, checks, row.arrived_at)
         if host not in newest or newest[host].at <= row.at:
             newest[host] = row
         await _repair(store, player)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
@@ -16,13 +16,15 @@ from collector.cli import Commands, House
 from collector.cli.rules import notation
 from collector.cli.rules.telling import PlayedBatch, Teller, WantedAlert, WantedNotice
 from collector.config import find_rules
+from collector.config.definitions import read_definitions
 from collector.config.policy import policy_of, see_that_it_is_sound
 from rules.engine import Rule
+from rules.gathering import is_about_many
 from rules.model import Series, Severity
 from rules.policy import Maintenance, Policy, Rotation, Route
 from rules.policy.routes import When
 from rules.presence import RULE as AT_ONCE
-from rules.presence import is_group
+from rules.shared import SharedCheck
 from rules.sla.model import ServiceOptions
 
 
@@ -93,6 +95,7 @@ class StoryFile(Struct, kw_only=True, frozen=True):
     on_call: channels that take turns
     maintenance: times in which nobody is told
     services: what is promised to others, for routes by service
+    checks: what several hosts check together, of which `id`, `from`, `about` and `need` count here
     """
 
     packs: tuple[str, ...] = ()
@@ -103,6 +106,7 @@ class StoryFile(Struct, kw_only=True, frozen=True):
     on_call: list[Rotation] = []
     maintenance: list[Maintenance] = []
     services: list[ServiceOptions] = []
+    checks: list[dict[str, Any]] = []
     tests: list[Story]
 
 
@@ -136,20 +140,25 @@ def run(file: Path) -> list[tuple[str, int, list[str]]]:
     rules = [one.rule for one in written if one.rule.enabled]
     if not rules:
         raise root.error("names no rules; give packs: [hosts] or rules: [FILE]")
+    definitions = read_definitions(root.get("checks")) if content.checks else []
+    shared = [one.shared for one in definitions if one.shared is not None]
     nodes = root.get("tests").items()
     return [
-        (story.name, node.line or 1, _play(story, node, rules, policy_of(content)))
+        (story.name, node.line or 1, _play(story, node, rules, policy_of(content), shared))
         for story, node in zip(content.tests, nodes, strict=True)
     ]
 
 
-def _play(story: Story, node: Node, rules: Sequence[Rule], policy: Policy) -> list[str]:
+def _play(
+    story: Story, node: Node, rules: Sequence[Rule], policy: Policy, shared: Sequence[SharedCheck]
+) -> list[str]:
     start = _start(story, node)
     names = [host.name for host in story.hosts]
     if len(set(names)) < len(names):
         raise node.get("hosts").error("two hosts have the same name; rename one")
     _refuse_unknown(story, node, {rule.name for rule in rules})
-    teller = Teller(rules, story.channels, [(host.name, host.labels) for host in story.hosts], start, policy)
+    hosts = [(host.name, host.labels) for host in story.hosts]
+    teller = Teller(rules, story.channels, hosts, start, policy, shared)
     batches = _batches(story, node, start)
     faults: list[str] = []
     played = 0
@@ -203,7 +212,7 @@ def _refuse_unknown(story: Story, node: Node, rules: set[str]) -> None:
                 raise one.get("rule").error(
                     f'there is no rule "{alert.rule:.100}" in the files that are named'
                 )
-            if alert.host not in hosts and not (alert.rule == AT_ONCE and is_group(alert.host)):
+            if alert.host not in hosts and not is_about_many(alert.host):
                 raise one.get("host").error(f'there is no host "{alert.host:.100}" in this story')
 
 

@@ -13,7 +13,7 @@ from collector.cli.tables import table
 from rules import words
 from rules.engine import Rule
 from rules.model import Alert, Notice, Outcome
-from rules.presence import is_group
+from rules.watch import NO_HOST
 
 
 class Firings(Struct):
@@ -35,7 +35,7 @@ class Firings(Struct):
         """An alert that is over, or stands at the end."""
         lasted = (end if alert.resolved_at is None else alert.resolved_at) - alert.fired_at
         self.fired += 1
-        if not is_group(alert.subject):
+        if alert.host != NO_HOST:
             self.hosts.add(alert.host)
         self.lasted_ms += max(0, lasted)
         self.longest_ms = max(self.longest_ms, lasted)

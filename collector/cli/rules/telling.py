@@ -12,14 +12,14 @@ from collector.store import Row
 from collector.store.pasts import NEAR_MS
 from rules import words
 from rules.capacity.forecast import Past
-from rules.engine import Rule, series_of
-from rules.model import Alert, ChannelView, CheckAnswer, CheckState, Host, Notice, Outcome, Reason, Severity
-from rules.play import Player
+from rules.engine import Rule
+from rules.model import Alert, ChannelView, Host, Notice, Outcome, Reason, Severity
+from rules.play import Player, checks_in
 from rules.policy import Policy
-from rules.presence import is_group
+from rules.shared import SharedCheck
+from rules.watch import NO_HOST
 
 TICK_MS = 1_000
-_CHECK_STATES: dict[float, CheckState] = {0.0: "ok", 1.0: "warn", 2.0: "bad"}
 
 Wanted = TypeVar("Wanted")
 There = TypeVar("There")
@@ -65,6 +65,7 @@ class Teller:
         hosts: Sequence[tuple[str, dict[str, str]]],
         start: int,
         policy: Policy,
+        shared: Sequence[SharedCheck] = (),
     ) -> None:
         self._start = start
         self._rows: dict[int, list[Row]] = {}
@@ -77,6 +78,7 @@ class Teller:
             tick_ms=TICK_MS,
             told=self._take,
             policy=policy,
+            shared=shared,
         )
 
     def _take(self, outcome: Outcome) -> None:
@@ -87,7 +89,7 @@ class Teller:
         values = np.array(list(batch.values.values()), dtype=np.float64)
         row = Row(batch.at, batch.arrived_at, batch.every_ms, layout, values)
         self._rows.setdefault(batch.host, []).append(row)
-        checks = _checks(batch.values, batch.at)
+        checks = checks_in(layout, values, batch.at)
         self._player.batch(
             batch.host, row.at, row.every_ms, layout, values, checks, arrived_at=row.arrived_at
         )
@@ -137,7 +139,7 @@ class Teller:
 
     def _name(self, alert: Alert) -> str:
         """The host's name; what many hosts have in common is called by its subject: `collector`, `site:berlin`."""
-        if is_group(alert.subject):
+        if alert.host == NO_HOST:
             return alert.subject
         return self._player.watch.hosts[alert.host].host.name
 
@@ -155,17 +157,6 @@ def _past(rows: Sequence[Row], name: str) -> Past:
     values = np.array([value for _, value in known], dtype=np.float64)
     near = at >= at[-1] - NEAR_MS
     return Past((at, values), (at[near], values[near]))
-
-
-def _checks(values: Mapping[str, float], at: int) -> list[CheckAnswer]:
-    """What the checks behind the series `check_state` said, for the words of messages."""
-    checks = []
-    for name, value in values.items():
-        if name.startswith("check_state{"):
-            labels = series_of(name).labels
-            state = _CHECK_STATES.get(value, "unknown")
-            checks.append(CheckAnswer(labels.get("check", "?"), labels.get("kind", "?"), state, at))
-    return checks
 
 
 def _is_notice(wanted: WantedNotice, notice: Notice) -> bool:

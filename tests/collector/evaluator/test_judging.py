@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from collector.evaluator.committing import QUEUE_MAX
 from collector.store import Row, StoreError
-from rules.kinds import flapping
+from rules.kinds import flapping, fleet
 from tests.collector.evaluator.house import CPU, OPS, SILENT, House, late_transitions, pass_time, settle
 from tests.collector.stores.builders import NOW, TICK, arrival, enrolled
 
@@ -195,3 +195,18 @@ async def test_a_breach_that_goes_on_is_dated_from_its_first_sample_however_late
     [alert] = await house.store.incidents.open_alerts()
     assert alert.since == NOW + 3 * TICK
     assert await house.reasons() == ["first"]
+
+
+async def test_what_is_judged_over_many_hosts_is_kept_over_a_start(house: House) -> None:
+    many = fleet.Rule(fleet.Options(name="many", rules=["cpu-high"], need=1))
+    house.evaluator.replace_rules([CPU, many], [OPS])
+    for seq in range(4):
+        await house.push(seq, 95)
+    pass_time(house, 1)
+    await house.evaluator.stop()
+    assert {alert.subject for alert in await house.store.incidents.open_alerts()} >= {"group:all"}
+    house.registry = CollectorRegistry()
+    again = house.make([CPU, many])
+    await again.start()
+    assert again.watch.gathered["many", "group:all"].state == "firing"
+    await again.stop()

@@ -223,3 +223,41 @@ def test_a_story_can_be_about_what_is_foretold(told: Test, tmp_path: Path) -> No
         "rules:\n  - {name: filling, kind: forecast, metric: disk_used_pct, reaches: 100, within: 24h, for: 15m}\n"
     )
     assert told(FORECAST) == (0, "ok  a disk runs full  (stories.yaml:3)\n", "")
+
+
+MANY = """\
+packs: [services]
+rules: [mine.yaml]
+checks:
+  - {kind: http, id: shop, from: {role: web}, about: shop, need: 2}
+tests:
+  - name: one place alone wakes nobody
+    hosts:
+      - {name: web-1, labels: {role: web}, series: {'check_state{check="shop",kind="http"}': 2x20m, load1: 1x20m}}
+      - {name: web-2, labels: {role: web}, series: {'check_state{check="shop",kind="http"}': 0x10m 2x10m, load1: 9x20m}}
+      - {name: web-3, labels: {role: web}, series: {'check_state{check="shop",kind="http"}': 0x20m, load1: 9x20m}}
+    expect:
+      - at: 9m
+        alerts:
+          - {rule: load, host: web-2}
+          - {rule: load, host: web-3}
+          - {rule: busy, host: "group:role=web", severity: warning}
+        notices: [{reason: first, title: "2 of 3 hosts of role=web bad (load): web-2, web-3"}]
+      - at: 19m
+        notices: [{reason: first, severity: critical, title: "shop: 2 of 3 places do not reach it: web-1, web-2"}]
+"""
+
+
+def test_a_story_can_be_about_many_hosts_at_once(told: Test, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "rules:\n"
+        "  - {name: load, metric: load1, above: 5, severity: info}\n"
+        "  - {name: busy, kind: fleet, rules: [load], where: {role: web}, need: 2}\n"
+    )
+    assert told(MANY) == (0, "ok  one place alone wakes nobody  (stories.yaml:6)\n", "")
+
+
+def test_what_is_about_many_hosts_can_be_named_in_a_story_and_a_slip_is_said(
+    told: Test, tmp_path: Path
+) -> None:
+    assert "there is no host" in told(STORY.replace("host: web-1, series", "host: webs, series"))[2]

@@ -24,7 +24,7 @@ from collector.api.views import (
 )
 from collector.store import NoticeRow, Store
 from collector.store.listing import IncidentsWanted
-from collector.who import Who
+from collector.who import Permission, Who
 from rules.acts import (
     POSTMORTEM_CHARS_MAX,
     SERVICES_MAX,
@@ -44,6 +44,14 @@ from rules.acts import (
 from rules.model import Incident, Remark, Severity, Transition
 
 EVENTS_MAX = 1_000
+NEEDS: dict[type[Act], Permission] = {
+    Acknowledge: "monitoring.alert.acknowledge",
+    Unacknowledge: "monitoring.alert.acknowledge",
+    Snooze: "monitoring.alert.acknowledge",
+    Resolve: "monitoring.alert.resolve",
+}
+"""What of a change takes a right of its own, besides that to change anything."""
+
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_CHARS_MAX)]
 Services = Annotated[
     tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...], Meta(max_length=SERVICES_MAX)
@@ -220,9 +228,10 @@ class Incidents:
 
     async def change(self, who: Who, asked: OneIncident, change: IncidentChange) -> IncidentView:
         """All of it or, where one part cannot be, what came before it: acts are judged one by one."""
-        if change.state == "resolved" and "monitoring.alert.resolve" not in who.permissions:
-            raise Refusal(403, "right", f"{who.name} may not resolve; it needs monitoring.alert.resolve")
         acts = _acts(asked.id, who.name, change)
+        for what in acts:
+            if not who.may(needed := NEEDS.get(type(what))):
+                raise Refusal(403, "right", f"{who.name} may not do all of this; it needs the right {needed}")
         if not acts:
             raise Refusal(
                 422, "invalid", "nothing is to be different; say what, such as a title or an assignee"

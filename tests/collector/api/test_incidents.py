@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from collector.api.incidents import NEEDS
+from collector.web.deeds import NEEDS as PAGES_NEED
+from collector.who import LOCAL, Permission
 from tests.collector.api.house import House
 
 
@@ -127,6 +130,42 @@ async def test_an_incident_is_reported_changed_and_resolved(house: House) -> Non
     said = await house.send("PATCH", f"/api/monitoring{path}", {"state": "acknowledged"})
     assert said.status == 409
     assert (await house.do("PATCH", path, {"postmortem": "It was two indexes."}))["state"] == "resolved"
+
+
+UPDATE: list[Permission] = ["monitoring.incident.update"]
+
+
+@pytest.mark.parametrize(
+    ("change", "lacking"),
+    [
+        ({"state": "acknowledged"}, "monitoring.alert.acknowledge"),
+        ({"state": "open"}, "monitoring.alert.acknowledge"),
+        ({"snoozed_until": "2100-01-01T00:00:00Z"}, "monitoring.alert.acknowledge"),
+        ({"state": "resolved"}, "monitoring.alert.resolve"),
+        ({"title": "another", "state": "resolved"}, "monitoring.alert.resolve"),
+    ],
+)
+async def test_whoever_may_only_change_what_is_said_neither_acknowledges_nor_resolves(
+    house: House, change: dict[str, str], lacking: str
+) -> None:
+    await house.do("POST", "/incidents", {"title": "The shop is slow"}, 201)
+    token, _ = await house.parts.access.desk.add_api_token(LOCAL, "scribe", UPDATE)
+    bearer = {"Authorization": f"Bearer {token}"}
+    said = await house.send("PATCH", "/api/monitoring/incidents/1", change, bearer)
+    assert (said.status, said.json["code"]) == (403, "right")
+    assert lacking in said.json["message"]
+    assert (await house.ask("/incidents"))["items"][0]["title"] == "The shop is slow"
+    said = await house.send("PATCH", "/api/monitoring/incidents/1", {"title": "It is quick"}, bearer)
+    assert said.status == 200
+
+
+def test_pages_and_api_ask_the_same_right_for_the_same_act() -> None:
+    pages = {deed.capitalize(): right for deed, right in PAGES_NEED.items()}
+    assert {one.__name__: pages[one.__name__] for one in NEEDS} == {
+        one.__name__: right for one, right in NEEDS.items()
+    }
+    others = {right for name, right in pages.items() if name not in {one.__name__ for one in NEEDS}}
+    assert others == {*UPDATE}
 
 
 async def test_incidents_are_listed_page_by_page_in_either_order(house: House) -> None:

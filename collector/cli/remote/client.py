@@ -99,7 +99,7 @@ class Client:
                 f"{trouble}. Whether it was done is not known: look before you try again"
             ) from None
 
-    def pages(self, path: str, query: Query, most: int = ENTRIES_MAX) -> Listed:
+    def pages(self, path: str, query: Query = NO_QUERY, most: int = ENTRIES_MAX) -> Listed:
         """At most so many entries of a list, out of as many pages as that takes. Unreachable, Refused."""
         whole, cursor = Listed([]), ""
         while len(whole.items) < most:

@@ -17,6 +17,7 @@ from rules.model import Series
 METRICS = {"CPU": "cpu_used_pct", "MEMORY": "memory_used_pct", "DISK": "disk_used_pct", "LOAD": "load1"}
 STATES = {"heard": "heard", "silent": "silent", "stopped": "stopped", "never": "never_heard"}
 HOSTS_MAX = 20_000
+VALUES_MAX = 5_000
 SHOW = "show"
 CHECK_STATE = "check_state"
 
@@ -72,11 +73,14 @@ def _hosts(talk: Talk, arguments: argparse.Namespace) -> int:
 
 
 def readings(client: Client) -> dict[str, dict[int, float]]:
-    """The columns of hosts, as they are now. Unreachable, Refused."""
+    """The columns of hosts, as they are now; of a fleet with more than VALUES_MAX series of a metric the highest.
+    Unreachable, Refused."""
     found: dict[str, dict[int, float]] = {}
     for metric in METRICS.values():
         highest = found[metric] = {}
-        for one in decoded(client.get("/series/latest", {"metric": metric}), FleetValues).values:
+        for one in decoded(
+            client.get("/series/latest", {"metric": metric, "limit": VALUES_MAX}), FleetValues
+        ).values:
             if one.value is not None:
                 highest[one.host] = max(one.value, highest.get(one.host, one.value))
     return found

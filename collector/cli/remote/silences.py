@@ -9,7 +9,7 @@ from typing import Any, get_args
 from collector.cli import Commands, House, number_up_to
 from collector.cli.labels import parse_labels
 from collector.cli.remote.answers import Maintenance, Matching, Silence, ms
-from collector.cli.remote.client import decoded
+from collector.cli.remote.client import decoded, encoded, entries
 from collector.cli.remote.command import DONE, Talk, add_talk, several
 from collector.cli.remote.paper import Cells
 from rules import words
@@ -114,10 +114,10 @@ def _silence(talk: Talk, arguments: argparse.Namespace) -> int:
 
 
 def _silences(talk: Talk, arguments: argparse.Namespace) -> int:
-    raw = talk.client.get("/silences", {"state": arguments.state})
+    listed = talk.client.pages("/silences", {"state": arguments.state})
     if talk.for_programs:
-        return talk.hand(raw)
-    found = [one for one in decoded(raw, list[Silence]) if arguments.state or one.state != "over"]
+        return talk.hand(encoded(listed))
+    found = [one for one in entries(listed, Silence) if arguments.state or one.state != "over"]
     if not found:
         talk.paper.say(
             "No silence: whoever is to be told, is." if arguments.state is None else "No such silence."
@@ -158,10 +158,10 @@ def _plan(talk: Talk, arguments: argparse.Namespace) -> int:
 
 
 def _plans(talk: Talk, arguments: argparse.Namespace) -> int:
-    raw = talk.client.get("/maintenance")
+    listed = talk.client.pages("/maintenance")
     if talk.for_programs:
-        return talk.hand(raw)
-    found = decoded(raw, list[Maintenance])
+        return talk.hand(encoded(listed))
+    found = entries(listed, Maintenance)
     if not found:
         talk.paper.say("Nothing is planned, besides what the config holds.")
         return DONE

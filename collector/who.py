@@ -132,6 +132,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 BEING_ANSWERED: ContextVar[str] = ContextVar("being_answered", default="")
 """The id of the request that is being answered, for what is written to the log meanwhile; empty when there is none."""
+ANSWERED_TO: ContextVar[str] = ContextVar("answered_to", default="")
+"""The address that it came from, for what is written to the audit trail far from it; empty when there is none."""
 
 
 def request_id_of(request: web.BaseRequest) -> str:

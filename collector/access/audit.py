@@ -10,7 +10,7 @@ from aiohttp import web
 
 from collector.store import StoreError
 from collector.store.people import AuditRow, People
-from collector.who import ASKED_FROM, Who, request_id_of
+from collector.who import ANSWERED_TO, ASKED_FROM, BEING_ANSWERED, Who, request_id_of
 
 JSON_BYTES_MAX = 64 * 1024
 TEXT_LETTERS_MAX = 200
@@ -32,10 +32,13 @@ class Audit:
         request: web.Request | None = None,
     ) -> None:
         """Note a change that was made: `what` is a word such as `user.add`, `before` and `after` are anything that can
-        be JSON and holds no secret. A change that cannot be noted stands all the same, and is in the log instead."""
+        be JSON and holds no secret. Where no `request` is given it is the one that is being answered, if any. A change
+        that cannot be noted stands all the same, and is in the log instead."""
         name = who if isinstance(who, str) else who.name
-        address = request[ASKED_FROM].address if request is not None and ASKED_FROM in request else ""
-        request_id = request_id_of(request) if request is not None else ""
+        address, request_id = ANSWERED_TO.get(), BEING_ANSWERED.get()
+        if request is not None:
+            address = request[ASKED_FROM].address if ASKED_FROM in request else ""
+            request_id = request_id_of(request)
         was, became = _json(before), _json(after)
         try:
             await self._people.record(

@@ -27,6 +27,7 @@ from collector.access.setup import Setup
 from collector.access.whence import Proxies
 from collector.store import StoreError
 from collector.who import (
+    ANSWERED_TO,
     ASKED_BY,
     ASKED_FROM,
     BEING_ANSWERED,
@@ -101,17 +102,18 @@ class Gate:
     def middleware(self) -> Middleware:
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
-            before = BEING_ANSWERED.set(request_id_of(request))
+            whence = self._proxies.whence(request)
+            before = BEING_ANSWERED.set(request_id_of(request)), ANSWERED_TO.set(whence.address)
             try:
-                return await self._pass(request, handler)
+                return await self._pass(request, handler, whence)
             finally:
-                BEING_ANSWERED.reset(before)
+                BEING_ANSWERED.reset(before[0])
+                ANSWERED_TO.reset(before[1])
 
         return gate
 
-    async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[ASKED_BY], request[FORM_TOKEN] = NOBODY, ""
-        request[ASKED_FROM] = whence = self._proxies.whence(request)
+    async def _pass(self, request: web.Request, handler: Handler, whence: Whence) -> web.StreamResponse:
+        request[ASKED_BY], request[FORM_TOKEN], request[ASKED_FROM] = NOBODY, "", whence
         target = request.match_info.handler
         if _is_of_agents(request):
             return await handler(request)

@@ -59,7 +59,7 @@ def api(
 def _what_is_seen(
     parts: Parts, config: CollectorConfig, registry: CollectorRegistry, now_ms: Callable[[], int]
 ) -> list[Door]:
-    store, act = parts.store, parts.evaluator.act
+    store, act = parts.store, parts.acting
     metrics = Metrics(
         parts.ticks,
         store.samples,

@@ -46,11 +46,11 @@ def application(
         parts.pages.frame,
         parts.store,
         read=parts.links.read,
-        act=parts.evaluator.act,
+        act=parts.acting,
         show=parts.pages.incident,
         now_ms=now_ms,
     )
-    deeds = Deeds(parts.pages.frame, parts.evaluator.act, now_ms=now_ms)
+    deeds = Deeds(parts.pages.frame, parts.acting, now_ms=now_ms)
     accounts = Accounts(parts.pages.frame, parts.access.own, parts.access.setup, safe_next=safe_next)
     app = web.Application()
     parts.access.guard(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from agent.wire import Ask
+from collector.access.acting import Acting
 from collector.api.kept import Kept
 from collector.api.ticks import Ticks
 from collector.app.access import access, certificate, proxies
@@ -92,6 +93,7 @@ class Parts:
         )
         self.evaluator = self._judge(loaded, rules, registry)
         self.policies = Policies(store.policy, self.evaluator, config, now_ms)
+        self.acting = Acting(self.evaluator.act, self.access.audit)
         self.attendance = Attendance(store.promises, self.evaluator.act, now_ms=now_ms)
         self.ticks = Ticks(store.hosts, self.evaluator.take, now_ms=now_ms)
         leaps = Leaps(now_ms)

@@ -1,0 +1,27 @@
+"""What people and programs do to incidents, noted in the trail: by pages, by the API and by links in messages alike."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from collector.access.audit import Audit
+from rules.acts import Act
+from rules.model import Incident
+
+
+class Acting:
+    """`act` does it. How it was before stands in the incident's timeline, whose lines are kept as the trail's are."""
+
+    def __init__(self, act: Callable[[Act], Awaitable[Incident]], audit: Audit) -> None:
+        self._act, self._audit = act, audit
+
+    async def __call__(self, what: Act) -> Incident:
+        """The incident afterwards. Raises what `act` does, and then nothing is noted."""
+        incident = await self._act(what)
+        said = {key: value for key, value in msgspec.structs.asdict(what).items() if value not in (None, "")}
+        by = said.pop("by")
+        done = what.__struct_config__.tag
+        await self._audit.record(by, f"incident.{done}", after={**said, "incident": incident.id})
+        return incident

@@ -37,8 +37,8 @@ def listening(talk: Callable[[socket.socket], None], context: ssl.SSLContext | N
                 peer, _ = listener.accept()
             except OSError:
                 return
-            with contextlib.suppress(OSError), peer:
-                talk(context.wrap_socket(peer, server_side=True) if context else peer)
+            with contextlib.suppress(OSError), _secured(peer, context) as peer:
+                talk(peer)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -48,6 +48,10 @@ def listening(talk: Callable[[socket.socket], None], context: ssl.SSLContext | N
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join()
+
+
+def _secured(peer: socket.socket, context: ssl.SSLContext | None) -> socket.socket:
+    return peer if context is None else context.wrap_socket(peer, server_side=True)
 
 
 def asked(
@@ -149,9 +153,9 @@ def test_what_changes_something_is_sent_once_and_doubt_is_said() -> None:
     def breaking_off(peer: socket.socket) -> None:
         comers.append(peer.recv(65_536))
 
-    with listening(breaking_off) as port, Client(Place(f"http://localhost:{port}")) as client:
-        with pytest.raises(Unreachable, match="Whether it was done is not known"):
-            client.send("POST", "/incidents", {"title": "x"})
+    in_doubt = pytest.raises(Unreachable, match="Whether it was done is not known")
+    with listening(breaking_off) as port, Client(Place(f"http://localhost:{port}")) as client, in_doubt:
+        client.send("POST", "/incidents", {"title": "x"})
     assert len(comers) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
@@ -72,14 +73,13 @@ def test_what_is_said_nearest_holds(
 def test_what_cannot_be_meant_is_said(
     folder: Path, arguments: str, environ: dict[str, str], says: str
 ) -> None:
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=re.escape(says.format(here=folder))):
         asked(folder, arguments, **environ)
-    assert says.format(here=folder) in str(error.value)
 
 
 def test_a_token_is_never_repeated(folder: Path) -> None:
     (folder / "token").write_text("se cret")
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="is no API token") as error:
         asked(folder, "--token-file {here}/token")
     assert "cret" not in str(error.value)
     assert "wk_api" not in repr(asked(folder, ""))
@@ -95,10 +95,10 @@ def test_whoever_listens_everywhere_is_asked_on_loopback(folder: Path, listen: s
 
 def test_without_a_collector_that_was_started_the_next_step_is_said(folder: Path) -> None:
     (folder / "state" / "local.token").unlink()
-    with pytest.raises(
-        Unreachable, match=r"is not there: no collector was started here .* --config FILE.* --url URL"
-    ):
+    with pytest.raises(Unreachable, match="is not there: no collector was started here") as trouble:
         asked(folder, "")
+    assert "--config FILE" in str(trouble.value)
+    assert "--url URL" in str(trouble.value)
 
 
 def test_fingerprints_and_addresses() -> None:

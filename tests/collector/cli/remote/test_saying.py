@@ -112,7 +112,8 @@ async def test_a_silence_is_made_listed_and_ended(terminal: Terminal) -> None:
 async def test_a_silence_is_about_all_that_was_said(terminal: Terminal) -> None:
     made = await terminal.json(
         "silence", "add", "--host", "web-1", "--host", "web-2", "--service", "shop", "--from-severity", "warning",
-        "--category", "disk", "--subject", "host:7", "--start", "2099-01-01T00:00:00Z", "--until", "2099-01-02T00:00:00Z",
+        "--category", "disk", "--subject", "host:7",
+        "--start", "2099-01-01T00:00:00Z", "--until", "2099-01-02T00:00:00Z",
     )  # fmt: skip
     assert (await terminal.house.ask("/silences"))["items"] == [made]
     assert made["state"] == "waiting"
@@ -146,8 +147,8 @@ async def test_maintenance_is_planned_listed_and_taken_back(terminal: Terminal) 
     when = ("--when", "Saturday 22:00 to Sunday 06:00", "--when", "Monday 01:00 to 02:00")
     said = await terminal("maintenance", "add", "patches", *when, "--label", "role=db")
     assert said.out == (
-        "Maintenance 1, patches: Saturday 22:00 to Sunday 06:00; Monday 01:00 to 02:00; nobody is told then of hosts with "
-        "role=db.\n"
+        "Maintenance 1, patches: Saturday 22:00 to Sunday 06:00; Monday 01:00 to 02:00; "
+        "nobody is told then of hosts with role=db.\n"
     )
     assert "patches" in (await terminal("maintenance", "list")).out
     assert (await terminal("maintenance", "remove", "1", "7")).code == 1

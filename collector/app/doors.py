@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from collector.access.gate import safe_next
 from collector.api.health import Health
-from collector.app.faces import faces
+from collector.app.pages import pages
 from collector.config import CollectorConfig
-from collector.web.accounts import Accounts
-from collector.web.deeds import Deeds
-from collector.web.links import LinkPages
 
 if TYPE_CHECKING:
     from collector.app.parts import Parts
@@ -42,16 +38,6 @@ def application(
         not_ready=not_ready,
         hosts_by_state=parts.evaluator.hosts_by_state,
     )
-    links = LinkPages(
-        parts.pages.frame,
-        parts.store,
-        read=parts.links.read,
-        act=parts.acting,
-        show=parts.pages.incident,
-        now_ms=now_ms,
-    )
-    deeds = Deeds(parts.pages.frame, parts.acting, now_ms=now_ms)
-    accounts = Accounts(parts.pages.frame, parts.access.own, parts.access.setup, safe_next=safe_next)
     app = web.Application()
     parts.access.guard(
         app,
@@ -66,12 +52,8 @@ def application(
             *parts.installer.routes(),
             *health.routes(),
             *parts.api.routes(),
-            *links.routes(),
-            *deeds.routes(),
-            *accounts.routes(),
             *parts.jobs.routes(),
-            *faces(parts, config, now_ms),
-            *parts.pages.routes(),
+            *pages(parts, config, now_ms),
         ]
     )
     return app

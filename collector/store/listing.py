@@ -1,4 +1,4 @@
-"""Incidents and alerts as lists that may be long: those of some kind, from some place on, no more than are wanted."""
+"""Lists that may be long, of incidents, alerts and notices: those of some kind, from some place on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from collector.store.notices import Delivery, NoticeRow
 from rules.model import Alert, Incident, Severity
 
 Which = Literal["open", "resolved", "all"]
@@ -35,6 +36,14 @@ class AlertsWanted(Struct, frozen=True, kw_only=True):
     oldest_first: bool = False
 
 
+class NoticesWanted(Struct, frozen=True, kw_only=True):
+    """What is None does not matter. `before` is the id of a notice: only those that were owed before it."""
+
+    channel: str | None = None
+    delivery: Delivery | None = None
+    before: str | None = None
+
+
 class Listing(Protocol):
     async def incidents(self, wanted: IncidentsWanted, limit: int) -> list[Incident]:
         """In the order of their numbers, the newest first unless it is to be the other way round."""
@@ -45,3 +54,7 @@ class Listing(Protocol):
         ...
 
     async def alert(self, alert: int) -> Alert | None: ...
+
+    async def notices(self, wanted: NoticesWanted, limit: int) -> list[NoticeRow]:
+        """The newest first; none before a notice that is not there."""
+        ...

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from aiohttp import web
 from msgspec import Struct
 
@@ -41,6 +44,18 @@ def text_of(request: web.Request, name: str, letters_max: int = TEXT_LETTERS_MAX
     if len(text) > letters_max:
         raise Unclear(f"{name} may have {letters_max} letters at most.")
     return text
+
+
+T = TypeVar("T", bound=str)
+
+
+def choice_of(request: web.Request, name: str, choices: Sequence[T]) -> T | None:
+    """Which of the choices it is; None when none is asked for. Unclear."""
+    text = text_of(request, name)
+    found = next((choice for choice in choices if choice == text), None)
+    if text and found is None:
+        raise Unclear(f"{name} is one of {', '.join(choices)}.")
+    return found
 
 
 def number_of(request: web.Request, name: str, default: int) -> int:

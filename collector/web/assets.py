@@ -1,4 +1,4 @@
-"""The style sheet, the script and the icon: read once, named by what they hold, so that browsers may keep them."""
+"""The style sheet, the scripts and the icon: read once, named by what they hold, so that browsers may keep them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from collector.web.answers import Missing, takes_gzip
 
 FOLDER = Path(__file__).parent / "static"
 PREFIX = "/static/"
+SCRIPT = "all.js"
+"""All scripts as one, each in a scope of its own: a page then is one request and two assets."""
 _KINDS = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -33,7 +35,10 @@ class Asset(Struct, frozen=True):
 class Assets:
     def __init__(self, folder: Path = FOLDER) -> None:
         files = sorted(path for path in folder.iterdir() if path.suffix in _KINDS)
-        self._by_name = {path.name: _read(path) for path in files}
+        scripts = [path.read_bytes() for path in files if path.suffix == ".js"]
+        others = {path.name: path.read_bytes() for path in files if path.suffix != ".js"}
+        contents = {SCRIPT: b"".join(b"{\n%b}\n" % script for script in scripts), **others}
+        self._by_name = {name: _asset(Path(name), content) for name, content in contents.items()}
         self._by_url = {asset.url: asset for asset in self._by_name.values()}
 
     def url(self, name: str) -> str:
@@ -57,8 +62,7 @@ class Assets:
         return web.Response(body=asset.content, headers=headers)
 
 
-def _read(path: Path) -> Asset:
-    content = path.read_bytes()
+def _asset(path: Path, content: bytes) -> Asset:
     digest = hashlib.blake2b(content, digest_size=8).hexdigest()
     return Asset(
         f"{PREFIX}{path.stem}-{digest}{path.suffix}",

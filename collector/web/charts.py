@@ -5,7 +5,7 @@ The plot is a box of 1000 by 160 that the page stretches to its width; what is w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -16,7 +16,7 @@ from collector.web.scales import Axis, time_ticks, value_axis
 from collector.web.standing import series_of
 from collector.web.thinning import Line, bounded, line_of, longer, step_ms_for, steps_of
 from collector.web.words import MINUTE_MS, NOTHING, Times, iso, say_value
-from rules.model import Alert
+from rules.model import Alert, Severity
 
 WIDTH, HEIGHT = 1000, 160
 LABEL_HEIGHT = 14
@@ -45,12 +45,32 @@ class Limit(Struct, frozen=True):
     severity: str
 
 
-class Onset(Struct, frozen=True):
-    """When an alert that is open began, on the time axis."""
+class Bar(Struct, frozen=True):
+    """From when to when something was, along the time axis, in percent of it: an alert, or work on the host. `begins`
+    says that its beginning is to be seen."""
 
     x: float
-    severity: str
+    end_x: float
+    look: str
     text: str
+    begins: bool = True
+
+
+class Work(Struct, frozen=True):
+    """A time in which work is done."""
+
+    start: int
+    end: int
+    name: str
+
+
+class Around(Struct, frozen=True):
+    """What is known of a host's series besides their values: `alerts` of the time shown, open or over, `limits` of the
+    rules that apply, by series, and the `works` in that time."""
+
+    alerts: Sequence[Alert] = ()
+    limits: Mapping[str, Sequence[tuple[float, Severity]]] = {}
+    works: Sequence[Work] = ()
 
 
 class TableRow(Struct, frozen=True):
@@ -67,7 +87,8 @@ class Chart(Struct, frozen=True):
     y_ticks: list[tuple[float, str]]
     x_ticks: list[tuple[float, str]]
     limits: list[Limit]
-    onsets: list[Onset]
+    beyond: str
+    bars: list[Bar]
     summary: str
     thinned: str
     rows: list[TableRow]
@@ -80,19 +101,20 @@ def draw(
     found: Mapping[str, Points | Steps],
     span: tuple[int, int],
     every_ms: int,
-    alerts: Sequence[Alert],
+    around: Around,
     times: Times,
 ) -> Chart:
-    """`found` by series name; `alerts` are the host's open ones, of which those about these series are shown."""
+    """`found` by series name; of what is `around`, that about these series is shown."""
     start, end = span
     found = {name: bounded(found[name]) for name, _ in plan.series}
     lines = {name: line_of(found[name], end - start, every_ms) for name, _ in plan.series}
     drawn = {name: line for name, line in lines.items() if len(line.at)}
-    about = [alert for alert in alerts if series_of(alert.subject) in lines]
-    axis = _axis(plan.unit, list(drawn.values()), about)
+    about = [alert for alert in around.alerts if series_of(alert.subject) in lines]
+    axis, shown, beyond = _axis(
+        plan.unit, list(drawn.values()), _open_limits(about), _limits_of(drawn, around)
+    )
     ends = {name: _y(axis, float(line.mean[-1])) for name, line in drawn.items()}
-    limits = sorted({alert.limit: alert.severity for alert in about if alert.limit is not None}.items())
-    limit_ys = [_y(axis, limit) for limit, _ in limits]
+    limit_ys = [_y(axis, limit) for limit, _ in shown]
     places = spread([*ends.values(), *limit_ys])
     step_ms = max((line.step_ms for line in drawn.values()), default=0)
     rows, each_ms = _table(plan, {name: found[name] for name in drawn}, span, times)
@@ -104,9 +126,10 @@ def draw(
         [((at - start) * 100 / (end - start), text) for at, text in time_ticks(start, end, times)],
         [
             Limit(y, label_y, f"limit {say_value(plan.unit, limit)}", severity)
-            for (limit, severity), y, label_y in zip(limits, limit_ys, places[len(ends) :], strict=True)
+            for (limit, severity), y, label_y in zip(shown, limit_ys, places[len(ends) :], strict=True)
         ],
-        _onsets(about, span, times),
+        ", ".join(f"{severity} from {say_value(plan.unit, limit)} on" for limit, severity in beyond),
+        _bars(about, around.works, span, times),
         _summary(plan, drawn),
         say_value("ms", step_ms) if step_ms else "",
         rows,
@@ -118,11 +141,34 @@ def draw(
 # --- the plot ---------------------------------------------------------------------------------------------------------
 
 
-def _axis(unit: str, lines: Sequence[Line], about: Sequence[Alert]) -> Axis:
-    marks = [alert.limit for alert in about if alert.limit is not None]
-    lowest = min([float(line.low.min()) for line in lines] + marks, default=0.0)
-    highest = max([float(line.high.max()) for line in lines] + marks, default=1.0)
-    return value_axis(unit, lowest, highest, from_zero=unit in _FROM_ZERO or lowest < highest / 2)
+LIMITS_MAX = 4
+FAR = 2.5
+"""A limit so many times beyond what is measured would press the line to the floor: it is said instead of drawn."""
+
+
+def _open_limits(about: Sequence[Alert]) -> dict[float, Severity]:
+    return {a.limit: a.severity for a in about if a.limit is not None and a.resolved_at is None}
+
+
+def _limits_of(names: Iterable[str], around: Around) -> dict[float, Severity]:
+    return dict(pair for name in names for pair in around.limits.get(name, ()))
+
+
+def _axis(
+    unit: str, lines: Sequence[Line], crossed: Mapping[float, Severity], known: Mapping[float, Severity]
+) -> tuple[Axis, list[tuple[float, Severity]], list[tuple[float, Severity]]]:
+    """The axis, the limits on it, and those that lie too far out to be on it. One that was crossed always is."""
+    lowest = min([float(line.low.min()) for line in lines] + [*crossed], default=0.0)
+    highest = max([float(line.high.max()) for line in lines] + [*crossed], default=1.0)
+    reach = 100.0 if unit == "%" and highest <= 100 else FAR * max(highest, 0.0)
+    near = {limit: severity for limit, severity in known.items() if min(lowest, 0.0) <= limit <= reach}
+    lowest, highest = min([lowest, *near]), max([highest, *near])
+    axis = value_axis(unit, lowest, highest, from_zero=unit in _FROM_ZERO or lowest < highest / 2)
+    shown = sorted({**near, **crossed}.items())[:LIMITS_MAX]
+    beyond = sorted(
+        (limit, severity) for limit, severity in known.items() if limit not in {**near, **crossed}
+    )
+    return axis, shown, beyond[:LIMITS_MAX]
 
 
 def _y(axis: Axis, value: float) -> float:
@@ -204,17 +250,28 @@ def spread(wanted: Sequence[float]) -> list[float]:
 # --- what is marked in it ---------------------------------------------------------------------------------------------
 
 
-def _onsets(about: Sequence[Alert], span: tuple[int, int], times: Times) -> list[Onset]:
-    start, end = span
-    return [
-        Onset(
-            (alert.since - start) * 100 / (end - start),
-            alert.severity,
-            f"{alert.summary}, since {times.clock(alert.since)}",
-        )
+BARS_MAX = 50
+
+
+def _bars(about: Sequence[Alert], works: Sequence[Work], span: tuple[int, int], times: Times) -> list[Bar]:
+    """Work first, so that alerts are seen before it."""
+    done = [_bar(work.start, work.end, "work", f"Maintenance: {work.name}", span, times) for work in works]
+    alerts = [
+        _bar(alert.since, alert.resolved_at or times.now, alert.severity, alert.summary, span, times)
         for alert in about
-        if start <= alert.since < end
     ]
+    return [bar for bar in [*done[:BARS_MAX], *alerts[:BARS_MAX]] if bar is not None]
+
+
+def _bar(since: int, until: int, look: str, text: str, span: tuple[int, int], times: Times) -> Bar | None:
+    start, end = span
+    if until <= start or since >= end:
+        return None
+    x, end_x = ((at - start) * 100 / (end - start) for at in (max(since, start), min(until, end)))
+    said = f"{text}, since {times.clock(since)}"
+    if until < times.now:
+        said += f" until {times.clock(until)}"
+    return Bar(round(x, 2), round(max(end_x, x + 0.2), 2), look, said, since >= start)
 
 
 def _summary(plan: Plan, drawn: Mapping[str, Line]) -> str:

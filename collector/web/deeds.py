@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Literal, get_args
 
 from aiohttp import web
 
 from collector.web.answers import Missing
 from collector.web.asked import id_of
+from collector.web.forms import Form, form_of, led_to
 from collector.web.frame import Frame
 from collector.web.words import HOUR_MS
 from collector.who import ASKED_BY, Permission, Who, needs
-from rules.acts import Acknowledge, Act, Assign, Note, Publish, Refused, Resolve, Snooze, Unacknowledge
-from rules.model import Incident
+from rules.acts import (
+    POSTMORTEM_CHARS_MAX,
+    Acknowledge,
+    Act,
+    Assign,
+    Edit,
+    Note,
+    Publish,
+    Refused,
+    Resolve,
+    Snooze,
+    Unacknowledge,
+)
+from rules.model import Incident, Severity
 
-Deed = Literal["acknowledge", "unacknowledge", "snooze", "resolve", "note", "publish", "assign"]
+Deed = Literal[
+    "acknowledge", "unacknowledge", "snooze", "resolve", "note", "publish", "assign", "edit", "postmortem"
+]
 NEEDS: dict[Deed, Permission] = {
     "acknowledge": "monitoring.alert.acknowledge",
     "unacknowledge": "monitoring.alert.acknowledge",
@@ -24,7 +39,11 @@ NEEDS: dict[Deed, Permission] = {
     "note": "monitoring.incident.update",
     "publish": "monitoring.incident.update",
     "assign": "monitoring.incident.update",
+    "edit": "monitoring.incident.update",
+    "postmortem": "monitoring.incident.update",
 }
+FORM_BYTES_MAX = 512 * 1024
+"""A long post-mortem, in letters of which each takes several bytes."""
 SPANS = {"an hour": HOUR_MS, "four hours": 4 * HOUR_MS, "a day": 24 * HOUR_MS}
 """For how long it may be put off."""
 
@@ -39,6 +58,8 @@ def offered(incident: Incident, who: Who) -> list[Deed]:
         "note": True,
         "publish": True,
         "assign": True,
+        "edit": True,
+        "postmortem": True,
     }
     return [deed for deed in get_args(Deed) if makes_sense[deed] and who.may(NEEDS[deed])]
 
@@ -61,31 +82,31 @@ class Deeds:
 
     def _doing(self, deed: Deed) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def do(request: web.Request) -> web.Response:
-            number, form = id_of(request), await request.post()
-            said = {name: str(value).strip() for name, value in form.items()}
+            number = id_of(request)
+            form = await form_of(request, bytes_max=FORM_BYTES_MAX, letters_max=POSTMORTEM_CHARS_MAX)
             try:
-                await self._act(act_of(deed, number, request[ASKED_BY].name, said, self._now_ms()))
+                await self._act(act_of(deed, number, request[ASKED_BY].name, form, self._now_ms()))
             except Refused as refused:
                 if refused.code == "unknown_incident":
                     raise Missing(refused.sentence) from None
                 return self._frame.trouble(request, 409, "Nothing was changed", refused.sentence)
-            return web.Response(status=303, headers={"Location": f"/incidents/{number}"})
+            return led_to(f"/incidents/{number}")
 
         return do
 
 
-def act_of(deed: Deed, incident: int, by: str, said: Mapping[str, str], now: int) -> Act:
+def act_of(deed: Deed, incident: int, by: str, form: Form, now: int) -> Act:
     """What a form asks for. Refused where it is not one of ours."""
-    text = said.get("text", "")
+    text = form["text"]
     match deed:
         case "acknowledge":
             return Acknowledge(incident, by, text)
         case "unacknowledge":
             return Unacknowledge(incident, by, text)
         case "snooze":
-            if said.get("for") not in SPANS:
+            if form["for"] not in SPANS:
                 raise Refused("invalid", f"It can be put off for {' or '.join(SPANS)}.")
-            return Snooze(incident, by, now + SPANS[said["for"]])
+            return Snooze(incident, by, now + SPANS[form["for"]])
         case "resolve":
             return Resolve(incident, by, text)
         case "note":
@@ -93,4 +114,27 @@ def act_of(deed: Deed, incident: int, by: str, said: Mapping[str, str], now: int
         case "publish":
             return Publish(incident, by, text)
         case "assign":
-            return Assign(incident, by, said.get("to", ""))
+            return Assign(incident, by, form["to"])
+        case "edit":
+            return _edit(incident, by, form)
+        case "postmortem":
+            return Edit(incident, by, postmortem=text.replace("\r\n", "\n"))
+
+
+def _edit(incident: int, by: str, form: Form) -> Edit:
+    """What was left as it stood on the page stays the judge's to change."""
+    severity = next((one for one in get_args(Severity) if one == form["severity"]), None)
+    if severity is None:
+        raise Refused("invalid", f"The severity is one of {', '.join(get_args(Severity))}.")
+    return Edit(
+        incident,
+        by,
+        None if form["title"] == form["title_before"] else form["title"],
+        None if severity == form["severity_before"] else severity,
+        names_in(form["services"]),
+    )
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Those that somebody wrote with commas between them."""
+    return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from collector.store import StoreError
 from collector.web.answers import Body, Missing, Unclear, answer
 from collector.web.asked import View
-from collector.web.assets import Assets
+from collector.web.assets import SCRIPT, Assets
 from collector.web.forms import sentence_of
 from collector.web.hosts import csv_url
 from collector.web.menu import menu
@@ -39,7 +39,12 @@ class Frame:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._templates.globals |= {"asset": self.assets.url, "csv_url": csv_url, "count": say_count}
+        self._templates.globals |= {
+            "asset": self.assets.url,
+            "script": SCRIPT,
+            "csv_url": csv_url,
+            "count": say_count,
+        }
         self._seconds = Histogram(
             "watchkeeper_page_seconds",
             "Time from a page's request until its answer is made",

@@ -15,13 +15,11 @@ from agent.wire import series_name
 from collector.store import Latest
 from collector.web.incidents import AlertRow, When, alert_rows, when
 from collector.web.standing import Mark, Shape, is_silent, mark_of
-from collector.web.words import DAY_MS, HOUR_MS, NBSP, Times, say_count, say_duration, say_value, unit_of
+from collector.web.stretch import RANGE_WORDS, Stretch
+from collector.web.words import Times, say_count, say_duration, say_value, unit_of
 from rules.histograms import ENDING
 from rules.model import Alert, CheckAnswer, Host
 
-RANGES: dict[str, int] = {"1h": HOUR_MS, "6h": 6 * HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS}
-RANGE = "1h"
-_RANGE_WORDS = {"1h": "1 hour", "6h": "6 hours", "24h": "24 hours", "7d": "7 days"}
 _CHECK_MARKS: dict[str, tuple[Shape, str]] = {
     "ok": ("up", "ok"),
     "warn": ("warning", "warning"),
@@ -68,6 +66,7 @@ class HostPage(Struct, frozen=True):
     checks: list[CheckRow]
     alerts: list[AlertRow]
     ranges: list[Choice]
+    moves: list[Choice]
     metric: str
     series: list[SeriesRow]
 
@@ -77,12 +76,12 @@ def host_page(
     checks: Sequence[CheckAnswer],
     alerts: Sequence[Alert],
     acknowledged: set[int],
-    asked: tuple[str, str],
+    asked: tuple[Stretch, str],
     times: Times,
 ) -> HostPage:
-    """`alerts` are the host's open ones; `asked` is the range and the one metric to draw, if any."""
+    """`alerts` are the host's open ones; `asked` is when, and the one metric to draw, if any."""
     host = latest.host
-    span, metric = asked
+    stretch, metric = asked
     return HostPage(
         host.id,
         host.name,
@@ -98,10 +97,14 @@ def host_page(
             if _is_run(check, latest)
         ],
         alert_rows(alerts, {host.id: host}, times),
-        [Choice(words, _url(host.id, name, metric), name == span) for name, words in _RANGE_WORDS.items()],
+        [
+            Choice(words, host_url(host.id, {"range": name}, metric), name == stretch.name)
+            for name, words in RANGE_WORDS.items()
+        ],
+        _moves(host.id, stretch, metric, times.now),
         metric,
         [
-            _series(host.id, name, value, span)
+            _series(host.id, name, value, stretch)
             for name, value in sorted(latest.values.items())
             if not (host.is_service and name.partition("{")[0].endswith(ENDING))
         ],
@@ -198,22 +201,35 @@ def _odd(host: Host) -> list[str]:
 # --- addresses --------------------------------------------------------------------------------------------------------
 
 
-def _url(host: int, span: str, metric: str) -> str:
-    asked = {"range": span} | ({"metric": metric} if metric else {})
-    return f"/hosts/{host}?{urlencode(asked)}"
+def host_url(host: int, asked: Mapping[str, str], metric: str = "") -> str:
+    return f"/hosts/{host}?{urlencode({**asked} | ({'metric': metric} if metric else {}), safe=':')}"
 
 
-def csv_url(host: int, names: Sequence[str], span: str) -> str:
-    asked = [("name", name) for name in names] + [("range", span)]
-    return f"/hosts/{host}/series.csv?{urlencode(asked, quote_via=quote)}"
+def csv_url(host: int, names: Sequence[str], stretch: Stretch) -> str:
+    asked = [("name", name) for name in names] + list(stretch.asked.items())
+    return f"/hosts/{host}/series.csv?{urlencode(asked, quote_via=quote, safe=':')}"
 
 
-def _series(host: int, name: str, value: float, span: str) -> SeriesRow:
+def _moves(host: int, stretch: Stretch, metric: str, now: int) -> list[Choice]:
+    """Ways through time; whatever lies ahead of now is no way."""
+    ways = [
+        ("Earlier", stretch.moved(-0.5)),
+        ("Closer", stretch.wider(0.5)),
+        ("Wider", stretch.wider(2)),
+        ("Later", stretch.moved(0.5)),
+    ]
+    return [
+        Choice(text, host_url(host, way.asked, metric), False)
+        for text, way in ways
+        if way.start < now and (text != "Later" or not stretch.name)
+    ]
+
+
+def _series(host: int, name: str, value: float, stretch: Stretch) -> SeriesRow:
     metric = name.partition("{")[0]
     return SeriesRow(
-        name, say_value(unit_of(metric), value), _url(host, span, metric), csv_url(host, [name], span)
+        name,
+        say_value(unit_of(metric), value),
+        host_url(host, stretch.asked, metric),
+        csv_url(host, [name], stretch),
     )
-
-
-def said_range(span: str) -> str:
-    return f"the last {_RANGE_WORDS[span].replace(' ', NBSP)}"

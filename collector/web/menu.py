@@ -25,10 +25,14 @@ class Entry(Struct, frozen=True):
 
 ENTRIES = (
     Entry("/", "Overview", below=("/hosts/",)),
+    Entry("/alerts", "Alerts"),
     Entry("/incidents", "Incidents"),
     Entry("/services", "Services"),
     Entry("/advice", "Advice"),
+    Entry("/silences", "Silences"),
+    Entry("/rules", "Rules"),
     Entry("/notices", "Notices"),
+    Entry("/audit", "Audit", "monitoring.audit.read"),
     Entry("/status", "Status"),
 )
 

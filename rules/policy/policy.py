@@ -18,7 +18,7 @@ class Policy:
     """A value: nothing in it changes. `zone` is meant wherever a time names none.
 
     `silences` and `maintenance` are those that are over as well as those that are or will be; it is the time that
-    decides. ValueError for a time that is written wrong.
+    decides; `works` has each maintenance with its times. ValueError for a time that is written wrong.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Policy:
             for host in silence.hosts or (None,):
                 self._silences_of.setdefault(host, []).append(silence)
         self._on_call = {rotation.name: rotation.compiled(zone) for rotation in on_call}
-        self._works = tuple((work, times(work.when, zone)) for work in self.maintenance)
+        self.works = tuple((work, times(work.when, zone)) for work in self.maintenance)
         self._quiet = _perhaps(quiet_hours, zone)
         self._whens = [_perhaps(route.when, zone) for route in self.routes]
         self._quiets = [
@@ -53,7 +53,7 @@ class Policy:
         silences = self._silences_of.get(None, [])
         if (host := trouble.labels.get("host")) in self._silences_of:  # of hundreds, few are about one host
             silences = [*silences, *self._silences_of[host]]
-        return mute(trouble, services, silences, self._works, now)
+        return mute(trouble, services, silences, self.works, now)
 
     def touched(self, labels: Mapping[str, str], series: Series | None) -> frozenset[str]:
         """The services that an alert about a series of such a host, or about the host itself, touches."""

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from agent.wire import Batch, CheckState
+from collector.web.menu import ENTRIES
 from tests.conftest import Needs
 from tests.system.browser import PHONE, WIDE, Reader, launch
 from tests.system.fleet import EVERY_MS, Pusher
@@ -29,8 +30,15 @@ PAGES = (
     "/?group=role",
     "/hosts/1",
     "/hosts/1?range=24h",
+    "/hosts/1/rules",
+    "/hosts/1/alerts",
+    "/alerts",
     "/incidents",
     "/incidents/1",
+    "/incidents/new",
+    "/silences",
+    "/rules",
+    "/audit",
     "/notices",
     "/status",
 )
@@ -209,13 +217,14 @@ def test_the_keyboard_goes_everywhere_and_is_seen(collector: Collector, reader: 
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_visible()
     met = []
-    for _ in range(8):
+    places = [entry.url for entry in ENTRIES]
+    for _ in range(1 + len(places) + 3):
         page.keyboard.press("Tab")
         met.append(
             page.evaluate("document.activeElement.getAttribute('href') || document.activeElement.name")
         )
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert met == ["/", "/", "/incidents", "/notices", "/status", "q", "group", "/hosts/1"]
+    assert met == ["/", *places, "q", "group", "/hosts/1"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

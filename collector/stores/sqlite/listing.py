@@ -1,11 +1,13 @@
-"""Incidents and alerts as long lists. Their numbers are the key of their table, so a page reads what it shows."""
+"""Incidents, alerts and notices as long lists, in the order of their tables' keys: so a page reads what it shows."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import Any
 
-from collector.store.listing import AlertsWanted, IncidentsWanted
+from collector.store.listing import AlertsWanted, IncidentsWanted, NoticesWanted
+from collector.store.notices import NoticeRow
+from collector.stores.sqlite.notices import NOTICE, notice_row
 from collector.stores.sqlite.readers import Readers
 from collector.stores.sqlite.tables import ALERTS, INCIDENTS, T, Table
 from rules.model import Alert, Incident
@@ -27,6 +29,20 @@ class SqliteListing:
     async def alert(self, alert: int) -> Alert | None:
         found = await self._read(ALERTS, f"SELECT {ALERTS.names} FROM alerts WHERE id = ?", [alert])
         return found[0] if found else None
+
+    async def notices(self, wanted: NoticesWanted, limit: int) -> list[NoticeRow]:
+        equal = {"channel": wanted.channel, "delivery": wanted.delivery}
+        conditions = [f"{name} = ?" for name, value in equal.items() if value is not None]
+        values: list[Any] = [value for value in equal.values() if value is not None]
+        if wanted.before is not None:
+            conditions.append("n < (SELECT n FROM notices WHERE id = ?)")
+            values.append(wanted.before)
+        query = f"{NOTICE} WHERE {' AND '.join(conditions) or 'TRUE'} ORDER BY n DESC LIMIT ?"
+
+        def job(connection: sqlite3.Connection) -> list[NoticeRow]:
+            return [notice_row(row) for row in connection.execute(query, [*values, limit])]
+
+        return await self._readers.read(job)
 
     async def _list(
         self, table: Table[T], name: str, wanted: IncidentsWanted | AlertsWanted, limit: int

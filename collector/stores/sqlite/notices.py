@@ -107,7 +107,7 @@ class SqliteNotices:
 
     async def _all(self, query: str, *values: Any) -> list[NoticeRow]:
         return await self._readers.read(
-            lambda connection: [_notice_row(row) for row in connection.execute(query, values)]
+            lambda connection: [notice_row(row) for row in connection.execute(query, values)]
         )
 
     async def _settle(self, notice: str, delivery: Delivery, update: str, *values: Any) -> None:
@@ -124,7 +124,7 @@ class SqliteNotices:
         await self._writer.write(job)
 
 
-def _notice_row(row: Sequence[Any]) -> NoticeRow:
+def notice_row(row: Sequence[Any]) -> NoticeRow:
     delivery, tries, next_try_at, tried_at, sent_at, answer, perhaps_again = row[NOTICE_WIDTH:]
     return NoticeRow(
         NOTICES.value(row), delivery, tries, next_try_at, tried_at, sent_at, answer, bool(perhaps_again)

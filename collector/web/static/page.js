@@ -63,6 +63,7 @@ function show(text) {
   morph(part(), fresh, changed);
   document.title = `${fresh.dataset.title} · Watchkeeper`;
   if (changed.size <= FADES_MAX) fade(changed);
+  document.dispatchEvent(new Event("shown"));
 }
 
 // --- putting it in its place: only what differs is touched, so focus, selection and open details stay -----------------
@@ -175,46 +176,14 @@ function everySecond() {
   age();
 }
 
-// --- charts: the values at a time, read from the table below the chart ------------------------------------------------
-
-function point(event) {
-  const plot = event.target.closest?.(".plot");
-  for (const tip of document.querySelectorAll(".tip, .cross")) if (!plot?.contains(tip)) tip.remove();
-  if (!plot) return;
-  const area = plot.querySelector(".area");
-  const box = area.getBoundingClientRect();
-  const x = ((event.clientX - box.left) / box.width) * 100;
-  const table = plot.closest("figure").querySelector(".values table");
-  const rows = [...table.tBodies[0].rows].map((row) => [Math.abs(row.dataset.x - x), row]);
-  if (x < 0 || x > 100 || !rows.length) return;
-  const row = rows.reduce((a, b) => (b[0] < a[0] ? b : a))[1];
-
-  const cross = area.querySelector(".cross") || document.createElementNS("http://www.w3.org/2000/svg", "path");
-  cross.setAttribute("class", "cross");
-  cross.setAttribute("d", `M${row.dataset.x * 10},0V160`);
-  area.append(cross);
-
-  const tip = plot.querySelector(".tip") || document.createElement("ul");
-  tip.className = "tip";
-  const lines = [...row.cells].map((cell, at) => {
-    const line = document.createElement("li");
-    line.className = at ? table.tHead.rows[0].cells[at].className : "when";
-    line.textContent = at ? `${table.tHead.rows[0].cells[at].textContent} ${cell.textContent}` : cell.textContent;
-    return line;
-  });
-  tip.replaceChildren(...lines);
-  plot.append(tip);
-  const left = box.left - plot.getBoundingClientRect().left + (box.width * row.dataset.x) / 100;
-  tip.style.left = `${row.dataset.x < 50 ? left + 8 : left - 8 - tip.offsetWidth}px`;
-}
-
 // --- the filter: the page follows while one types ---------------------------------------------------------------------
 
 function follow(form) {
   let typing = 0;
   const go = () => {
     const asked = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
-    history.replaceState(null, "", String(asked) ? `/?${asked}` : "/");
+    const path = new URL(form.action).pathname;
+    history.replaceState(null, "", String(asked) ? `${path}?${asked}` : path);
     earliest = 0;
     wish();
   };
@@ -239,7 +208,11 @@ if (subject && !told && part().dataset.zone !== zone) wish();
 
 const form = document.getElementById("ask");
 if (form) follow(form);
-document.addEventListener("pointermove", point);
+document.addEventListener("wanted", () => { // another address: another stretch of time, say
+  earliest = 0;
+  wish();
+});
+addEventListener("popstate", () => document.dispatchEvent(new Event("wanted")));
 if (subject) {
   if (subject !== "time") listen(); // the public page looks from time to time and is told nothing
   setInterval(everySecond, 1000);

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from collector.store import Store
-from collector.store.listing import AlertsWanted, IncidentsWanted
+from collector.store.listing import AlertsWanted, IncidentsWanted, NoticesWanted
 from rules.model import Outcome
-from tests.collector.stores.builders import NOW, alert, incident
+from tests.collector.stores.builders import NOW, alert, incident, notice
 
 
 async def fill(store: Store) -> None:
@@ -71,3 +71,27 @@ async def test_an_alert_is_found_by_its_number(store: Store) -> None:
     await fill(store)
     assert await store.listing.alert(3) == alert(3, of=3, host=2)
     assert await store.listing.alert(9) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (NoticesWanted(), ["n4", "n3", "n2", "n1"]),
+        (NoticesWanted(channel="mail"), ["n3", "n1"]),
+        (NoticesWanted(channel="mail", before="n3"), ["n1"]),
+        (NoticesWanted(delivery="failed"), ["n2"]),
+        (NoticesWanted(delivery="waiting", before="n4"), ["n3", "n1"]),
+        (NoticesWanted(before="never sent"), []),
+        (NoticesWanted(channel="' OR 1=1 --"), []),
+    ],
+)
+async def test_notices_are_those_that_are_wanted_the_newest_first(
+    store: Store, wanted: NoticesWanted, found: list[str]
+) -> None:
+    await fill(store)
+    channels = ("mail", "slack", "mail", "slack")
+    notices = [notice(f"n{at}", channel=channel) for at, channel in enumerate(channels, start=1)]
+    await store.commit([Outcome(notices=notices)])
+    await store.notices.failed("n2", NOW, "nobody answers")
+    assert [row.notice.id for row in await store.listing.notices(wanted, 10)] == found
+    assert len(await store.listing.notices(NoticesWanted(), 2)) == 2

@@ -18,10 +18,14 @@ from agent.wire import series_name
 from collector.config import PACKS, read_rules
 from collector.evaluator import Evaluator
 from collector.stores.sqlite import open_store
+from collector.web.host_pages import HostPages
+from collector.web.incident_pages import IncidentPages
+from collector.web.notice_pages import NoticePages
 from collector.web.pages import Pages
 from collector.who import ASKED_BY, FORM_TOKEN, LOCAL, Handler, Who
 from rules.engine import Rule
 from rules.model import Arrival, ChannelView, CheckAnswer, Host
+from rules.watch import Watch
 
 NOW = 1_795_140_000_000
 """Friday, 2026-11-20 02:00:00 UTC."""
@@ -83,8 +87,11 @@ class Site:
             monotonic=lambda: self.now / 1000,
         )
         await self.evaluator.start()
+        self.incidents = IncidentPages(
+            self.pages.frame, self.store, self.known, self.evaluator.act, now_ms=lambda: self.now
+        )
         app = web.Application(middlewares=self._middlewares)
-        app.add_routes([*self._more(self), *self.pages.routes()])
+        app.add_routes([*self._more(self), *self._groups(), *self.pages.routes()])
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -93,6 +100,19 @@ class Site:
         self.url = f"http://{host}:{port}"
         self.client = aiohttp.ClientSession(self.url, auto_decompress=True)
         return self
+
+    def _groups(self) -> list[web.RouteDef]:
+        """The pages that need no more than is here."""
+        frame, store = self.pages.frame, self.store
+        return [
+            *self.incidents.routes(),
+            *HostPages(frame, store, self.known, now_ms=lambda: self.now).routes(),
+            *NoticePages(frame, store, self._channels, now_ms=lambda: self.now).routes(),
+        ]
+
+    def known(self) -> Watch:
+        """What the judge remembers."""
+        return self.evaluator.watch
 
     async def __aexit__(self, *exc: object) -> None:
         await self.client.close()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from collector.store import Points
 from collector.web.catalog import Plan
-from collector.web.charts import HEIGHT, LABEL_HEIGHT, TABLE_ROWS_MAX, Chart, draw, spread
+from collector.web.charts import HEIGHT, LABEL_HEIGHT, TABLE_ROWS_MAX, Around, Chart, Work, draw, spread
 from collector.web.thinning import steps_of
 from collector.web.words import DAY_MS, HOUR_MS, Times, zone_named
 from rules.model import Alert
@@ -31,7 +31,14 @@ def chart(
     values: list[float], *, unit: str = "%", span_ms: int = HOUR_MS, alerts: list[Alert] | None = None
 ) -> Chart:
     plan = Plan("CPU", unit, [("cpu_used_pct", "used")])
-    return draw(plan, {"cpu_used_pct": points(values)}, (NOW - span_ms, NOW), EVERY, alerts or [], TIMES)
+    return draw(
+        plan, {"cpu_used_pct": points(values)}, (NOW - span_ms, NOW), EVERY, Around(alerts or []), TIMES
+    )
+
+
+def drawn_around(values: list[float], around: Around, *, unit: str = "%") -> Chart:
+    plan = Plan("CPU", unit, [("cpu_used_pct", "used")])
+    return draw(plan, {"cpu_used_pct": points(values)}, (NOW - HOUR_MS, NOW), EVERY, around, TIMES)
 
 
 def coordinates(path: str) -> list[tuple[float, float]]:
@@ -89,7 +96,7 @@ def test_a_point_that_stands_for_many_has_a_band_behind_it() -> None:
 def test_steps_from_the_store_are_drawn_as_they_are_and_make_a_table() -> None:
     plan = Plan("CPU", "%", [("cpu_used_pct", "used")])
     steps = steps_of(points([10.0, 20.0, 30.0] * 2_880), 300_000)
-    drawn = draw(plan, {"cpu_used_pct": steps}, (NOW - DAY_MS, NOW), EVERY, [], TIMES)
+    drawn = draw(plan, {"cpu_used_pct": steps}, (NOW - DAY_MS, NOW), EVERY, Around(), TIMES)
     (trace,) = drawn.traces
     assert len(coordinates(trace.line)) == 288
     assert drawn.rows_each == "20\N{NO-BREAK SPACE}min"
@@ -104,20 +111,64 @@ def test_few_points_have_no_band() -> None:
 
 def test_a_series_without_values_is_said_and_not_drawn() -> None:
     plan = Plan("Load", "", [("load1", "1 min"), ("load5", "5 min")])
-    drawn = draw(plan, {"load1": points([1.0]), "load5": points([])}, (NOW - HOUR_MS, NOW), EVERY, [], TIMES)
+    drawn = draw(
+        plan, {"load1": points([1.0]), "load5": points([])}, (NOW - HOUR_MS, NOW), EVERY, Around(), TIMES
+    )
     assert [trace.label for trace in drawn.traces] == ["1 min"]
     assert drawn.silent == ["5 min"]
-    empty = draw(plan, {"load1": points([]), "load5": points([])}, (NOW - HOUR_MS, NOW), EVERY, [], TIMES)
+    empty = draw(
+        plan, {"load1": points([]), "load5": points([])}, (NOW - HOUR_MS, NOW), EVERY, Around(), TIMES
+    )
     assert empty.traces == []
     assert empty.summary == "Load: no values in this time."
 
 
 def test_the_limit_of_an_open_alert_is_drawn_where_it_lies_and_its_beginning_marked() -> None:
     drawn = chart([50.0] * 360, alerts=[alert()])
-    (limit,), (onset,) = drawn.limits, drawn.onsets
+    (limit,), (bar,) = drawn.limits, drawn.bars
     assert limit.y == round(HEIGHT * 0.05, 1)
     assert limit.text == "limit 95\N{NO-BREAK SPACE}%"
-    assert round(onset.x, 1) == round(100 * 50 / 60, 1)
+    assert round(bar.x, 1) == round(100 * 50 / 60, 1)
+    assert bar.end_x == 100
+    assert bar.begins
+    assert bar.text == "cpu 97 % > 95 %, since 01:50"
+
+
+def test_an_alert_that_is_over_is_marked_from_its_beginning_to_its_end() -> None:
+    over = alert(since=NOW - HOUR_MS // 2, resolved_at=NOW - HOUR_MS // 4)
+    earlier = alert(since=NOW - 3 * HOUR_MS, resolved_at=NOW - 2 * HOUR_MS)
+    cut = alert(since=NOW - 3 * HOUR_MS, resolved_at=NOW - HOUR_MS // 2)
+    drawn = chart([50.0] * 360, alerts=[over, earlier, cut])
+    assert [(bar.x, bar.end_x, bar.begins) for bar in drawn.bars] == [(50, 75, True), (0, 50, False)]
+    assert drawn.bars[0].text.endswith("since 01:30 until 01:45")
+    assert drawn.limits == [], "a limit was drawn that nothing crosses any more"
+
+
+def test_work_is_marked_before_alerts() -> None:
+    around = Around([alert()], works=[Work(NOW - HOUR_MS, NOW - HOUR_MS // 2, "New disks")])
+    drawn = drawn_around([50.0] * 360, around)
+    assert [bar.look for bar in drawn.bars] == ["work", "critical"]
+    assert drawn.bars[0].text == "Maintenance: New disks, since 01:00 until 01:30"
+
+
+def test_limits_of_the_rules_that_apply_are_drawn_though_nothing_crosses_them() -> None:
+    known = Around(
+        limits={"cpu_used_pct": [(80.0, "warning"), (95.0, "critical")], "load1": [(9.0, "warning")]}
+    )
+    drawn = drawn_around([12.0] * 360, known)
+    assert [(limit.text, limit.severity) for limit in drawn.limits] == [
+        ("limit 80\N{NO-BREAK SPACE}%", "warning"),
+        ("limit 95\N{NO-BREAK SPACE}%", "critical"),
+    ]
+    assert drawn.y_ticks[-1][1] == "100\N{NO-BREAK SPACE}%"
+
+
+def test_a_limit_far_beyond_what_is_measured_is_said_and_does_not_press_the_line_to_the_floor() -> None:
+    known = Around(limits={"cpu_used_pct": [(1_000.0, "warning")]})
+    drawn = drawn_around([1.0] * 360, known, unit="ms")
+    assert drawn.limits == []
+    assert drawn.beyond == "warning from 1\N{NO-BREAK SPACE}s on"
+    assert drawn_around([500.0] * 360, known, unit="ms").beyond == ""
 
 
 def test_a_limit_beyond_all_values_is_on_the_axis_too() -> None:
@@ -128,7 +179,7 @@ def test_a_limit_beyond_all_values_is_on_the_axis_too() -> None:
 def test_an_alert_about_another_series_is_not_marked() -> None:
     drawn = chart([50.0] * 360, alerts=[alert(subject="host:1/series:load1"), alert(subject="host:1")])
     assert drawn.limits == []
-    assert drawn.onsets == []
+    assert drawn.bars == []
 
 
 def test_the_table_says_the_same_as_the_chart_the_newest_first() -> None:

@@ -9,8 +9,9 @@ import pytest
 from aiohttp import web
 
 from collector.web.deeds import NEEDS, Deeds, act_of, offered
+from collector.web.forms import Form
 from collector.who import LOCAL, NOBODY, Permission, Who
-from rules.acts import Acknowledge, Open, Resolve
+from rules.acts import Acknowledge, Edit, Open, Resolve
 from rules.model import Incident
 from tests.collector.web.site import Page, Site, asked_by
 
@@ -42,6 +43,9 @@ async def post(site: Site, deed: str, number: int = 1, **form: str) -> Page:
         ("assign", {"to": "eve"}, "ada gave it to eve."),
         ("snooze", {"for": "four hours"}, "ada put it off until 2026-11-20 06:00:00 UTC."),
         ("resolve", {"text": "bought another"}, "ada resolved it by hand. bought another"),
+        ("edit", {"title": "Shop down", "severity": "info"}, "title: Shop down (was: The shop is slow)"),
+        ("edit", {"severity": "critical", "services": "shop, till,"}, "services touched: shop, till"),
+        ("postmortem", {"text": "The disk\r\nwas full."}, "The disk was full."),
     ],
 )
 async def test_a_form_does_it_and_leads_back_to_the_page(
@@ -74,10 +78,8 @@ async def test_what_is_refused_says_why_and_changes_nothing(site: Site) -> None:
 async def test_every_form_of_the_page_holds_the_sign_that_it_is_ours(site: Site) -> None:
     page = await site.get("/incidents/1")
     forms = page.all("form", method="post")
-    quick, others = (
-        ("acknowledge", "snooze"),
-        ("acknowledge", "snooze", "resolve", "assign", "publish", "note"),
-    )
+    quick = ("acknowledge", "snooze")
+    others = ("acknowledge", "snooze", "resolve", "assign", "publish", "note", "edit", "postmortem")
     assert [form["action"] for form in forms] == [f"/incidents/1/{deed}" for deed in (*quick, *others)]
     assert len(page.all("input", name="csrf", value="token-of-the-session")) == len(forms)
 
@@ -105,14 +107,23 @@ def test_each_deed_needs_a_right_of_its_own() -> None:
     only: Permission = "monitoring.alert.resolve"
     incident = Incident(1, "incident:1", "slow", "critical", 0)
     assert offered(incident, Who("eve", "user", frozenset({only}))) == ["resolve"]
-    assert offered(incident, LOCAL) == ["acknowledge", "snooze", "resolve", "note", "publish", "assign"]
+    assert offered(incident, LOCAL) == [
+        "acknowledge", "snooze", "resolve", "note", "publish", "assign", "edit", "postmortem",
+    ]  # fmt: skip
 
 
 def test_what_is_over_can_be_written_about_only() -> None:
     over = Incident(1, "incident:1", "slow", "critical", 0, resolved_at=1)
-    assert offered(over, LOCAL) == ["note", "publish", "assign"]
+    assert offered(over, LOCAL) == ["note", "publish", "assign", "edit", "postmortem"]
+
+
+def test_what_was_left_as_it_stood_stays_the_judges_to_change() -> None:
+    fields = {
+        "title": ["slow"], "title_before": ["slow"], "severity": ["info"], "severity_before": ["warning"],
+    }  # fmt: skip
+    assert act_of("edit", 7, "ada", Form(fields), 0) == Edit(7, "ada", None, "info", ())
 
 
 def test_a_deed_is_done_in_the_name_of_whoever_asked() -> None:
-    assert act_of("acknowledge", 7, "ada", {"text": "on it"}, 0) == Acknowledge(7, "ada", "on it")
-    assert act_of("resolve", 7, "ada", {}, 0) == Resolve(7, "ada", "")
+    assert act_of("acknowledge", 7, "ada", Form({"text": ["on it"]}), 0) == Acknowledge(7, "ada", "on it")
+    assert act_of("resolve", 7, "ada", Form({}), 0) == Resolve(7, "ada", "")

@@ -24,7 +24,7 @@ def link_pages(site: Site) -> list[web.RouteDef]:
         site.store,
         read=links(site).read,
         act=site.evaluator.act,
-        show=site.pages.incident,
+        show=site.incidents.show,
         now_ms=lambda: site.now,
     ).routes()
 

@@ -1,0 +1,76 @@
+"""The groups of pages, each joined with the parts that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from collector.access.gate import safe_next
+from collector.api.hosts import OneHost
+from collector.api.rules import Rules, RulesOfHost
+from collector.app.faces import faces
+from collector.config import CollectorConfig, WrittenRule
+from collector.web.accounts import Accounts
+from collector.web.alert_pages import AlertPages
+from collector.web.audit_pages import AuditPages
+from collector.web.deeds import Deeds
+from collector.web.host_pages import HostPages
+from collector.web.incident_pages import IncidentPages
+from collector.web.links import LinkPages
+from collector.web.notice_pages import NoticePages
+from collector.web.rule_pages import RulePages
+from collector.web.silence_pages import SilencePages
+from collector.who import NOBODY
+from rules.watch import Watch
+
+if TYPE_CHECKING:
+    from collector.app.parts import Parts
+
+
+def pages(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> list[web.RouteDef]:
+    """Every page there is. The last route answers for every address that nothing else does."""
+    frame, store, act = parts.pages.frame, parts.store, parts.acting
+    audit = parts.access.audit
+
+    def known() -> Watch:
+        return parts.evaluator.watch
+
+    incidents = IncidentPages(frame, store, known, act, now_ms=now_ms)
+    names = [options.name for options in config.channels]
+    return [
+        *LinkPages(frame, store, read=parts.links.read, act=act, show=incidents.show, now_ms=now_ms).routes(),
+        *Accounts(frame, parts.access.own, parts.access.setup, safe_next=safe_next).routes(),
+        *Deeds(frame, act, now_ms=now_ms).routes(),
+        *AlertPages(
+            frame, store, act=act, policies=parts.policies, audit=audit.record, now_ms=now_ms
+        ).routes(),
+        *incidents.routes(),
+        *HostPages(frame, store, known, now_ms=now_ms).routes(),
+        *_rule_pages(parts, known, now_ms).routes(),
+        *SilencePages(frame, known, parts.policies, audit.record, now_ms=now_ms).routes(),
+        *NoticePages(frame, store, names, now_ms=now_ms).routes(),
+        *AuditPages(frame, audit.rows, now_ms=now_ms).routes(),
+        *faces(parts, config, now_ms),
+        *parts.pages.routes(),
+    ]
+
+
+def _rule_pages(parts: Parts, known: Callable[[], Watch], now_ms: Callable[[], int]) -> RulePages:
+    def written() -> Sequence[WrittenRule]:
+        return parts.runtime.held.written
+
+    rules = Rules(written, known, parts.store.samples)
+
+    async def of_host(number: int) -> RulesOfHost:
+        return await rules.of_host(NOBODY, OneHost(id=number), None)
+
+    return RulePages(
+        parts.pages.frame,
+        parts.store,
+        known,
+        written=written,
+        of_host=of_host,
+        now_ms=now_ms,
+    )

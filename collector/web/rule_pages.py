@@ -1,0 +1,243 @@
+"""The pages of rules: which there are, with their limits and where each is written, and what each says of a host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from aiohttp import web
+from msgspec import Struct
+
+from collector.config import PACKS, WrittenRule
+from collector.config.kinds import kind_of
+from collector.store import Store, StoreError
+from collector.web.answers import Missing, answer
+from collector.web.around import Known
+from collector.web.asked import View, id_of, text_of
+from collector.web.frame import Frame
+from collector.web.standing import SHAPES, Mark, acknowledged_of, mark_of
+from collector.web.words import NOTHING, Times, say_duration, say_value, unit_of
+from collector.who import Handler, needs
+from rules.engine import Rule
+from rules.model import State
+from rules.policy.matching import listed
+
+
+class Applied(Protocol):
+    """What one rule says of one series of a host, or of the host itself where `series` is empty."""
+
+    @property
+    def rule(self) -> str: ...
+    @property
+    def written_in(self) -> str: ...
+    @property
+    def series(self) -> str: ...
+    @property
+    def limits_said(self) -> str: ...
+    @property
+    def for_s(self) -> float: ...
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def state(self) -> State: ...
+    @property
+    def since(self) -> datetime | None: ...
+    @property
+    def alert(self) -> int | None: ...
+
+
+class OfHost(Protocol):
+    """All rules about a host; `idle` are those none of whose series it has now."""
+
+    @property
+    def applied(self) -> Sequence[Applied]: ...
+    @property
+    def idle(self) -> Sequence[str]: ...
+
+
+class RuleRow(Struct, frozen=True):
+    name: str
+    kind: str
+    metric: str
+    limits: str
+    lasts: str
+    where: str
+    place: str
+    full_place: str
+    instead_of: str
+    enabled: bool
+    observed: bool
+    standing: int
+    runbook: str
+
+
+class AppliedRow(Struct, frozen=True):
+    rule: str
+    place: str
+    full_place: str
+    series: str
+    limits: str
+    lasts: str
+    value: str
+    mark: Mark
+    since: str
+    observed: bool
+
+
+class RulePages:
+    """`written` are the rules that hold, `of_host` tells how they stand about a host (Refusal)."""
+
+    def __init__(
+        self,
+        frame: Frame,
+        store: Store,
+        known: Known,
+        *,
+        written: Callable[[], Sequence[WrittenRule]],
+        of_host: Callable[[int], Awaitable[OfHost]],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._frame, self._store, self._known = frame, store, known
+        self._written, self._of_host, self._now_ms = written, of_host, now_ms
+
+    def routes(self) -> list[web.RouteDef]:
+        def page(name: str, handler: Handler) -> Handler:
+            return needs("monitoring.read", self._frame.page(name, handler))
+
+        return [
+            web.get("/rules", page("rules", self._all)),
+            web.get("/hosts/{id}/rules", page("host_rules", self._host)),
+        ]
+
+    async def _all(self, request: web.Request) -> web.Response:
+        view, text = View.of(request), text_of(request, "q")
+        times = view.times(self._now_ms())
+        alerts = await self._store.incidents.open_alerts()
+        standing: dict[str, int] = {}
+        for alert in alerts:
+            standing[alert.rule] = standing.get(alert.rule, 0) + 1
+        rows = [_row(written, standing) for written in self._written()]
+        body = self._frame.render(
+            "rules.html",
+            view,
+            times,
+            rows=[row for row in rows if _fits(row, text)],
+            total=len(rows),
+            text=text,
+        )
+        return answer(request, body)
+
+    async def _host(self, request: web.Request) -> web.Response:
+        number, view = id_of(request), View.of(request)
+        times = view.times(self._now_ms())
+        latest, alerts, incidents = await asyncio.gather(
+            self._store.samples.latest(number),
+            self._store.incidents.open_alerts(),
+            self._store.incidents.open(),
+        )
+        if latest is None:
+            raise Missing(f"There is no host with the number {number}.")
+        found = await self._of_host(number)
+        own = [alert for alert in alerts if alert.host == number]
+        observed = self._observed()
+        severities = {alert.id: alert.severity for alert in own}
+        rows = [
+            _applied(one, Mark(SHAPES[severities[one.alert]], severities[one.alert]), observed, times)
+            if one.alert in severities
+            else _applied(one, _MARKS[one.state], observed, times)
+            for one in found.applied
+        ]
+        rows.sort(key=lambda row: (_ORDER[row.mark.shape], row.rule, row.series))
+        body = self._frame.render(
+            "host_rules.html",
+            view,
+            times,
+            host=latest.host,
+            mark=mark_of(latest.host, own, acknowledged_of(incidents), times.now),
+            rows=rows,
+            idle=sorted(found.idle),
+        )
+        return answer(request, body)
+
+    def _observed(self) -> frozenset[str]:
+        """The names of the rules that are only being tried."""
+        try:
+            rules = self._known().rules
+        except StoreError:
+            return frozenset()
+        return frozenset(name for name, rule in rules.items() if rule.options.observe)
+
+
+_MARKS: dict[State, Mark] = {
+    "ok": Mark("up", "ok"),
+    "pending": Mark("info", "beyond its limit, not for long enough yet"),
+    "firing": Mark("warning", "bad"),
+    "unknown": Mark("unknown", "no answer"),
+}
+_ORDER = {"critical": 0, "warning": 1, "info": 2, "unknown": 3, "up": 4}
+
+
+def _row(written: WrittenRule, standing: Mapping[str, int]) -> RuleRow:
+    rule, options = written.rule, written.rule.options
+    return RuleRow(
+        rule.name,
+        kind_of(options),
+        str(getattr(options, "metric", "")),
+        limits_said(rule),
+        say_duration(options.for_ms) if options.for_ms else "at once",
+        where_said(options.where),
+        _short(written.file, written.line),
+        written.place,
+        _short(written.instead_of.file, written.instead_of.line) if written.instead_of else "",
+        rule.enabled,
+        options.observe,
+        standing.get(rule.name, 0),
+        options.runbook if options.runbook.startswith(("https://", "http://")) else "",
+    )
+
+
+def limits_said(rule: Rule) -> str:
+    """`> 80 % warning, > 95 % critical`; of a rule without limits that are numbers of its series, its gravity."""
+    if rule.cadence == "arrival":
+        return str(rule.severity)
+    said = [
+        f"{getattr(rule, 'compares', '')} {rule.says(limit)} {severity}".strip()
+        for severity in rule.severities
+        if (limit := rule.limit(severity)) is not None
+    ]
+    return ", ".join(said) or ", ".join(rule.severities)
+
+
+def where_said(where: Mapping[str, str | list[str]]) -> str:
+    labels = (f"{name}={' or '.join(listed(wanted))}" for name, wanted in where.items())
+    return ", ".join(labels) or "every host"
+
+
+def _short(file: Path, line: int) -> str:
+    """`pack hosts:12` for one of ours, else the file's own name."""
+    return f"pack {file.stem}:{line}" if file.parent == PACKS else f"{file.name}:{line}"
+
+
+def _fits(row: RuleRow, text: str) -> bool:
+    said = f"{row.name} {row.kind} {row.metric} {row.where} {row.place}".lower()
+    return all(word in said for word in text.lower().split())
+
+
+def _applied(one: Applied, mark: Mark, observed: Iterable[str], times: Times) -> AppliedRow:
+    file, _, line = one.written_in.rpartition(":")
+    since = None if one.since is None else round(one.since.timestamp() * 1000)
+    return AppliedRow(
+        one.rule,
+        _short(Path(file), int(line)) if file and line.isdecimal() else NOTHING,
+        one.written_in,
+        one.series,
+        one.limits_said,
+        say_duration(one.for_s * 1000) if one.for_s else "at once",
+        say_value(unit_of(one.series.partition("{")[0]), one.value) if one.series else "",
+        mark,
+        "" if since is None else f"since {times.clock(since)}",
+        one.rule in observed,
+    )

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from collector.advice import Refused
+from collector.api.config import changing
 from collector.api.doors import Query
 from collector.api.scalability.simulating import Simulating, Simulation
 from collector.app.advice import Counsel
 from collector.config import CollectorConfig
+from collector.config.runtime import Line, lines
+from collector.messages import Failed, Message, Sent
 from collector.web.advice import AdvicePages
+from collector.web.people import People
 from collector.web.plays import Played, Wanted
 from collector.web.services import ServicePages
+from collector.web.settings import Settings
 from collector.web.status import Board, StatusPages
-from collector.who import LOCAL
+from collector.who import LOCAL, Who
 from rules.capacity.slope import Numbers, Times
+from rules.model import Notice
 
 if TYPE_CHECKING:
     from collector.app.parts import Parts
@@ -38,6 +44,8 @@ def faces(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> l
         *ServicePages(frame, store, promised.accounts, promised.services.all, now_ms=now_ms).routes(),
         *StatusPages(frame, board, is_public=is_public, url=config.url, zone=config.zone).routes(),
         *_advice(parts, now_ms).routes(),
+        *_settings(parts, config, now_ms).routes(),
+        *People(frame, parts.access.desk, parts.codes, parts.access.roles.names, now_ms=now_ms).routes(),
     ]
 
 
@@ -71,4 +79,34 @@ def _advice(parts: Parts, now_ms: Callable[[], int]) -> AdvicePages:
         Refused,
         parts.access.audit.record,
         now_ms=now_ms,
+    )
+
+
+def _settings(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> Settings:
+    runtime, audit = parts.runtime, parts.access.audit.record
+
+    def held() -> list[Line]:
+        return lines(runtime.held.loaded)
+
+    async def change(changes: Mapping[str, Any], who: Who, request: web.Request) -> None:
+        await changing(runtime, audit, changes, who, request)
+
+    async def test(name: str) -> Sent | Failed:
+        """A message that anybody can tell from a real one."""
+        notice = Notice(
+            id=f"test-{now_ms()}",
+            incident=0,
+            channel=name,
+            reason="first",
+            severity="info",
+            host="",
+            title="Watchkeeper: a test",
+            text="Somebody sent this to see whether messages get through. Nothing is wrong.",
+            created_at=now_ms(),
+            started_at=now_ms(),
+        )
+        return await parts.notifier.test(name, Message(notice, config.link_base))
+
+    return Settings(
+        parts.pages.frame, held, change, parts.notifier.channels_state, test, audit, now_ms=now_ms
     )

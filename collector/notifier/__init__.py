@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from prometheus_client import CollectorRegistry
 
 from collector.health import Component
-from collector.messages import Channel, ChannelState, Message
+from collector.messages import Channel, ChannelState, Failed, Message, Sent
 from collector.notifier.metrics import Metrics
 from collector.notifier.teller import HAND_MAX, PAUSE_S_MAX, PAUSE_S_MIN, Desk, Retry, Teller, rung
 from collector.store import Notices
@@ -118,6 +118,11 @@ class Notifier:
             teller.state(counts.get((name, "waiting"), 0) + counts.get((name, "sending"), 0))
             for name, teller in self._tellers.items()
         ]
+
+    async def test(self, name: str, message: Message) -> Sent | Failed:
+        """Send what nobody is owed, to see whether a channel gets through: one try, past the outbox and its waiting.
+        KeyError when there is no such channel."""
+        return await self._tellers[name].send(lambda: message)
 
     async def _for_ever(self, name: str, step: Callable[[], Awaitable[bool]]) -> None:
         """Take `step` until it returns False. An error is told once, counted each time, and waited out."""

@@ -167,9 +167,13 @@ class Teller:
             await self._put_off(notice, outcome, round(pause_s * 1000))
 
     async def _try(self, row: NoticeRow) -> Sent | Failed:
+        return await self.send(lambda: self._desk.message(row.notice, row.perhaps_again))
+
+    async def send(self, make: Callable[[], Message]) -> Sent | Failed:
+        """One try, whatever the channel does; nothing is written down of it."""
         limit_s = self._channel.timeout_s + GRACE_S
         try:
-            message = self._desk.message(row.notice, row.perhaps_again)
+            message = make()
             async with asyncio.timeout(limit_s):
                 return await self._channel.send(message)
         except TimeoutError:

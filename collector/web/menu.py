@@ -34,6 +34,7 @@ ENTRIES = (
     Entry("/notices", "Notices"),
     Entry("/audit", "Audit", "monitoring.audit.read"),
     Entry("/status", "Status"),
+    Entry("/settings", "Settings", needs="monitoring.config.read"),
 )
 
 

@@ -31,7 +31,7 @@ def is_about_many(subject: str) -> bool:
 
 def gather(watch: Watch, recorder: Recorder, now: int) -> None:
     """Write into an outcome what changes."""
-    if not (watch.plans.counts or watch.shared or watch.gathered):
+    if not (watch.plans.fleet or watch.shared or watch.gathered):
         return
     judged = {*_count(watch, recorder, now), *_ask(watch, recorder, now)}
     for key, before in watch.gathered.items():
@@ -53,16 +53,16 @@ class Counted(Struct):
 
 def _count(watch: Watch, recorder: Recorder, now: int) -> Iterator[Key]:
     counted: dict[Key, Counted] = {}
-    rules: dict[str, FleetRule] = {}
+    rules = watch.plans.fleet
     for memory in watch.hosts.values():
         for rule, subject in memory.groups:
             if (word := _word(rule, memory, now)) is not None:
-                rules[rule.name] = rule
-                group = counted.setdefault((rule.name, subject), Counted())
+                if (group := counted.get((rule.name, subject))) is None:
+                    group = counted[rule.name, subject] = Counted()
                 group.size += 1
-                if word == "bad":
-                    group.bad.append(memory.host.name)
-                group.unknown += word == "unknown"
+                if word != "ok":
+                    group.unknown += word == "unknown"
+                    group.bad += [memory.host.name] if word == "bad" else []
     for key, group in counted.items():
         _judge_group(watch, recorder, rules[key[0]], key[1], group, now)
         yield key
@@ -88,7 +88,7 @@ def _judge_group(
 
 def _word(rule: FleetRule, memory: Memory, now: int) -> str | None:
     """What a host is; None when it is not counted."""
-    if memory.host.has_stopped or not memory.ever_heard:
+    if (memory.host.flags and memory.host.has_stopped) or not memory.ever_heard:
         return None
     if _is_away(memory, now):
         return None if _may_be_away(memory) else rule.word(memory.absence.keys(), rule.looks_at)
@@ -132,7 +132,9 @@ def _take_answers(memory: Memory, answers: Mapping[str, Answers], waiting: set[s
     """What a host says of the checks that it runs. One that was not heard since our start is waited for, and one that
     is silent knows nothing."""
     is_away = _is_away(memory, now)
-    if memory.host.has_stopped or not memory.ever_heard or (is_away and _may_be_away(memory)):
+    if (memory.host.flags and memory.host.has_stopped) or not memory.ever_heard:
+        return
+    if is_away and _may_be_away(memory):
         return
     if not memory.layout and not is_away:
         waiting.update(memory.shared)

@@ -123,7 +123,7 @@ class Plans:
         self._arrival = [rule for rule in rules if rule.cadence == "arrival"]
         self._slow = [rule for rule in rules if rule.cadence == "slow"]
         self._host = [rule for rule in rules if rule.cadence == "host"]
-        self._fleet = [rule for rule in rules if rule.cadence == "fleet"]
+        self.fleet = {rule.name: rule for rule in rules if rule.cadence == "fleet"}
         self._asked = sorted(
             {label for rule in rules for label in rule.options.where}
             | {label for check in shared for label in check.where}
@@ -160,14 +160,9 @@ class Plans:
         """The rules about what is known of such a host, by name."""
         return {rule.name: rule for rule in self._host if rule.concerns(labels)}
 
-    @property
-    def counts(self) -> bool:
-        """Whether there are rules that count hosts."""
-        return bool(self._fleet)
-
     def groups(self, labels: Mapping[str, str]) -> tuple[tuple[FleetRule, str], ...]:
         """The rules that count such a host, each with what it is counted to."""
-        found = ((rule, rule.subject(labels)) for rule in self._fleet if rule.concerns(labels))
+        found = ((rule, rule.subject(labels)) for rule in self.fleet.values() if rule.concerns(labels))
         return tuple((rule, subject) for rule, subject in found if subject is not None)
 
     def shared(self, labels: Mapping[str, str]) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def repair(watch: Watch, host: int, rows: Sequence[Row], now: int) -> Outcome:
     outcome.windows = track.windows if track.windows or memory.track.windows else None
     recorder = Recorder(watch, outcome, late=True)
     opened = _settle(memory, track, replayed, recorder)
-    known = {_mark(change) for change in memory.undo}
+    known = {_mark(change) for change in memory.undo if matters(change)}
     for change in replayed:
         if matters(change) and _mark(change) not in known:
             recorder.transition(_numbered(change, opened))

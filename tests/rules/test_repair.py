@@ -88,6 +88,22 @@ def test_any_order_ends_where_the_right_order_ends(
     no_first_without_a_resolved_between(shuffled)
 
 
+@given(stories())
+@settings(max_examples=200, deadline=None)
+def test_what_a_replay_in_order_would_have_said_is_on_record_late_where_it_came_late(
+    story: tuple[list[tuple[float, dict[str, Any]]], list[int], set[int]],
+) -> None:
+    samples, order, _ = story
+    in_order = House(RULES, check_purity=False)
+    deliver(in_order, samples, list(range(len(samples))), 10_000)
+    live = House(RULES, check_purity=False)
+    deliver(live, samples, order, 10_000)
+    live.repair(30_000)
+    said = {(step.rule, step.subject, step.at, step.after, step.severity) for step in live.transitions}
+    for step in in_order.transitions:
+        assert (step.rule, step.subject, step.at, step.after, step.severity) in said
+
+
 def no_first_without_a_resolved_between(house: House) -> None:
     standing: dict[tuple[int, str], str] = {}
     for notice in house.notices:

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rules.acts import Resolve, act
 from rules.judge import apply, replace_rules
 from rules.model import ChannelView, CheckAnswer, CheckState, Host
 from rules.policy import Policy, Route
 from rules.shared import VALUES, Answers, SharedCheck
-from rules.sla.model import CheckPart, Need, ServiceOptions
+from rules.sla.courses import steady
+from rules.sla.model import DEGRADED, DOWN, UNKNOWN, UP, CheckPart, Need, ServiceOptions
+from rules.sla.timeline import Range, combined
 from tests.rules.house import T0, House, limit, remembered, stored
 
 SERIES = 'check_state{check="shop",kind="http"}'
@@ -49,6 +53,21 @@ def test_how_many_places_must_say_so(
 ) -> None:
     answers = Answers(SERIES, {f"web-{place}": (one, "") for place, one in enumerate(said)})
     assert answers.state(need) == state, sentence
+
+
+SLA_CLASS = {"ok": UP, "warn": DEGRADED, "bad": DOWN, "unknown": UNKNOWN}
+
+
+@given(st.lists(st.sampled_from([ok, warn, bad, unknown]), min_size=1, max_size=7), st.integers(1, 7))
+def test_a_service_that_is_made_of_it_is_down_just_when_it_is_bad_and_up_when_it_is_ok(
+    said: list[CheckState], need: int
+) -> None:
+    need = min(need, len(said))
+    answers = Answers(SERIES, {f"web-{place}": (one, "") for place, one in enumerate(said)})
+    parts = [steady(0, 10, SLA_CLASS[one], "") for one in said]
+    course = combined(parts, len(said) - need + 1, Range(0, 10))
+    assert (answers.state(need) == "bad") == (course.codes.tolist() == [DOWN])
+    assert (answers.state(need) == "ok") == (course.codes.tolist() == [UP])
 
 
 def shop(check: SharedCheck = TWO, **more: Any) -> House:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rules.acts import Resolve, act
 from rules.capacity.forecast import Forecast
 from rules.judge import apply, replace_rules
 from rules.kinds import forecast
-from rules.model import ChannelView, Host
+from rules.model import RANK, ChannelView, Host
 from rules.slow import AT_ONCE_MAX, due
 from tests.rules.house import T0, House, limit, remembered, stored
 
@@ -61,6 +64,31 @@ def test_what_is_made_of_a_forecast(
 ) -> None:
     verdict = filling().verdict_on(level, foretold)
     assert (verdict.state, verdict.severity, verdict.clings) == (state, severity, clings), sentence
+
+
+outlooks = st.one_of(
+    st.just(NOBODY_KNOWS),
+    st.floats(0, 180).map(lambda days: Forecast("fills", "", days=days)),
+    st.floats(0, 180).map(lambda days: Forecast("steady", "", horizon_days=days)),
+)
+
+
+@given(st.floats(-10, 110), outlooks, st.sampled_from([None, 0.0, 60.0, {"warning": 60.0, "critical": 80.0}]))
+def test_what_is_not_worth_a_look_would_be_well_whatever_was_foretold(
+    level: float, foretold: Forecast, only_from: Any
+) -> None:
+    rule = filling(only_from=only_from)
+    if not rule.may_be_bad(level):
+        assert rule.verdict_on(level, foretold).state == "ok"
+
+
+@given(st.floats(-10, 110), outlooks, outlooks)
+def test_less_time_is_never_less_grave(level: float, one: Forecast, other: Forecast) -> None:
+    rule = filling()
+    sooner, later = sorted((one, other), key=rule.value_of)
+    if not any(math.isnan(rule.value_of(each)) for each in (one, other)):
+        assert RANK[rule.verdict_on(level, sooner).severity] >= RANK[rule.verdict_on(level, later).severity]
+        assert RANK[rule.verdict_on(level, sooner).clings] >= RANK[rule.verdict_on(level, sooner).severity]
 
 
 def test_what_falls_is_the_same_upside_down() -> None:

@@ -71,8 +71,9 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast(asyncio.Transport, transport)
-        # So that pause_writing is called whenever the peer leaves anything with us.
-        self._wire.set_write_buffer_limits(high=0)
+        # So that pause_writing is called whenever the peer leaves anything with us. By TLS a limit of 0 is reached when
+        # nothing is left, too; and then nothing ever comes to call resume_writing.
+        self._wire.set_write_buffer_limits(high=1 if self._wire.get_extra_info("sslcontext") else 0, low=0)
         super().connection_made(transport)
         self._begun = self._loop.call_later(self._gate.limits.head_timeout_s, self._head_is_late)
 

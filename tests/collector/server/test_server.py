@@ -54,8 +54,17 @@ async def stuck(request: web.Request) -> web.Response:
     return web.Response()
 
 
+async def in_pieces(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={"Content-Length": str(LARGE // 100 * 100)})
+    await answer.prepare(request)
+    for _ in range(100):
+        await answer.write(b"x" * (LARGE // 100))
+    return answer
+
+
 ROUTES = [
     web.get("/large", large),
+    web.get("/in-pieces", in_pieces),
     web.get("/fails", fails),
     web.get("/forgets", forgets),
     web.post("/reads", reads),
@@ -522,8 +531,11 @@ async def test_a_large_answer_comes_over_tls_whole(tls_door: Door, authority: tr
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
     reader, writer = await asyncio.open_connection("localhost", tls_door.port, ssl=trusting)
-    writer.write(b"GET /large HTTP/1.1\r\nHost: door\r\n\r\n")
-    assert len((await read_answer(reader)).body) == LARGE
+    async with asyncio.timeout(10):
+        writer.write(b"GET /large HTTP/1.1\r\nHost: door\r\n\r\n")
+        assert len((await read_answer(reader)).body) == LARGE
+        writer.write(b"GET /in-pieces HTTP/1.1\r\nHost: door\r\n\r\n")
+        assert len((await read_answer(reader)).body) == LARGE // 100 * 100
     writer.close()
     await writer.wait_closed()
 

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_kinds())
         return 0
     if args.command == "doctor":
-        return _doctor(args.config, as_json=args.json)
+        return _doctor(args.config, as_json=args.json, alive_only=args.alive)
     try:
         loaded = read(args.config, os.environ)
         if args.check_config:
@@ -69,6 +69,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/watchkeeper/agent.yaml")
     parser.add_argument("--once", action="store_true", help="show what would be sent, send nothing")
     parser.add_argument("--json", action="store_true", help="with --once and doctor: for programs")
+    parser.add_argument(
+        "--alive", action="store_true", help="with doctor: look whether an agent runs, no more"
+    )
     parser.add_argument("--check-config", action="store_true", help="say whether the config is right")
     parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--version", action="version", version=VERSION)
@@ -92,11 +95,11 @@ def _kinds() -> str:
     return "\n".join(lines).rstrip()
 
 
-def _doctor(config: Path | None, *, as_json: bool) -> int:
-    from agent.doctor import examine  # only here: what runs for months need not hold it
+def _doctor(config: Path | None, *, as_json: bool, alive_only: bool) -> int:
+    from agent import doctor  # only here: what runs for months need not hold it
 
     logging.disable()  # what it would say is in the findings
-    found = list(examine(config, os.environ))
+    found = list((doctor.alive if alive_only else doctor.examine)(config, os.environ))
     print(findings.as_json(found) if as_json else findings.as_text(found))
     return findings.exit_code(found)
 

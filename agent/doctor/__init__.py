@@ -19,23 +19,39 @@ WORLD_READABLE = 0o004
 def examine(path: Path | None, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Look at one thing after the other. As root, the later ones are looked at with the agent's own eyes: what root
     may do says nothing about what the agent may."""
-    try:
-        loaded = read(path and path.absolute(), environ)
-        need_token(loaded)
-    except ConfigError as mistake:
-        yield Finding(
-            "config", "bad", str(mistake), "put it right, then: systemctl restart watchkeeper-agent"
-        )
+    loaded = _read(path, environ)
+    if isinstance(loaded, Finding):
+        yield loaded
         return
     yield _config(loaded)
     yield from _secrets(loaded)
-    agent = running.holder(loaded.config.state / "spool" / "lock")
+    agent = running.holder(loaded.config.state)
     yield from running.look(agent)
     yield from eyes.borrow(agent, loaded.config.state)
     yield from room.look(loaded.config, is_running=agent is not None)
     yield from seeing.clock()
     yield from way.look(loaded)
     yield from seeing.checks(loaded)
+
+
+def alive(path: Path | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether an agent runs here with this config: cheap enough to be asked every minute."""
+    loaded = _read(path, environ)
+    if isinstance(loaded, Finding):
+        yield loaded
+    else:
+        yield from running.look(running.holder(loaded.config.state))
+
+
+def _read(path: Path | None, environ: Mapping[str, str]) -> Loaded | Finding:
+    try:
+        loaded = read(path and path.absolute(), environ)
+        need_token(loaded)
+    except ConfigError as mistake:
+        return Finding(
+            "config", "bad", str(mistake), "put it right, then: systemctl restart watchkeeper-agent"
+        )
+    return loaded
 
 
 def _config(loaded: Loaded) -> Finding:

@@ -9,6 +9,7 @@ from agent.checks._dbus import Bus, BusError
 from agent.checks.systemd import BOOTED, BUS, MANAGER, OBJECT, SYSTEMD, Unit, units_in
 from agent.net.dial import Deadline
 from agent.options.findings import Finding
+from agent.spool.folder import LOCK
 
 UNIT = "watchkeeper-agent.service"
 LOCKS = Path("/proc/locks")
@@ -16,11 +17,11 @@ ANSWER_S_MAX = 3.0
 START = "systemctl start watchkeeper-agent; journalctl --unit watchkeeper-agent --lines 20"
 
 
-def holder(lock: Path, locks: Path = LOCKS) -> int | None:
-    """The process that holds this lock. Nothing is locked to find out: an agent that starts just now would take it
-    for another agent."""
+def holder(state: Path, locks: Path = LOCKS) -> int | None:
+    """The agent at work in this folder, by the lock that it holds. Nothing is locked to find out: an agent that starts
+    just now would take us for another one."""
     try:
-        inode = lock.stat().st_ino
+        inode = (state / "spool" / LOCK).stat().st_ino
         lines = locks.read_text().splitlines()
     except OSError:
         return None

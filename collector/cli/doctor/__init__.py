@@ -26,6 +26,7 @@ def add_to(commands: Commands, house: House) -> None:
         help="what works, what does not, and what to do about it? (a collector may be at work)",
         description="Ends with 0 when all is well, 1 when something is to be looked at, 2 when something is bad.",
     )
+    doctor.add_argument("--alive", action="store_true", help="look whether a collector answers here, no more")
     doctor.add_argument("--json", action="store_true", help="for programs")
     add_config(doctor)
     doctor.set_defaults(command=partial(_doctor, house))
@@ -33,7 +34,8 @@ def add_to(commands: Commands, house: House) -> None:
 
 def _doctor(house: House, arguments: argparse.Namespace) -> int:
     async def run() -> int:
-        found = [finding async for finding in examine(house, arguments.config)]
+        look = alive if arguments.alive else examine
+        found = [finding async for finding in look(house, arguments.config)]
         print(as_json(found) if arguments.json else as_text(found))
         return exit_code(found)
 
@@ -74,6 +76,11 @@ async def examine(house: House, config: Path | None) -> AsyncIterator[Finding]:
         yield Finding("store", "bad", str(trouble))
     finally:
         await store.close()
+
+
+async def alive(house: House, config: Path | None) -> AsyncIterator[Finding]:
+    """Whether a collector answers where this config says: cheap enough to be asked every minute. ConfigError."""
+    yield await door.ready(house.load(config))
 
 
 def _config(loaded: Loaded, rules: int) -> Finding:

@@ -34,15 +34,24 @@ class _Said(Struct, frozen=True):
 
 
 async def look(loaded: Loaded, facts: Facts) -> AsyncIterator[Finding]:
+    answers = await ready(loaded)
+    yield answers
+    if answers.mark != "bad":
+        async for finding in _inside(loaded, _own_address(loaded), facts):
+            yield finding
+    yield await _outside(loaded)
+
+
+async def ready(loaded: Loaded) -> Finding:
     base = _own_address(loaded)
     said = await _ask(f"{base}/ready", trusting=True)
     if isinstance(said, str):
-        yield Finding("collector", "bad", f"does not answer at {base}: {said}", START)
-    else:
-        yield _ready(base, said)
-        async for finding in _inside(loaded, base, facts):
-            yield finding
-    yield await _outside(loaded)
+        return Finding("collector", "bad", f"does not answer at {base}: {said}", START)
+    if said.status != 200:
+        return Finding(
+            "collector", "look", f"answers at {base}, and is not ready: {_message(said)}", "wait a moment"
+        )
+    return Finding("collector", "ok", f"answers at {base}")
 
 
 def _own_address(loaded: Loaded) -> str:
@@ -50,14 +59,6 @@ def _own_address(loaded: Loaded) -> str:
     host, port = loaded.config.address
     host = ANYWHERE.get(host, host)
     return f"{'https' if loaded.config.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def _ready(base: str, said: _Said) -> Finding:
-    if said.status == 200:
-        return Finding("collector", "ok", f"answers at {base}")
-    return Finding(
-        "collector", "look", f"answers at {base}, and is not ready: {_message(said)}", "wait a moment"
-    )
 
 
 async def _inside(loaded: Loaded, base: str, facts: Facts) -> AsyncIterator[Finding]:

@@ -250,14 +250,20 @@ def test_as_root_the_checks_are_asked_as_the_owner_of_the_folder(
     assert "SupplementaryGroups=adm" in found.do
 
 
-def test_an_agent_that_runs_is_known_by_its_lock(tmp_path: Path) -> None:
-    now = Moment("boot", 1, 1)
-    lock = tmp_path / "spool" / "lock"
-    assert running.holder(lock) is None
-    spool = Spool(tmp_path / "spool", Limits(), now)
-    assert running.holder(lock) == os.getpid()
+def test_an_agent_that_runs_is_known_by_its_lock(look: Look, tmp_path: Path) -> None:
+    look()
+    state, config = tmp_path / "state", tmp_path / "agent.yaml"
+    assert running.holder(state) is None
+    assert doctor(config, "--alive").returncode == 2
+    spool = Spool(state / "spool", Limits(), Moment("boot", 1, 1))
+    assert running.holder(state) == os.getpid()
+    done = doctor(config, "--alive")
+    assert (done.returncode, done.stdout.startswith(f"ok    agent  runs as process {os.getpid()}")) == (
+        0,
+        True,
+    )
     spool.close()
-    assert running.holder(lock) is None
+    assert running.holder(state) is None
 
 
 def test_people_get_lines(tmp_path: Path) -> None:

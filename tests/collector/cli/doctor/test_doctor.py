@@ -228,5 +228,7 @@ def test_the_command_ends_with_the_worst_mark_and_says_all_to_programs_too(watch
     said = watchkeeper("doctor")
     assert said.code == 2
     assert "bad   collector" in said.out
+    alive = watchkeeper("doctor", "--alive")
+    assert (alive.code, len(alive.out.splitlines())) == (2, 4)
     told = watchkeeper("doctor", "--json")
     assert (told.code, '"mark": "bad"' in told.out) == (2, True)

@@ -1,4 +1,4 @@
-"""The way to all pages: what the head of each offers, to those who may go there."""
+"""The way to all pages: what is looked at daily in one row, the rest behind a word, to those who may go there."""
 
 from __future__ import annotations
 
@@ -23,21 +23,41 @@ class Entry(Struct, frozen=True):
         return path == self.url or path.startswith((*own, *self.below))
 
 
-ENTRIES = (
+DAILY = (
     Entry("/", "Overview", below=("/hosts/",)),
     Entry("/alerts", "Alerts"),
     Entry("/incidents", "Incidents"),
     Entry("/services", "Services"),
     Entry("/advice", "Advice"),
+)
+OTHERS = (
     Entry("/silences", "Silences"),
     Entry("/rules", "Rules"),
     Entry("/notices", "Notices"),
     Entry("/audit", "Audit", "monitoring.audit.read"),
-    Entry("/status", "Status"),
-    Entry("/settings", "Settings", needs="monitoring.config.read"),
+    Entry("/settings", "Settings", "monitoring.config.read"),
+    Entry("/status", "Status page"),
 )
+ENTRIES = (*DAILY, *OTHERS)
 
 
-def menu(path: str, may: Collection[Permission]) -> list[tuple[str, str, bool]]:
-    """Address, name, and whether one is there already."""
-    return [(entry.url, entry.name, entry.holds(path)) for entry in ENTRIES if entry.needs in may]
+class Link(Struct, frozen=True):
+    """`here`: the page is that one, or belongs to it."""
+
+    url: str
+    name: str
+    here: bool
+
+
+class Menu(Struct, frozen=True):
+    daily: list[Link]
+    others: list[Link]
+
+
+def menu(path: str, may: Collection[Permission]) -> Menu:
+    """What whoever has these rights can go to from there."""
+    daily, others = (
+        [Link(entry.url, entry.name, entry.holds(path)) for entry in entries if entry.needs in may]
+        for entries in (DAILY, OTHERS)
+    )
+    return Menu(daily, others)

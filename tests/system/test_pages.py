@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from agent.wire import Batch, CheckState
-from collector.web.menu import ENTRIES
+from collector.web.menu import DAILY
 from tests.conftest import Needs
 from tests.system.browser import PHONE, WIDE, Reader, launch
 from tests.system.fleet import EVERY_MS, Pusher
@@ -217,14 +217,17 @@ def test_the_keyboard_goes_everywhere_and_is_seen(collector: Collector, reader: 
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_visible()
     met = []
-    places = [entry.url for entry in ENTRIES]
-    for _ in range(1 + len(places) + 3):
+    places = [entry.url for entry in DAILY]
+    for _ in range(2 + len(places) + 3):
         page.keyboard.press("Tab")
         met.append(
-            page.evaluate("document.activeElement.getAttribute('href') || document.activeElement.name")
+            page.evaluate(
+                "(({name, innerText}, href) => href || name || innerText)"
+                "(document.activeElement, document.activeElement.getAttribute('href'))"
+            )
         )
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert met == ["/", *places, "q", "group", "/hosts/1"]
+    assert met == ["/", *places, "More", "q", "group", "/hosts/1"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -79,11 +79,10 @@ def judge_slow(
     looked_at = {(rule.name, name): rule for rule, name in bound(memory)}
     for key, rule in looked_at.items():
         before, level = memory.aside.get(key), newest.get(key[1], math.nan)
-        after, value = _look(
-            rule, memory.host.series_subject(key[1]), before, level, forecasts.get(key), sample
-        )
+        subject = memory.host.series_subject(key[1])
+        after = _look(rule, subject, before, level, forecasts.get(key), sample)
         if after is not before:
-            recorder.change(Change(host, *key, before, after, at, value))
+            recorder.change(Change(host, *key, before, after, at, None if math.isnan(level) else level))
     for key, before in memory.aside.items():
         if key not in looked_at and key[0] in memory.slow_rules:  # else the tick clears it away
             after, why = without_series(before, Sample(at, memory.host.every_ms, None))
@@ -109,19 +108,17 @@ def _look(
     level: float,
     forecast: Forecast | None,
     sample: Sample,
-) -> tuple[RuleState | None, float | None]:
-    """The state after a look, and what is held against the limits. Where nothing stands and nothing is known, nothing
-    is said."""
+) -> RuleState | None:
+    """The state after a look. Where nothing stands and nothing is known, nothing is said."""
     value = math.nan
     if math.isnan(level):
         verdict = Verdict("unknown")
     elif not rule.may_be_bad(level):
         verdict = Verdict("ok")
     elif forecast is None:
-        return before, None
+        return before
     else:
         verdict, value = rule.verdict_on(level, forecast), rule.value_of(forecast)
     if before is None and verdict.state == "unknown":
-        return None, None
-    after = settled(rule, subject, before, verdict, value, sample)
-    return after, value if math.isfinite(value) else None
+        return None
+    return settled(rule, subject, before, verdict, value, sample)

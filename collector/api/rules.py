@@ -112,7 +112,11 @@ class Rules:
         applied = list(_applied(self._watch(), memory, latest.values if latest else {}, places))
         spoken = {one.rule for one in applied}
         labels = binding_labels(memory.host)
-        about = [name for name, rule in self._watch().rules.items() if rule.concerns(labels)]
+        about = [
+            name
+            for name, rule in self._watch().rules.items()
+            if rule.cadence != "fleet" and rule.concerns(labels)
+        ]
         return RulesOfHost(
             asked.id, memory.host.name, applied, [name for name in about if name not in spoken]
         )

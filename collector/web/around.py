@@ -14,6 +14,7 @@ from rules.memory import binding_labels
 from rules.model import Alert, Host, Incident, Series, Severity
 from rules.policy import Maintenance
 from rules.policy.matching import listed, one_of
+from rules.shared import labels_of
 from rules.watch import Watch
 
 WORKS_MAX = 200
@@ -80,8 +81,8 @@ def services_touched(known: Known, incident: Incident, alerts: Sequence[Alert]) 
     found = set(incident.services)
     for alert in alerts:
         memory = watch.hosts.get(alert.host)
-        if memory is not None:
-            found |= watch.policy.touched(binding_labels(memory.host), _series(alert))
+        labels = labels_of(alert.subject, watch.shared) if memory is None else binding_labels(memory.host)
+        found |= watch.policy.touched(labels, _series(alert))
     return sorted(found)
 
 

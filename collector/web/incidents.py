@@ -246,7 +246,7 @@ def _name(subject: str, hosts: Mapping[int, Host]) -> str:
 
 def _began(alert: Alert, hosts: Mapping[int, Host], times: Times) -> Event:
     about = subject_words(alert.subject, hosts)
-    if not series_of(alert.subject):
+    if alert.subject == f"host:{alert.host}":
         text = f"{about}: heard for the last time."
     else:
         text = f"{about}: first beyond its limit; it has to last before anybody is told."

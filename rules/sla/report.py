@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rules.memory import split_subject
+from rules.memory import is_of_host, split_subject
 from rules.model import Alert, Incident, Series
 from rules.sla.budget import Budget, availability_pct, budget, counted_ms, sentence
 from rules.sla.courses import course_of, intervals_of, tally
@@ -176,8 +176,11 @@ def _with_incident(outage: Outage, spells: Sequence[Spell]) -> Outage:
 
 
 def _is_about(alert: Alert, parts: Collection[Part]) -> bool:
-    """Whether an alert is about one of the parts: the very check, or the host and all that it is a part of."""
-    if not alert.subject.startswith("host:"):
+    """Whether an alert is about one of the parts: the very check, be it judged over many hosts, or the host and all
+    that it is a part of."""
+    if alert.subject.startswith("check:"):
+        return any(of == alert.subject.removeprefix("check:") for _, of in parts)
+    if not is_of_host(alert.subject):
         return False
     host, name = split_subject(alert.subject)
     check = None if name is None else Series.parse(name).labels.get("check")

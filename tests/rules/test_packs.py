@@ -105,3 +105,14 @@ def test_a_host_is_missed_after_three_intervals() -> None:
     assert house.told == []
     house.tick(60 + 91)
     assert house.told == [("mail", "first", "critical")]
+
+
+def test_a_disk_that_runs_full_is_told_of_a_day_before() -> None:
+    house = House(load("hosts"), check_purity=False)
+    level = 62.0
+    for minute in range(12 * 60):
+        level += 0.5 / 60 if minute < 8 * 60 else 2 / 60
+        house.batch(minute * 60, {DISK: level}, every_ms=60_000)
+        house.look(minute * 60)
+    assert house.told == [("mail", "first", "warning")]
+    assert house.notices[0].title.startswith("WARNING h1: disk / will be at 100 % in about 1")

@@ -19,10 +19,12 @@ from rules.watch import NO_HOST
 class Firings(Struct):
     """How often one rule fired, about how many hosts, and for how long; `told` counts the messages that named it.
 
+    `observe`: it is only being tried, so nobody is told.
     `late` is how often it was bad in batches that came late, when it was over already: nobody is told of that.
     """
 
     rule: str
+    observe: bool = False
     fired: int = 0
     late: int = 0
     hosts: set[int] = msgspec.field(default_factory=set)
@@ -47,7 +49,7 @@ class Tally:
 
     def __init__(self, rules: Iterable[Rule], start: int, end: int) -> None:
         self.start, self.end = start, end
-        self.rules = {rule.name: Firings(rule.name) for rule in rules}
+        self.rules = {rule.name: Firings(rule.name, rule.options.observe) for rule in rules}
         self.hosts: set[int] = set()
         self.batches = 0
         self.told: Counter[tuple[str, str]] = Counter()
@@ -144,7 +146,7 @@ def _ranked(tally: Tally) -> list[Firings]:
 def _row(firings: Firings) -> Sequence[str]:
     told = ", ".join(f"{channel} {count:,}" for channel, count in sorted(firings.told.items()))
     return (
-        firings.rule,
+        f"{firings.rule} (only tried)" if firings.observe else firings.rule,
         f"{firings.fired:,}",
         f"{len(firings.hosts):,}",
         words.duration(firings.lasted_ms),

@@ -96,7 +96,7 @@ SERIES = 'check_state{check="web",kind="http"}'
 def alert(
     number: int, incident: int, subject: str, since: int = WENT_DOWN, until: int | None = None
 ) -> Alert:
-    host = int(subject.partition("/")[0].removeprefix("host:") or 0)
+    host = int(subject.partition("/")[0].removeprefix("host:")) if subject.startswith("host:") else 0
     return Alert(number, "r", subject, host, "critical", since, since, "s", incident, resolved_at=until)
 
 
@@ -113,6 +113,8 @@ def incident(number: int, title: str = "it is down") -> Incident:
         ({4: f"host:2/series:{SERIES}"}, None, "the same check from a host that is no part of it"),
         ({4: 'host:1/series:check_state{check="api",kind="http"}'}, None, "another check of that host"),
         ({4: "host:9"}, 9, "a host that is a part itself"),
+        ({4: "check:web"}, 4, "the check, judged over all hosts that run it"),
+        ({4: "check:api"}, None, "another one that many hosts run"),
         ({}, None, "nobody had an incident"),
     ],
 )

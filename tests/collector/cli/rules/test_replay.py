@@ -187,3 +187,21 @@ def test_what_would_have_been_foretold_is_told_as_well(
     (rule,) = json.loads(said.out)["rules"]
     assert (rule["rule"], rule["fired"], rule["hosts"]) == ("disk-filling", 1, 1)
     assert rule["told"]["log"] == 1
+
+
+def test_a_rule_that_is_only_tried_is_marked_and_tells_nobody(
+    tmp_path: Path, state: Path, watchkeeper: Command
+) -> None:
+    house(tmp_path, state)
+    (tmp_path / "rules.d").mkdir()
+    (tmp_path / "rules.d" / "mine.yaml").write_text(
+        "rules: [{name: cpu-tried, metric: cpu_used_pct, above: 90, observe: true}]\n"
+    )
+    said = watchkeeper("rules", "replay", "--last", "4h", "--rule", "cpu-tried")
+    (line,) = [line for line in said.out.splitlines() if line.startswith("cpu-tried")]
+    assert line.split()[:4] == ["cpu-tried", "(only", "tried)", "2"]
+    assert line.endswith("none")
+    assert "Nobody would have been told anything." in said.out
+    said = watchkeeper("rules", "explain", "busy")
+    assert "cpu-tried (only tried)" in said.out
+    assert "the rule is only being tried" in said.out

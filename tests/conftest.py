@@ -16,6 +16,7 @@ DEBIAN_PACKAGES = {
     "dnsmasq": "dnsmasq-base",
     "ps": "procps",
     "dpkg-shlibdeps": "dpkg-dev",
+    "ansible-playbook": "ansible-core",
 }  # where the package is not called as its command
 
 # How long one example takes says more about what else the machine is doing than about our code.

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from rules import words
 from rules.engine import Key, Sample, has_window, is_combining, series_of, settled, step
-from rules.kinds import AnyRule, BatchRule, FleetRule
+from rules.kinds import BatchRule, FleetRule, GradedRule
 from rules.memory import Memory, is_ephemeral
 from rules.model import HOLDS, Change, CheckState, Host, RuleState
 from rules.presence import is_group
@@ -172,13 +172,15 @@ def _judge_check(
 
 
 def _summary(
-    rule: AnyRule, name: str, labels: Mapping[str, str], state: RuleState | None, said: str, now: int
+    rule: GradedRule, name: str, labels: Mapping[str, str], state: RuleState | None, said: str, now: int
 ) -> str:
     """The words of an alert; `{{detail}}` are those that are said where the rule brings none of its own."""
     if not rule.options.summary or state is None:
         return said
+    limit = rule.limit(state.severity) if state.severity else None
     given = {
         "value": words.number(state.value or 0),
+        "limit": "?" if limit is None else words.number(limit),
         "for": words.duration(now - state.since),
         "since": words.clock(state.since, now),
         "series": name,

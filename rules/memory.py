@@ -41,11 +41,13 @@ class Memory:
     it is complete for all that happened after `undo_from`. Its silence is counted from `quiet_since`: from when it was
     heard last, or we began to listen; that is NEVER for a host that was never heard. `aside` is where rules stand
     that batches do not touch: those about a long past, which were asked last at `looked_at`, and those about the host
-    itself. `groups` are the rules that count it together with others, and `shared` the checks it runs with others."""
+    itself. `groups` are the rules that count it together with others, and `shared` the checks it runs with others;
+    `is_odd` says that a rule about the host itself finds something."""
 
     __slots__ = (
-        "absence", "absence_rules", "aside", "checks", "groups", "host", "host_rules", "late", "layout", "looked_at",
-        "patience_ms", "quiet_since", "returned_at", "seen", "shared", "slow_rules", "track", "undo", "undo_from",
+        "absence", "absence_rules", "aside", "checks", "groups", "host", "host_rules", "is_odd", "late", "layout",
+        "looked_at", "patience_ms", "quiet_since", "returned_at", "seen", "shared", "slow_rules", "track", "undo",
+        "undo_from",
     )  # fmt: skip
 
     def __init__(self, host: Host, plans: Plans) -> None:
@@ -90,7 +92,13 @@ class Memory:
         self.slow_rules: dict[str, SlowRule] = plans.slow(labels)
         self.host_rules: dict[str, HostRule] = plans.about_host(labels)
         self.groups, self.shared = plans.groups(labels), plans.shared(labels)
+        self._look_at_host()
         self._settle_patience()
+
+    def _look_at_host(self) -> None:
+        """Note whether its own rules may have something to say, so that they are not asked at every tick."""
+        verdicts = (rule.verdict_on(self.host) for rule in self.host_rules.values())
+        self.is_odd = any(verdict.state != "ok" for verdict in verdicts)
 
     def _settle_patience(self) -> None:
         self.patience_ms = min(map(self.patience_of, self.absence_rules), default=NEVER)
@@ -167,11 +175,13 @@ class Memory:
     def _know(self, host: Host) -> None:
         """Have the host's record as it is now. Where it goes back, our own clock was set back: no step is undone over
         that."""
-        last_at = self.host.last_at
+        last_at, before = self.host.last_at, self.host
         if last_at is not None and host.last_at is not None and host.last_at < last_at:
             self.undo, self.undo_from = [], host.last_at - 1
         self.host = host
         self.quiet_since = NEVER if host.arrived_at is None else host.arrived_at
+        if self.host_rules and (host.facts is not before.facts or host.flags != before.flags):
+            self._look_at_host()
 
     def _switch(self, layout: tuple[str, ...], plans: Plans) -> None:
         if layout != self.layout:

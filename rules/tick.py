@@ -26,7 +26,7 @@ def tick(watch: Watch, now: int) -> Outcome:
         is_silent = now - memory.quiet_since > memory.patience_ms
         if is_silent and len(memory.absence) < len(memory.absence_rules):
             silent.append(memory)
-        if memory.host_rules and (memory.host.flags or memory.aside):
+        if memory.is_odd or (memory.host_rules and memory.aside):
             _look_at_host(memory, recorder, now)
         if memory.absence or memory.track.missing or memory.aside:
             _clear_unbound(watch, memory, recorder, now)

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from collector.__main__ import VERSION
 from collector.config import read_rules
 from rules import packs
 from rules.engine import Rule
+from rules.kinds import version
 from tests.rules.house import House
 
 PACKS = Path(packs.__path__[0])
@@ -116,3 +118,8 @@ def test_a_disk_that_runs_full_is_told_of_a_day_before() -> None:
         house.look(minute * 60)
     assert house.told == [("mail", "first", "warning")]
     assert house.notices[0].title.startswith("WARNING h1: disk / will be at 100 % in about 1")
+
+
+def test_an_agent_is_old_when_it_is_older_than_the_collector() -> None:
+    (old,) = [rule for rule in load("agents") if isinstance(rule, version.Rule)]
+    assert old.options.at_least == ".".join(VERSION.split(".")[:2])

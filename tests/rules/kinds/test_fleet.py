@@ -222,9 +222,9 @@ def test_routes_see_what_the_hosts_have_in_common() -> None:
 
 
 def test_its_words_can_be_written() -> None:
-    house = webs(so_many(summary="{{value}} of {{host}} are busy: {{detail}}"))
-    say(house, 10, 2, 4)
-    assert house.notices[0].title.startswith("CRITICAL 2 of role=web are busy: 2 of 5 hosts")
+    house = webs(so_many(summary="{{value}} (of {{limit}}) of {{host}} are busy: {{detail}}"))
+    say(house, 10, 2, 4, 5)
+    assert house.notices[0].title.startswith("CRITICAL 3 (of 2) of role=web are busy: 3 of 5 hosts")
 
 
 @pytest.mark.parametrize(

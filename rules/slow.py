@@ -22,7 +22,8 @@ from rules.watch import Watch
 
 EVERY_MS = 3_600_000
 AGAIN_MS = 600_000
-AT_ONCE_MAX = 20
+AT_ONCE_MAX = 60
+"""Hosts at one look round; ten seconds apart that is more than ten thousand within the hour."""
 SERIES_MAX = 100
 """Of one host at one look; those that stand come first."""
 
@@ -39,7 +40,9 @@ def _is_due(memory: Memory, now: int) -> bool:
         return False
     if now - memory.quiet_since > HOLDS * memory.host.every_ms:
         return False
-    if now - memory.looked_at >= AGAIN_MS and _stands(memory):
+    if 0 <= now - memory.looked_at < AGAIN_MS:
+        return False
+    if _stands(memory):
         return True
     own = zlib.crc32(memory.host.name.encode()) % EVERY_MS
     return not (now - own) // EVERY_MS * EVERY_MS + own <= memory.looked_at <= now

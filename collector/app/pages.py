@@ -18,6 +18,7 @@ from collector.web.audit_pages import AuditPages
 from collector.web.deeds import Deeds
 from collector.web.host_pages import HostPages
 from collector.web.incident_pages import IncidentPages
+from collector.web.join_pages import JoinPages
 from collector.web.links import LinkPages
 from collector.web.notice_pages import NoticePages
 from collector.web.rule_pages import RulePages
@@ -47,6 +48,7 @@ def pages(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> l
             frame, store, act=act, policies=parts.policies, audit=audit.record, now_ms=now_ms
         ).routes(),
         *incidents.routes(),
+        *JoinPages(frame, parts.codes).routes(),
         *HostPages(frame, store, known, now_ms=now_ms).routes(),
         *_rule_pages(parts, known, now_ms).routes(),
         *SilencePages(frame, known, parts.policies, audit.record, now_ms=now_ms).routes(),

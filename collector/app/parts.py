@@ -88,6 +88,7 @@ class Parts:
         self.pages = Pages(
             store,
             names,
+            promised=lambda: self.promised.services.all(),
             now_ms=now_ms,
             registry=registry,
         )

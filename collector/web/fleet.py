@@ -5,7 +5,7 @@ Pure: rows of the store and the time in, words for the template out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from collector.web.words import NBSP, NOTHING, Times, iso, say_count, say_share
 from rules.histograms import ENDING
 from rules.model import RANK, SERVICE, Alert, Host, Incident, Series, worst
 
-HOSTS_PER_PAGE = 1_000
+HOSTS_PER_PAGE = 500
 PROBLEMS_MAX = 200
 LABELS_OFFERED_MAX = 30
 GROUPS_MAX = 200
@@ -60,6 +60,7 @@ class HostRow(NamedTuple):
     note: str
     cpu_look: str
     cpu: str
+    cpu_line: str
     memory_look: str
     memory: str
     disk_look: str
@@ -100,19 +101,26 @@ class Sum(Struct, frozen=True):
     fine: int
     unknown: int
     stopped: int = 0
+    warned: int = 0
 
     @property
     def parts(self) -> list[str]:
-        """`3 problems`, `211 of 214 hosts fine`, `1 unknown`; what is none is left out."""
+        """`3 problems`, `211 of 214 hosts fine`, `1 with a warning`, `1 unknown`; what is none is left out. One with a
+        warning works all the same."""
         if not self.hosts:
             return ["No host yet"]
         problems = say_count(self.problems, "problem") if self.problems else "No problems"
-        if self.fine < self.hosts:
-            fine = f"{self.fine} of {say_count(self.hosts, 'host')} fine"
+        working = self.fine + self.warned
+        if self.warned and working == self.hosts:
+            fine = f"all {say_count(self.hosts, 'host')} work" if self.hosts > 1 else "the one host works"
+        elif working < self.hosts:
+            fine = f"{working} of {say_count(self.hosts, 'host')} {'work' if self.warned else 'fine'}"
         else:
             fine = f"all {say_count(self.hosts, 'host')} fine" if self.hosts > 1 else "the one host is fine"
-        unknown = [f"{self.unknown} unknown"] if self.unknown else []
-        return [problems, fine, *unknown] + ([f"{self.stopped} stopped"] if self.stopped else [])
+        counted = (
+            (self.warned, "with a warning"), (self.unknown, "unknown"), (self.stopped, "stopped"),
+        )  # fmt: skip
+        return [problems, fine, *(f"{count} {word}" for count, word in counted if count)]
 
     @property
     def headline(self) -> str:
@@ -149,8 +157,9 @@ def overview(
     alerts: Sequence[Alert],
     question: Question,
     times: Times,
+    line_of: Callable[[int], str] = lambda host: "",
 ) -> Overview:
-    """Every host is counted; those that match are shown, a page of them."""
+    """Every host is counted; those that match are shown, a page of them. `line_of` draws a host's last hour."""
     by_host, acknowledged = alerts_by_host(alerts), acknowledged_of(incidents)
     everything = {latest.host.id: latest.host for latest in latests}
     services = [
@@ -175,7 +184,7 @@ def overview(
         services,
         problems,
         len(incidents) - len(problems),
-        _groups(shown, question.group, marks, by_host, times),
+        _groups(shown, question.group, marks, by_host, line_of, times),
         len(matching),
         page,
         pages,
@@ -201,7 +210,7 @@ def _sum(incidents: Sequence[Incident], marks: Mapping[int, Mark]) -> Sum:
     fine, unknown = shapes.count("up"), shapes.count("unknown") - stopped
     gravest = worst(*(incident.severity for incident in incidents))
     shape: Shape = SHAPES[gravest] if gravest else "unknown" if unknown or not fine else "up"
-    return Sum(shape, len(incidents), len(marks), fine, unknown, stopped)
+    return Sum(shape, len(incidents), len(marks), fine, unknown, stopped, shapes.count("warning"))
 
 
 def _matches(host: Host, text: str) -> bool:
@@ -267,6 +276,7 @@ def _groups(
     label: str,
     marks: Mapping[int, Mark],
     by_host: Mapping[int, Sequence[Alert]],
+    line_of: Callable[[int], str],
     times: Times,
 ) -> list[Group]:
     """In the order in which the hosts come."""
@@ -281,7 +291,10 @@ def _groups(
             label if value is not None else f"no {label}" if label else "",
             value or "",
             _say_group([marks[latest.host.id].shape for latest in members]) if label else "",
-            [_row(each, marks[each.host.id], by_host.get(each.host.id, ()), times) for each in members],
+            [
+                _row(each, marks[each.host.id], by_host.get(each.host.id, ()), line_of(each.host.id), times)
+                for each in members
+            ],
         )
         for value, members in found.items()
     ]
@@ -298,7 +311,7 @@ def _say_group(shapes: Sequence[Shape]) -> str:
     return " · ".join([say_count(len(shapes), "host"), *parts])
 
 
-def _row(latest: Latest, mark: Mark, alerts: Sequence[Alert], times: Times) -> HostRow:
+def _row(latest: Latest, mark: Mark, alerts: Sequence[Alert], line: str, times: Times) -> HostRow:
     host, values = latest.host, latest.values
     disks, checks = _series_to_look_at(tuple(latest.names))
     full, mount = _fullest(values, disks)
@@ -311,7 +324,7 @@ def _row(latest: Latest, mark: Mark, alerts: Sequence[Alert], times: Times) -> H
         mark.look,
         mark.word,
         _note(host, sum(values[check] != values[check] for check in checks)),
-        *_meter(values.get("cpu_used_pct"), alerts, "cpu_"),
+        *_cpu(values.get("cpu_used_pct"), alerts, line),
         *_meter(values.get("memory_used_pct"), alerts, "memory_"),
         *_meter(full, alerts, "disk_"),
         mount,
@@ -319,6 +332,12 @@ def _row(latest: Latest, mark: Mark, alerts: Sequence[Alert], times: Times) -> H
         "never" if heard is None else times.ago(heard),
         "" if heard is None else iso(heard),
     )
+
+
+def _cpu(value: float | None, alerts: Sequence[Alert], line: str) -> tuple[str, str, str]:
+    """Like any share, but for its last hour, where that is known, in the place of a bar."""
+    look, said = _meter(value, alerts, "cpu_")
+    return (look.rpartition(" p")[0] if line and " p" in look else look), said, line
 
 
 def _meter(value: float | None, alerts: Sequence[Alert], metrics: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -14,18 +14,20 @@ from collector.web.asked import View, number_of, text_of
 from collector.web.fleet import Question, overview
 from collector.web.frame import Frame
 from collector.web.live import Feed
+from collector.web.recent import Recent
 from collector.who import Handler, Permission, needs
 from rules.model import Outcome
 
 
 class Pages:
-    """`channels` are the names of those that would tell somebody."""
+    """`channels` are the names of those that would tell somebody, `promised` asks for the services there are."""
 
     def __init__(
         self,
         store: Store,
         channels: Sequence[str],
         *,
+        promised: Callable[[], Awaitable[Collection[object]]],
         now_ms: Callable[[], int],
         registry: CollectorRegistry,
     ) -> None:
@@ -33,6 +35,7 @@ class Pages:
         self.frame = Frame(told=bool(channels), now_ms=now_ms, registry=registry)
         self._feed = Feed(registry)
         self._shared = Shared()
+        self._promised, self._recent = promised, Recent()
 
     def routes(self) -> list[web.RouteDef]:
         """To be added last: the final one answers for every address that nothing else does, but for the API's."""
@@ -49,6 +52,7 @@ class Pages:
 
     def publish(self, outcomes: Sequence[Outcome]) -> None:
         """These are on disk: pages that are open hear of it within a second."""
+        self._recent.note(outcomes)
         self._feed.publish(outcomes)
 
     async def close(self) -> None:
@@ -63,18 +67,24 @@ class Pages:
 
         async def make() -> Body:
             times = view.times(self._now_ms())
-            latests, incidents, alerts = await asyncio.gather(
+
+            def line_of(host: int) -> str:
+                return self._recent.path(host, times.now)
+
+            latests, incidents, alerts, promised = await asyncio.gather(
                 self._store.samples.overview(),
                 self._store.incidents.open(),
                 self._store.incidents.open_alerts(),
+                self._promised(),
             )
             return await asyncio.to_thread(
                 lambda: self.frame.render(
                     "overview.html",
                     view,
                     times,
-                    it=overview(latests, incidents, alerts, question, times),
+                    it=overview(latests, incidents, alerts, question, times, line_of),
                     question=question,
+                    promised=bool(promised),
                 )
             )
 

@@ -15,6 +15,7 @@ from collector.web.asked import View, id_of, text_of
 from collector.web.deeds import names_in
 from collector.web.forms import Form, form_of, led_to
 from collector.web.frame import Frame
+from collector.web.join_pages import labels_in
 from collector.web.silences import WEEKS, calendar, first_day, silence_rows, stamp, work_row
 from collector.web.words import DAY_MS, Times
 from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Handler, Refusal, needs
@@ -147,11 +148,7 @@ def _match(form: Form) -> Mapping[str, Any]:
     where: dict[str, str | list[str]] = {}
     if hosts := names_in(form["host"]):
         where["host"] = hosts[0] if len(hosts) == 1 else list(hosts)
-    for pair in names_in(form["labels"]):
-        name, sign, value = pair.partition("=")
-        if not (name.strip() and sign and value.strip()):
-            raise Refusal(422, "invalid", f"{pair[:80]!r} is no label; write role=db, site=ams")
-        where[name.strip()] = value.strip()
+    where |= labels_in(form["labels"])
     severity = form["from_severity"] or "info"
     if severity not in SEVERITIES:
         raise Refusal(422, "invalid", f"the severity is one of {', '.join(SEVERITIES)}")

@@ -75,7 +75,13 @@ class Site:
 
     async def __aenter__(self) -> Site:
         self.store = await open_store(self._folder, role="collector")
-        self.pages = Pages(self.store, self._channels, now_ms=lambda: self.now, registry=self.registry)
+        self.pages = Pages(
+            self.store,
+            self._channels,
+            promised=self.store.promises.all,
+            now_ms=lambda: self.now,
+            registry=self.registry,
+        )
         views = [ChannelView(name) for name in self._channels]
         self.evaluator = Evaluator(
             self.store,

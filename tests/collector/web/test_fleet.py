@@ -7,7 +7,7 @@ import math
 import pytest
 
 from collector.store import Latest
-from collector.web.fleet import HOSTS_PER_PAGE, PROBLEMS_MAX, Overview, Question, overview
+from collector.web.fleet import HOSTS_PER_PAGE, PROBLEMS_MAX, Overview, Question, Sum, overview
 from collector.web.words import Times, zone_named
 from rules.model import Alert, Host, Incident, Severity
 
@@ -129,6 +129,35 @@ def test_a_silent_hosts_own_incident_is_unknown_and_others_keep_their_severity()
         ("unknown", "silent"),
         ("critical", "critical"),
     ]
+
+
+def test_a_host_with_a_warning_works_all_the_same() -> None:
+    def sum_of(**given: int) -> str:
+        return " · ".join(Sum("warning", **given).parts).replace("\N{NO-BREAK SPACE}", " ")
+
+    assert (
+        sum_of(problems=1, hosts=3, fine=2, unknown=0, warned=1)
+        == "1 problem · all 3 hosts work · 1 with a warning"
+    )
+    assert (
+        sum_of(problems=2, hosts=4, fine=1, unknown=1, warned=1)
+        == "2 problems · 2 of 4 hosts work · 1 with a warning · 1 unknown"
+    )
+    assert (
+        sum_of(problems=1, hosts=1, fine=0, unknown=0, warned=1)
+        == "1 problem · the one host works · 1 with a warning"
+    )
+
+
+def test_the_last_hour_takes_the_place_of_a_bar_where_it_is_known() -> None:
+    seen = look([host(1), host(2)])
+    drawn = overview(
+        [host(1), host(2)], [], [], Question(), TIMES, lambda number: "M0 1L1 2" if number == 1 else ""
+    )
+    (first, second), (before, _) = drawn.groups[0].rows, seen.groups[0].rows
+    assert (first.cpu_line, second.cpu_line) == ("M0 1L1 2", "")
+    assert first.cpu == before.cpu
+    assert first.cpu_look == before.cpu_look.rpartition(" p")[0]
 
 
 def test_information_is_listed_and_the_host_is_fine() -> None:
@@ -270,7 +299,7 @@ def test_a_large_fleet_comes_page_by_page_and_is_counted_whole() -> None:
 def test_a_label_of_which_every_host_has_its_own_value_does_not_make_thousands_of_headings() -> None:
     seen = look([host(n, serial=f"{n:04}") for n in range(900)], group="serial")
     assert len(seen.groups) <= 201
-    assert sum(len(group.rows) for group in seen.groups) == 900
+    assert sum(len(group.rows) for group in seen.groups) == HOSTS_PER_PAGE
 
 
 def test_a_service_stands_apart_from_the_hosts_and_its_problems_are_told() -> None:

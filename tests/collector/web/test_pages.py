@@ -47,7 +47,8 @@ async def test_an_empty_collector_says_the_next_step(site: Site) -> None:
     page = await site.get("/")
     assert page.status == 200
     assert "No host is watched yet." in page.text
-    assert "watchkeeper host add NAME" in page.text
+    assert "watchkeeper join-command" in page.text
+    assert page.all("a", href="/hosts/new")
 
 
 async def test_the_overview_shows_problems_before_hosts(site: Site) -> None:
@@ -58,7 +59,7 @@ async def test_the_overview_shows_problems_before_hosts(site: Site) -> None:
     assert "critical db-3 disk /var 97 % > 95 % since 02:00 (6 min) incident 1" in page.text
     assert "db-3 critical 12 % 61 % 97 % /var 0.40 now" in page.text
     assert "web-1 up 12 % 61 % 48 % / 0.40 now" in page.text
-    assert page.text.index("Open problems") < page.text.index("Hosts Host State")
+    assert page.text.index("Open problems") < page.text.index("Hosts Add one Host State")
     assert page.all("a", href="/incidents/1")
     assert page.all("a", href="/hosts/1")
 

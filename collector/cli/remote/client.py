@@ -8,7 +8,7 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import TypeVar
@@ -49,12 +49,15 @@ class Listed(Struct):
 
 
 class Client:
-    """One connection, used again while it lasts. `now_ms` is the collector's clock as of its last answer, so that ages
-    are right also where the clock here is wrong. Not for several threads at once."""
+    """One connection, used again while it lasts. `look_again` finds the place anew when its token does not hold any
+    more: the collector of this machine has another one at every start. `now_ms` is the collector's clock as of its last
+    answer, so that ages are right also where the clock here is wrong. Not for several threads at once."""
 
-    def __init__(self, place: Place, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, place: Place, timeout_s: float = TIMEOUT_S, look_again: Callable[[], Place] | None = None
+    ) -> None:
         """ValueError when `place.ca` cannot be used."""
-        self.place, self._timeout_s = place, timeout_s
+        self.place, self._timeout_s, self._look_again = place, timeout_s, look_again
         parts = urlsplit(place.url)
         self._host, self._port, self._path = parts.hostname or "", parts.port, parts.path
         self._context = _context(place) if parts.scheme == "https" else None
@@ -131,9 +134,17 @@ class Client:
             self.close()
         with contextlib.suppress(TypeError, ValueError):
             self.now_ms = round(parsedate_to_datetime(answer.getheader("Date", "")).timestamp() * 1000)
+        if answer.status == 401 and self._has_another_token():
+            return self._ask(method, target, body)
         if answer.status >= 300:
             raise self._refusal(answer, raw)
         return raw
+
+    def _has_another_token(self) -> bool:
+        if self._look_again is None:
+            return False
+        before, self.place = self.place, self._look_again()
+        return self.place.token != before.token
 
     def _connected(self) -> http.client.HTTPConnection:
         if self._connection is None:

@@ -14,7 +14,7 @@ from functools import partial
 
 from agent.options import duration_s
 from collector.cli import House, argument
-from collector.cli.remote.client import Client, Refused, as_json
+from collector.cli.remote.client import TIMEOUT_S, Client, Refused, as_json
 from collector.cli.remote.paper import Paper
 from collector.cli.remote.place import Place, Unreachable, add_place, place_of
 from rules import words
@@ -72,8 +72,13 @@ def parse_pace(text: str) -> float:
     return seconds
 
 
-def place_for(house: House, arguments: argparse.Namespace) -> Place:
-    return place_of(arguments, house.load, os.environ)
+def client_for(house: House, arguments: argparse.Namespace, timeout_s: float = TIMEOUT_S) -> Client:
+    """Unreachable; ValueError and ConfigError for mistakes."""
+
+    def place() -> Place:
+        return place_of(arguments, house.load, os.environ)
+
+    return Client(place(), timeout_s, place)
 
 
 def complain(sentence: object) -> None:
@@ -82,7 +87,7 @@ def complain(sentence: object) -> None:
 
 def _run(house: House, work: Work, arguments: argparse.Namespace) -> int:
     try:
-        with Client(place_for(house, arguments)) as client:
+        with client_for(house, arguments) as client:
             talk = Talk(client, Paper(sys.stdout, os.environ), house.now_ms, for_programs=arguments.json)
             pace_s: float | None = getattr(arguments, "watch", None)
             if pace_s is not None:

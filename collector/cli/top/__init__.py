@@ -9,8 +9,7 @@ import time
 from functools import partial
 
 from collector.cli import Commands, House
-from collector.cli.remote.client import Client
-from collector.cli.remote.command import UNREACHABLE, complain, place_for
+from collector.cli.remote.command import UNREACHABLE, client_for, complain
 from collector.cli.remote.place import Unreachable, add_place
 from collector.cli.top.follower import Follower
 from collector.cli.top.screen import show
@@ -30,7 +29,7 @@ def _top(house: House, arguments: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
         raise ValueError("top needs a terminal; for a file or a program there is: watchkeeper status --watch")
     try:
-        client = Client(place_for(house, arguments), TIMEOUT_S)
+        client = client_for(house, arguments, TIMEOUT_S)
     except Unreachable as trouble:
         complain(trouble)
         return UNREACHABLE

@@ -90,7 +90,7 @@ def _head(view: View, seen: Seen | None, trouble: Trouble | None, where: str, no
     else:
         at = words.moment(seen.at)[11:]
         lines = [
-            Line(f"watchkeeper  {where}  as of {at}", "head"),
+            Line(f"watchkeeper  {where}  as of {at}, {_order(view)}", "head"),
             Line(
                 f"{seen.health.status}: {in_a_sentence(seen.health)}",
                 STYLE_OF.get(seen.health.status) or seen.health.status,
@@ -104,6 +104,10 @@ def _head(view: View, seen: Seen | None, trouble: Trouble | None, where: str, no
     elif view.text and view.focus is None:
         lines.append(Line(f"only what holds “{view.text}”", "dim"))
     return lines
+
+
+def _order(view: View) -> str:
+    return "worst first" if view.sort == "worst" else f"by {view.sort}"
 
 
 def _foot(view: View, seen: Seen | None, said: str) -> Line:
@@ -175,7 +179,7 @@ def _hosts(hosts: Sequence[Host], seen: Seen, view: View, width: int) -> list[Li
         alert.host: alert.severity
         for alert in sorted(seen.alerts, key=lambda one: one.severity == "critical")
     }
-    lines = [Line(f"{head}   ({len(hosts)}, {view.sort}{' first' if view.sort == 'worst' else ''})", "head")]
+    lines = [Line(head, "head")]
     for host in hosts:
         style = STYLE_OF.get(host.state) or grave.get(host.id) or "plain"
         text = _host(host, seen.readings, seen.at, wide, column, meters)

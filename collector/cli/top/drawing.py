@@ -10,13 +10,14 @@ from msgspec import Struct
 from collector.cli.labels import labels_in_words
 from collector.cli.remote.answers import Check, Host, Incident, IncidentDetails, ms
 from collector.cli.remote.hosts import METRICS, Readings, state_word, value_rows
-from collector.cli.remote.incidents import standing
+from collector.cli.remote.incidents import incident_rows, standing
 from collector.cli.remote.paper import ago, cut, plain
 from collector.cli.remote.status import in_a_sentence
 from collector.cli.tables import table
 from collector.cli.top.follower import Focus, HostPage, Seen, Trouble
 from collector.cli.top.view import View, incidents_of, key_of, rows_of
 from rules import words
+from rules.model import RANK
 
 Style = Literal["plain", "dim", "head", "ok", "info", "warning", "critical", "unknown", "chosen"]
 STYLE_OF: dict[str, Style] = {
@@ -66,7 +67,12 @@ def draw(
     shown += [Line("")] * (room - len(shown))
     lines = [*head, *shown][: max(0, height - 1)]
     lines.append(_foot(view, seen, said))
-    return [Line(cut(plain(line.text), width), line.style, line.key) for line in lines]
+    return [_fitted(line, width, view.chosen if view.focus is None else None) for line in lines]
+
+
+def _fitted(line: Line, width: int, chosen: Focus) -> Line:
+    is_chosen = line.key is not None and line.key == chosen
+    return Line(cut(plain(line.text), width), "chosen" if is_chosen else line.style, line.key)
 
 
 def _follow_the_chosen(view: View, body: Sequence[Line], room: int) -> None:
@@ -132,58 +138,38 @@ def _body(view: View, seen: Seen | None, width: int) -> list[Line]:
     incidents, hosts = rows_of(seen, view)
     lines: list[Line] = []
     if incidents:
-        lines += [*_incidents(incidents, seen.at, view.chosen), Line("")]
+        lines += [*_incidents(incidents, seen.at), Line("")]
     return [*lines, *_hosts(hosts, seen, view, width)]
 
 
 # --- the list ---------------------------------------------------------------------------------------------------------
 
 
-def _incidents(incidents: Sequence[Incident], now: int, chosen: Focus) -> list[Line]:
-    rows = [
-        (
-            str(one.id),
-            one.severity,
-            words.duration(now - ms(one.opened_at)),
-            one.assignee or one.acknowledged_by,
-            plain(one.title),
-        )
-        for one in incidents
-    ]
-    head, *texts = table(("INCIDENT", "STATE", "LASTS", "WHO HAS IT", "WHAT"), rows, {"INCIDENT", "LASTS"})
-    return [
-        Line(head, "head"),
-        *(_choosable(text, "dim" if one.state == "acknowledged" else one.severity, key_of(one), chosen)
-          for text, one in zip(texts, incidents, strict=True)),
-    ]  # fmt: skip
-
-
-def _choosable(text: str, style: Style, key: Focus, chosen: Focus) -> Line:
-    return Line(text, "chosen" if key == chosen else style, key)
+def _incidents(incidents: Sequence[Incident], now: int) -> list[Line]:
+    heads, rows, numbers = incident_rows(incidents, now)
+    head, *texts = table(heads, [[plain(cell) for cell in row] for row in rows], numbers)
+    lines = [Line(head, "head")]
+    for text, one in zip(texts, incidents, strict=True):
+        lines.append(Line(text, "dim" if one.state == "acknowledged" else one.severity, key_of(one)))
+    return lines
 
 
 def _hosts(hosts: Sequence[Host], seen: Seen, view: View, width: int) -> list[Line]:
     if not hosts:
-        return [
-            Line(
-                "No such host." if view.text else "No host yet. Enrol one with: watchkeeper host add NAME",
-                "dim",
-            )
-        ]
+        none = "No such host." if view.text else "No host yet. Enrol one with: watchkeeper host add NAME"
+        return [Line(none, "dim")]
     wide = min(NAME_MAX, max(NAME_MIN, *(len(host.name) for host in hosts)))
     meters = width >= METERS_FROM_WIDTH
     column = METER + 6 if meters else 6
     names = "".join(f"{name.rjust(column)}" for name in ("CPU", "MEMORY", "DISK"))
     head = f"{'HOST':{wide}}  {'STATE':7} {names} {'LOAD':>7} {'ALERTS':>6} {'SEEN':>12}  LABELS"
-    grave = {
-        alert.host: alert.severity
-        for alert in sorted(seen.alerts, key=lambda one: one.severity == "critical")
-    }
+    by_gravity = sorted(seen.alerts, key=lambda one: RANK[one.severity])
+    gravest = {alert.host: alert.severity for alert in by_gravity}
     lines = [Line(head, "head")]
     for host in hosts:
-        style = STYLE_OF.get(host.state) or grave.get(host.id) or "plain"
+        style = STYLE_OF.get(host.state) or gravest.get(host.id) or "plain"
         text = _host(host, seen.readings, seen.at, wide, column, meters)
-        lines.append(_choosable(text, style, key_of(host), view.chosen))
+        lines.append(Line(text, style, key_of(host)))
     return lines
 
 

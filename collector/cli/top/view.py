@@ -15,7 +15,6 @@ from rules.model import RANK
 
 Sort = Literal["worst", "cpu", "memory", "disk", "load", "name"]
 SORTS: dict[str, Sort] = {"w": "worst", "c": "cpu", "m": "memory", "d": "disk", "l": "load", "n": "name"}
-STATE_RANK = {"silent": 3, "never_heard": 1, "stopped": 0, "heard": 0}
 FILTER_LETTERS_MAX = 100
 
 Row = Incident | Host
@@ -55,10 +54,11 @@ def key_of(row: Row) -> Focus:
 
 
 def rows_of(seen: Seen, view: View) -> tuple[list[Incident], list[Host]]:
-    """The gravest incidents first, those that nobody has before the others; then the hosts as they are to be sorted."""
+    """The gravest incidents first, those that nobody has before the others, the newest first; then the
+    hosts as they are to be sorted."""
     text = view.text.lower()
     incidents = [one for one in seen.incidents if text in one.title.lower()]
-    incidents.sort(key=lambda one: (-RANK[one.severity], one.state == "acknowledged", one.opened_at))
+    incidents.sort(key=lambda one: (-RANK[one.severity], one.state == "acknowledged", -one.id))
     hosts = [
         host
         for host in seen.hosts
@@ -79,9 +79,10 @@ def _order(seen: Seen, sort: Sort) -> Callable[[Host], tuple[object, ...]]:
         gravest[alert.host] = max(RANK[alert.severity], gravest.get(alert.host, 0))
     used = [seen.readings[METRICS[name]] for name in ("CPU", "MEMORY", "DISK")]
     return lambda host: (
-        -STATE_RANK[host.state],
+        host.state != "silent",
         -gravest.get(host.id, -1),
         -host.open_alerts,
+        host.state != "never_heard",
         -max(values.get(host.id, 0.0) for values in used),
         host.name,
     )

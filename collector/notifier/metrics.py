@@ -49,5 +49,5 @@ class Metrics:
         for outcome in ("sent", "put_off", "failed"):
             self.tries.labels(channel, outcome)
         for reason in get_args(Reason):
-            for outcome in ("sent", "failed"):
+            for outcome in ("sent", "failed", "overtaken"):
                 self.notices.labels(channel, reason, outcome)

@@ -15,7 +15,7 @@ from msgspec import Struct
 from collector.messages import Channel, ChannelState, Failed, Message, Sent
 from collector.notifier.metrics import Metrics
 from collector.store import NoticeRow, Notices, StoreError
-from rules.model import Notice
+from rules.model import Notice, Reason
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -24,6 +24,9 @@ HAND_MAX = 8
 """Notices a channel's task has before it; the others stay in the store, where they cost no memory."""
 OWED_MAX = 10_000
 """Notices whose age is kept in mind; beyond it the oldest of all may be older than /metrics says."""
+OVERTAKEN = "it was over before this could be sent, so that it is over is all that is said"
+OF_AN_END: tuple[Reason, ...] = ("resolved", "digest")
+"""What is said even though more waits behind it."""
 GRACE_S = 2.0
 CLOSE_S_MAX = 5.0
 PAUSE_S_MIN, PAUSE_S_MAX = 0.1, 5.0
@@ -128,6 +131,9 @@ class Teller:
             return False
         notice = row.notice
         try:
+            if notice.reason not in OF_AN_END and await self._desk.notices.is_over(notice.id):
+                await self._leave_out(notice)
+                return True
             marked, in_doubt = await self._persistently(
                 lambda: self._desk.notices.sending(notice.id, self._desk.now_ms())
             )
@@ -140,6 +146,14 @@ class Teller:
             self._hand.pop(notice.id, None)
             self._desk.done()
         return True
+
+    async def _leave_out(self, notice: Notice) -> None:
+        """Whoever could not be reached while it was so is told once that it was and is over, and not alarmed first."""
+        desk, now = self._desk, self._desk.now_ms()
+        await self._persistently(lambda: desk.notices.failed(notice.id, now, OVERTAKEN))
+        desk.metrics.notices.labels(self._name, notice.reason, "overtaken").inc()
+        self._owed.pop(notice.id, None)
+        log.info("Channel %s: notice %s (%s): %s", self._name, notice.id, notice.title, OVERTAKEN)
 
     async def _next(self) -> NoticeRow | None:
         while not self._stopping:

@@ -38,6 +38,10 @@ class Notices(Protocol):
         """When the first of those that wait for nothing but their time is due; None when there is none."""
         ...
 
+    async def is_over(self, notice: str) -> bool:
+        """Whether behind it waits the word that what it tells of is over, for the same channel."""
+        ...
+
     async def sending(self, notice: str, now: int) -> bool:
         """Mark it as on its way, on disk, before anything is sent, and count the try. False when it is not due: another
         worker has it, it is done, its time has not come, or an earlier one to that channel about that incident is not

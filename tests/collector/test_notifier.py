@@ -264,12 +264,12 @@ async def test_a_channel_that_hangs_holds_up_no_other(
 # --- the order of things ----------------------------------------------------------------------------------------------
 
 
-async def test_the_resolve_waits_for_the_first_however_often_that_fails(
+async def test_what_got_graver_waits_for_the_first_however_often_that_fails(
     store: Store, good: HttpReceiver
 ) -> None:
     good.behaviour = "status:503"
     async with house(store.notices, {"ops": webhook(good)}) as h:
-        await h.owe(store, notice(1), notice(2, reason="resolved"))
+        await h.owe(store, notice(1), notice(2, reason="escalated"))
         for tries, pause_s in ((1, 5.0), (2, 10.0)):
             row = await h.row(1, put_off(tries))
             assert row.next_try_at == h.clock.now + pause_s * 1000
@@ -279,6 +279,26 @@ async def test_the_resolve_waits_for_the_first_however_often_that_fails(
         h.pass_time(20.0)
         await h.row(2, sent)
     assert ids(good.taken) == ["n-1", "n-2"]
+
+
+async def test_whoever_could_not_be_reached_hears_once_that_it_was_and_is_over(
+    store: Store, good: HttpReceiver
+) -> None:
+    good.behaviour = "status:503"
+    async with house(store.notices, {"ops": webhook(good)}) as h:
+        await h.owe(store, notice(1), notice(2, reason="escalated"), notice(4, incident=8))
+        await h.row(1, put_off(1))
+        await h.owe(store, notice(3, reason="resolved"))
+        good.behaviour = "accept"
+        h.pass_time(5.0)
+        await h.row(3, sent)
+        for number in (1, 2):
+            row = await h.row(number, failed)
+            assert row.answer.startswith("it was over before this could be sent")
+        assert h.sample("watchkeeper_notices_total", channel="ops", reason="first", outcome="overtaken") == 1
+        assert h.sample("watchkeeper_notices_oldest_waiting_seconds") == 0
+        await h.row(4, sent)
+    assert sorted(ids(good.taken)) == ["n-3", "n-4"]
 
 
 async def test_another_incident_does_not_wait_for_it(store: Store, good: HttpReceiver) -> None:

@@ -89,9 +89,12 @@ def deliveries(story: Story) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in story.notices:
-        after_s = (row["sent_at"] - row["created_at"]) / 1000
         cells = [clock(row["created_at"]), row["channel"], row["reason"], row["title"], row["tries"]]
-        cells += [clock(row["sent_at"]), f"{after_s:.1f} s", "yes" if row["perhaps_again"] else ""]
+        if row["delivery"] == "sent":
+            after_s = (row["sent_at"] - row["created_at"]) / 1000
+            cells += [clock(row["sent_at"]), f"{after_s:.1f} s", "yes" if row["perhaps_again"] else ""]
+        else:
+            cells += ["left out: it was over by then", "", ""]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 

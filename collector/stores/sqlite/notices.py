@@ -27,6 +27,13 @@ DUE = f"""
     ORDER BY row_number() OVER (PARTITION BY channel ORDER BY n), n LIMIT ?2
 """
 NEXT_DUE_AT = f"SELECT min(next_try_at) FROM notices WHERE n IN {HEADS} AND delivery = 'waiting'"
+IS_OVER = """
+    SELECT EXISTS (
+        SELECT 1 FROM notices JOIN notices AS later USING (channel, incident)
+        WHERE notices.id = ? AND later.n > notices.n
+        AND later.delivery IN ('waiting', 'sending') AND later.reason = 'resolved'
+    )
+"""
 SENDING = """
     UPDATE notices SET delivery = 'sending', tries = tries + 1, tried_at = ?1
     WHERE id = ?2 AND delivery = 'waiting' AND (next_try_at <= ?1 OR tried_at > ?1) AND NOT EXISTS (
@@ -72,6 +79,10 @@ class SqliteNotices:
     async def next_due_at(self) -> int | None:
         row = await self._readers.read(lambda connection: connection.execute(NEXT_DUE_AT).fetchone())
         return None if row[0] is None else int(row[0])
+
+    async def is_over(self, notice: str) -> bool:
+        row = await self._readers.read(lambda connection: connection.execute(IS_OVER, [notice]).fetchone())
+        return bool(row[0])
 
     async def sending(self, notice: str, now: int) -> bool:
         return await self._writer.write(

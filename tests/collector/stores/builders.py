@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from collector.store import DAY_MS, Keep, Store
-from rules.model import Alert, Arrival, Host, Incident, Notice, Outcome, Transition
+from rules.model import Alert, Arrival, Host, Incident, Notice, Outcome, Reason, Transition
 
 NOW = 1_800_000_000_000
 TICK = 10_000
@@ -58,8 +58,8 @@ def transition(at: int, of: int | None = None, **more: Any) -> Transition:
     return Transition("load", "host:1/series:load1", "ok", "firing", at, at + 50, alert=of, **more)
 
 
-def notice(name: str, of: int = 1, channel: str = "mail", **more: Any) -> Notice:
-    return Notice(name, of, channel, "first", "warning", "alice", f"title {name}", "text", NOW, NOW, **more)
+def notice(name: str, of: int = 1, channel: str = "mail", reason: Reason = "first", **more: Any) -> Notice:
+    return Notice(name, of, channel, reason, "warning", "alice", f"title {name}", "text", NOW, NOW, **more)
 
 
 async def owe(store: Store, *notices: Notice) -> None:

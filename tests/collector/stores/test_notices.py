@@ -79,6 +79,21 @@ async def test_a_later_notice_waits_for_the_earlier_one_of_its_channel_and_incid
     assert "third" in await due(store)
 
 
+async def test_a_notice_is_over_once_the_word_of_its_end_waits_behind_it(store: Store) -> None:
+    await owe(store, notice("n1"))
+    assert not await store.notices.is_over("n1")
+    await owe(store, notice("other", channel="slack", reason="resolved"))
+    await owe(store, notice("of another", 9, reason="resolved"))
+    assert not await store.notices.is_over("n1")
+    await owe(store, notice("end", reason="resolved"), notice("n2"))
+    assert await store.notices.is_over("n1")
+    assert not await store.notices.is_over("n2")
+    assert not await store.notices.is_over("end")
+    assert not await store.notices.is_over("none like it")
+    await store.notices.failed("end", NOW, "given up")
+    assert not await store.notices.is_over("n1")
+
+
 async def test_the_oldest_comes_first_and_no_more_than_asked_for(store: Store) -> None:
     await owe(store, *(notice(f"n{number}", of=number) for number in range(9, 0, -1)))
     assert await due(store, limit=3) == ["n9", "n8", "n7"]

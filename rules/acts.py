@@ -182,12 +182,19 @@ def _changed(what: Changing, incident: Incident, now: int) -> tuple[Incident, Re
 def _edited(what: Edit, incident: Incident) -> tuple[Incident, RemarkKind, str]:
     fields = ("title", "severity", "services", "postmortem")
     given = {name: value for name in fields if (value := getattr(what, name)) is not None}
+    if what.title is not None:
+        given["title"] = _one_line(what.title)
     new = {name: value for name, value in given.items() if value != getattr(incident, name)}
     if not new:
         return incident, "edited", ""
     told = [_said(name, getattr(incident, name), value) for name, value in new.items()]
     held = {*incident.edited, *(name for name in given if name in ("title", "severity"))}
     return structs.replace(incident, **new, edited=tuple(sorted(held))), "edited", "; ".join(told)
+
+
+def _one_line(title: str) -> str:
+    """A title is a subject, a headline and a cell of a table, whatever was pasted into it."""
+    return " ".join(title.split())
 
 
 def _said(name: str, before: object, after: object) -> str:
@@ -206,7 +213,7 @@ def _said(name: str, before: object, after: object) -> str:
 
 
 def _open(what: Open, recorder: Recorder, now: int) -> Outcome:
-    incident = recorder.draft.report(what.title, what.severity, what.by, what.text, what.services)
+    incident = recorder.draft.report(_one_line(what.title), what.severity, what.by, what.text, what.services)
     return recorder.finish(Remark(incident, now, what.by, "opened", what.text))
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from rules.model import Host, Series, Severity
+from rules.model import SERVICE, Host, Series, Severity
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}")
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -121,7 +121,9 @@ def fill(template: str, host: Host, given: Mapping[str, str], series: Series | N
 
 
 def named(host: str, said: str) -> str:
-    """What is said about a host, with its name in front unless it is in there as a word of its own."""
+    """What is said about a host, with its name in front unless it is in there as a word of its own. What stands for a
+    service is called by the service's name: what we call it inside is nobody's business at night."""
+    host = host.removeprefix(SERVICE)
     if not host:
         return said
     # The pattern is another one for each host: it is not to be made where the name is nowhere to be found.

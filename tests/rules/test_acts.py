@@ -249,6 +249,14 @@ def test_late_batches_do_not_bring_back_what_was_resolved_by_hand() -> None:
 # --- opened by hand, edited by hand, over long ago --------------------------------------------------------------------
 
 
+def test_a_title_is_one_line_whatever_was_pasted_into_it() -> None:
+    home = house()
+    incident = do(home, Open("The shop\r\nBcc: all  is slow\n", "critical", "ada"), T0)
+    assert incident.title == "The shop Bcc: all is slow"
+    assert do(home, Edit(incident.id, "ada", title="It\nis\tquick")).title == "It is quick"
+    assert all("\n" not in notice.title for notice in home.notices)
+
+
 def test_an_incident_opened_by_hand_is_told_and_over_when_a_person_says_so() -> None:
     home = house(50)
     incident = do(home, Open("The shop is slow", "critical", "ada", "since lunch", ("shop",)))

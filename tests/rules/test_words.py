@@ -104,3 +104,8 @@ def test_a_summary_is_filled_in() -> None:
 )  # fmt: skip
 def test_a_host_is_named_once(said: str, titled: str) -> None:
     assert words.named("web", said) == titled
+
+
+def test_a_service_is_called_by_its_name() -> None:
+    assert words.named("service:shop", "error rate 7 % > 5 %") == "shop: error rate 7 % > 5 %"
+    assert words.named("service:shop", "the shop fails") == "the shop fails"

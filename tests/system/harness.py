@@ -34,6 +34,11 @@ ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 30.0
 """How long a test waits for what takes a second on an idle machine."""
 LOG_LETTERS_MAX = 8_000
+OF_AGENTS = """
+CREATE TEMP VIEW agents AS SELECT * FROM hosts WHERE name NOT LIKE 'service:%';
+CREATE TEMP VIEW pushed AS SELECT * FROM batches WHERE host IN (SELECT id FROM agents);
+CREATE TEMP VIEW pushers AS SELECT * FROM heard WHERE host IN (SELECT id FROM agents);
+"""
 
 
 def wait_until(
@@ -236,10 +241,14 @@ class Collector(Program):
     # --- looks into its file ---
 
     def ask(self, sql: str, *values: Any) -> list[Any]:
-        """The rows of a question to the SQLite file, asked beside the collector."""
+        """The rows of a question to the SQLite file, asked beside the collector.
+
+        `agents`, `pushed` and `pushers` are what of `hosts`, `batches` and `heard` is of no service.
+        """
         connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=PATIENCE_S)
         connection.row_factory = sqlite3.Row
         with contextlib.closing(connection):
+            connection.executescript(OF_AGENTS)
             return connection.execute(sql, values).fetchall()
 
     def ask_one(self, sql: str, *values: Any) -> Any:

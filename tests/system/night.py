@@ -225,7 +225,9 @@ def play(folder: Path, pace: Pace, picture: Path | None = None) -> Story:
 
 def quiet_evening(scene: Scene, story: Story) -> None:
     story.did("The evening is quiet: gw-1, web-1 (which is reached through gw-1) and db-1 are well.")
-    wait_until("three hosts to be heard", lambda: scene.collector.ask_one("SELECT count(*) FROM heard") == 3)
+    wait_until(
+        "three hosts to be heard", lambda: scene.collector.ask_one("SELECT count(*) FROM pushers") == 3
+    )
     time.sleep(3 * story.pace.every_s)
     assert scene.owed() == []
 

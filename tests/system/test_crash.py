@@ -165,7 +165,7 @@ def test_what_happened_while_the_collector_was_away_is_complete_and_wakes_nobody
         checks=[{"kind": "http", "id": "shop", "url": service.url, "timeout": "1s"}],
     )
     agent.start()
-    wait_until("some batches", lambda: collector.ask_one("SELECT count(*) FROM batches") > 5)
+    wait_until("some batches", lambda: collector.ask_one("SELECT count(*) FROM pushed") > 5)
 
     if how == "stopped":
         assert collector.stop() == 0
@@ -198,7 +198,7 @@ def test_what_happened_while_the_collector_was_away_is_complete_and_wakes_nobody
     wait_until("one message each", lambda: len(far_side.received) == 2)
     assert agent.stop() == 0
     wait_until("everything to be there", lambda: is_complete(collector, byes=1))
-    times = [row["at"] for row in collector.ask("SELECT at FROM batches ORDER BY at")]
+    times = [row["at"] for row in collector.ask("SELECT at FROM pushed ORDER BY at")]
     assert len(times) == len(set(times))
     gaps = [after - before for before, after in pairwise(times)]
     assert max(gaps) < 1_000, "there is a hole where the collector was away"
@@ -226,14 +226,14 @@ def test_an_agent_that_was_started_anew_in_between_wakes_nobody_about_the_past_e
 
 
 def newest(collector: Collector) -> int:
-    return int(collector.ask_one("SELECT max(at) FROM batches"))
+    return int(collector.ask_one("SELECT max(at) FROM pushed"))
 
 
 def is_complete(collector: Collector, byes: int = 0) -> bool:
     """Whether every number that the only agent has given up to the highest is there, and each once. A bye has a number
     and is no batch."""
     (seen,) = collector.ask("SELECT below, ranges FROM seen")
-    batches: int = collector.ask_one("SELECT count(*) FROM batches")
+    batches: int = collector.ask_one("SELECT count(*) FROM pushed")
     return bool(seen["ranges"] == b"" and seen["below"] == batches + byes)
 
 

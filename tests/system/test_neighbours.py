@@ -46,7 +46,7 @@ class Site:
             )
             self.agents[host].start()
         wait_until(
-            "all to be heard", lambda: self.collector.ask_one("SELECT count(*) FROM heard") == len(HOSTS)
+            "all to be heard", lambda: self.collector.ask_one("SELECT count(*) FROM pushers") == len(HOSTS)
         )
         wait_until("all addresses", self.knows_all_addresses)
 
@@ -54,7 +54,7 @@ class Site:
         return self.network.inside("watch", work)
 
     def knows_all_addresses(self) -> bool:
-        rows = self.collector.ask("SELECT facts FROM hosts")
+        rows = self.collector.ask("SELECT facts FROM agents")
         return all('"address":"10.79.0.' in row["facts"] for row in rows)
 
     def summary(self) -> str:

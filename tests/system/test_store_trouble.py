@@ -130,11 +130,11 @@ def test_an_agent_keeps_what_a_full_disk_cannot_take_and_delivers_it_later(stage
     (disk / "ballast").unlink()
     wait_until("all that it kept", lambda: count(collector) > before + 10 and has_no_gap(collector))
     assert agent.stop() == 0
-    assert collector.ask_one("SELECT count(*) = count(DISTINCT at) FROM batches") == 1
+    assert collector.ask_one("SELECT count(*) = count(DISTINCT at) FROM pushed") == 1
 
 
 def count(collector: Collector) -> int:
-    return int(collector.ask_one("SELECT count(*) FROM batches"))
+    return int(collector.ask_one("SELECT count(*) FROM pushed"))
 
 
 def has_no_gap(collector: Collector) -> bool:

@@ -124,7 +124,7 @@ def test_a_disk_that_fills_warns_then_escalates_then_resolves(stage: Stage, smal
     collector.start()
     checks = [{"kind": "disk", "include_mounts": [str(small_disk)]}]
     stage.agent("db-1", collector.add_host("db-1"), checks=checks).start()
-    wait_until("a first batch", lambda: collector.ask("SELECT 1 FROM batches"))
+    wait_until("a first batch", lambda: collector.ask("SELECT 1 FROM pushed"))
 
     (small_disk / "dump").write_bytes(bytes(3_600_000))
     wait_until("a warning each", lambda: told(collector, far_side, ["first"]))
@@ -145,7 +145,7 @@ def test_a_dead_agent_is_one_notice_and_when_it_is_back_one_resolve(stage: Stage
     collector.start()
     agent = stage.agent("web-1", collector.add_host("web-1"))
     agent.start()
-    wait_until("a first batch", lambda: collector.ask("SELECT 1 FROM batches"))
+    wait_until("a first batch", lambda: collector.ask("SELECT 1 FROM pushed"))
 
     agent.kill()
     wait_until("one message each", lambda: told(collector, far_side, ["first"]))
@@ -164,7 +164,7 @@ def test_sigterm_ends_both_programs_with_exit_code_0(stage: Stage) -> None:
     collector.start()
     agent = stage.agent("web-1", collector.add_host("web-1"))
     agent.start()
-    wait_until("a first batch", lambda: collector.ask("SELECT 1 FROM batches"))
+    wait_until("a first batch", lambda: collector.ask("SELECT 1 FROM pushed"))
     assert agent.stop() == 0
     assert collector.stop() == 0
     assert "Traceback" not in agent.said + collector.said
@@ -175,17 +175,17 @@ def test_an_agent_that_is_stopped_while_its_collector_is_away_keeps_what_it_has(
     collector.start()
     agent = stage.agent("web-1", collector.add_host("web-1"))
     agent.start()
-    wait_until("some batches", lambda: collector.ask_one("SELECT count(*) FROM batches") > 3)
+    wait_until("some batches", lambda: collector.ask_one("SELECT count(*) FROM pushed") > 3)
     assert collector.stop() == 0
     time.sleep(1.0)
     assert agent.stop() == 0
     collector.start()
-    before = collector.ask_one("SELECT count(*) FROM batches")
+    before = collector.ask_one("SELECT count(*) FROM pushed")
     agent.start()
     gap_ms = 5 * 200
     wait_until(
         "the batches of the time before the stop",
-        lambda: collector.ask_one("SELECT count(*) FROM batches") > before + 4,
+        lambda: collector.ask_one("SELECT count(*) FROM pushed") > before + 4,
     )
     wait_until(
         "no hole up to the agent's stop",
@@ -196,7 +196,7 @@ def test_an_agent_that_is_stopped_while_its_collector_is_away_keeps_what_it_has(
 
 def largest_gaps_ms(collector: Collector) -> list[int]:
     """The largest times between two samples of the only host, the largest first."""
-    times = [row["at"] for row in collector.ask("SELECT at FROM batches ORDER BY at")]
+    times = [row["at"] for row in collector.ask("SELECT at FROM pushed ORDER BY at")]
     return sorted((after - before for before, after in pairwise(times)), reverse=True)
 
 
@@ -266,9 +266,9 @@ def test_metrics_pass_a_parser_and_count_what_was_done(stage: Stage) -> None:
     stage.agent("web-1", collector.add_host("web-1"), checks=checks).start()
     service.stop()
     wait_until("a message", lambda: far_side.of_kind("slack"))
-    wait_until("some batches", lambda: collector.ask_one("SELECT count(*) FROM batches") > 10)
+    wait_until("some batches", lambda: collector.ask_one("SELECT count(*) FROM pushed") > 10)
 
-    stored = collector.ask_one("SELECT count(*) FROM batches")
+    stored = collector.ask_one("SELECT count(*) FROM pushed")
     status, text = collector.get("/metrics")
     assert status == 200
     samples = {

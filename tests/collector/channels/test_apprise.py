@@ -150,25 +150,26 @@ async def test_no_more_than_a_few_tries_hang_at_a_time_and_their_end_makes_room(
     mail.behaviour = "hang"
     sender = channel(mailto(mail))
     sender._try_s = 0.1
-    before = threading.active_count()
     outcomes = [await sender.send(Message(notice(number), LINK)) for number in range(STUCK_MAX + 2)]
     assert {outcome.answer for outcome in outcomes[:STUCK_MAX]} == {
         "not done within 0.1 s; it may still get through"
     }
     full = f"{STUCK_MAX} earlier tries hang at the far side; the next begins when one has ended"
     assert outcomes[STUCK_MAX:] == [Failed(full)] * 2
-    assert threading.active_count() - before == mail.tries == STUCK_MAX
+    async with asyncio.timeout(10):
+        while mail.tries < STUCK_MAX:
+            await asyncio.sleep(0.01)
+    assert len(tries_of("channel mail")) == STUCK_MAX
     await mail.stop()
-    await joined("channel mail")
+    for thread in tries_of("channel mail"):
+        await asyncio.to_thread(thread.join, 10.0)
     mail.behaviour, sender._try_s = "accept", 5.0
     await mail.start(mail.port)
     assert isinstance(await sender.send(Message(notice(99), LINK)), Sent)
 
 
-async def joined(name: str) -> None:
-    for thread in threading.enumerate():
-        if thread.name == name:
-            await asyncio.to_thread(thread.join, 2.0)
+def tries_of(name: str) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == name]
 
 
 async def test_any_other_service_of_apprise_works_too(http: HttpReceiver) -> None:

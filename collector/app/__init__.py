@@ -15,6 +15,7 @@ from collector.app.parts import CERTIFICATE, TICK_S, Parts, now_ms, own_registry
 from collector.app.runtime import Runtime
 from collector.app.upkeep import what_to_keep
 from collector.config import CollectorConfig, Loaded, load_rules
+from collector.config.policy import see_that_it_is_sound
 from collector.config.runtime import Held
 from collector.rounds import Rounds
 from collector.service import Service
@@ -49,7 +50,7 @@ class Collector:
         store = await open_state(self._loaded, role="collector")
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(store.close)
-            self._runtime = Runtime(self._load, store.settings, self._take_up, now_ms)
+            self._runtime = Runtime(self._read, store.settings, self._take_up, now_ms)
             await self._runtime.read()
             held = self._runtime.held
             self._loaded, self._config, rules = held.loaded, held.config, held.rules
@@ -88,6 +89,14 @@ class Collector:
         finally:
             self._service.ready()
 
+    def _read(self) -> Loaded:
+        """The config as it is written now. ConfigError, as well where it tells somebody by a channel that only begins
+        with a restart: until then nobody would hear of what goes that way."""
+        loaded = self._load()
+        if self._not_ready is None:
+            see_that_they_run(loaded, self._config)
+        return loaded
+
     def _take_anew(self) -> None:
         try:
             self._take_up(self._runtime.load())
@@ -125,6 +134,15 @@ class Collector:
         evaluator.tick()
         self._service.status(evaluator.health().detail)
         self._service.alive()
+
+
+def see_that_they_run(loaded: Loaded, running: CollectorConfig) -> None:
+    """ConfigError when what was read tells somebody by a channel that does not run yet."""
+    try:
+        see_that_it_is_sound(loaded.config, [channel.name for channel in running.channels], loaded.section)
+    except ConfigError as mistake:
+        sentence = f"{mistake.problem}; a new channel begins with a restart"
+        raise ConfigError(mistake.file, mistake.line, mistake.path, sentence) from None
 
 
 RELOADED = frozenset(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from pathlib import Path
+
+import pytest
 
 from collector.app import needing_a_restart
 from collector.app.upkeep import in_pieces, what_to_keep
 from collector.config import CollectorConfig
 from collector.store import DAY_MS, Keep
+from tests.collector.whole import whole_collector
 
 
 def test_what_the_config_says_by_default_is_what_the_store_keeps_by_default() -> None:
@@ -44,3 +49,34 @@ async def test_pieces_end_when_their_time_is_over_however_many_there_are() -> No
 
     await in_pieces(piece, for_s=0.05, share=0.5)
     assert done > 1
+
+
+JOURNAL = "  channels: [{kind: log, name: journal}]\n"
+PAGER_TOO = "  channels: [{kind: log, name: journal}, {kind: log, name: pager}]\n"
+
+
+async def test_nobody_is_to_be_told_by_a_channel_that_does_not_run_yet(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    async with whole_collector(tmp_path, JOURNAL) as whole:
+        file = tmp_path / "collector.yaml"
+        written = file.read_text().replace(JOURNAL, PAGER_TOO)
+        file.write_text(f"{written}  routes: [{{name: all, channels: [pager]}}]\n")
+        whole.collector.reload()
+        said = caplog.messages[-1]
+        assert said.startswith("The config and rules are left as they were: ")
+        assert 'no channel or rotation "pager"' in said
+        assert said.endswith("; a new channel begins with a restart")
+        await whole.post_json(
+            "/api/monitoring/incidents", {"title": "The shop is slow", "severity": "critical"}
+        )
+        (row,) = await whole.store.notices.recent(5)
+        assert row.notice.channel == "journal"
+    async with whole_collector(
+        tmp_path, f"{PAGER_TOO}  routes: [{{name: all, channels: [pager]}}]\n"
+    ) as whole:
+        await whole.post_json(
+            "/api/monitoring/incidents", {"title": "The shop is down", "severity": "critical"}
+        )
+        assert (await whole.store.notices.recent(1))[0].notice.channel == "pager"

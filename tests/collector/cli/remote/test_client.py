@@ -221,3 +221,19 @@ async def test_of_the_collector_here_it_is_asked_whether_it_runs(terminal: Termi
     said = await terminal("status")
     assert said.code == 3
     assert "is the collector running? (watchkeeper serve, or systemctl" in said.err
+
+
+async def test_a_collector_here_with_a_certificate_of_its_own_is_known_by_it(
+    tmp_path: Path, terminal: Terminal, authority: tuple[Path, ssl.SSLContext, str]
+) -> None:
+    """Whatever name stands in it: what it shows is what its config names."""
+    leaf = trustme.CA().issue_cert("watch.example.org")
+    leaf.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    leaf.private_key_pem.write_to_path(tmp_path / "key.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    leaf.configure_cert(context)
+    for shown, code in ((context, 0), (authority[1], 3)):
+        with listening(once(answer(WELL)), shown) as port:
+            tls = "tls: {cert: cert.pem, key: key.pem}"
+            terminal.config.write_text(f"collector:\n  listen: 127.0.0.1:{port}\n  state: state\n  {tls}\n")
+            assert (await terminal("alerts")).code == code

@@ -36,7 +36,7 @@ from collector.config.rulefiles import PACKS, WrittenRule, find_rules, read_rule
 from collector.config.scaling import POLICIES_MAX, ScalingOptions, refuse_one_service_twice
 from collector.config.services import refuse_services_that_do_not_fit
 from collector.config.status import StatusOptions
-from collector.config.thresholds import Thresholds, with_gates, with_limits
+from collector.config.thresholds import Thresholds, with_gates, with_limits, with_targets
 from collector.config.tls import TlsOptions
 from rules.capacity.report import CapacityOptions
 from rules.engine import Rule
@@ -211,7 +211,8 @@ def loaded_of(section: Node, folder: Path) -> Loaded:
     """The config that the section `collector:` of a file in `folder` makes. Raises ConfigError."""
     config = convert(section, CollectorConfig, kinds={ChannelOptions: KindSet(discover(collector.channels))})
     scaling = with_gates(config.scaling, section.get("scaling"), config.thresholds)
-    config = replace(config, scaling=scaling)
+    services = with_targets(config.services, section, config.thresholds)
+    config = replace(config, scaling=scaling, services=services)
     definitions = read_definitions(section.get("checks")) if config.checks else []
     loaded = Loaded(config, folder, section, definitions)
     _refuse_bad_addresses(loaded)

@@ -14,6 +14,7 @@ from rules.engine import Rule
 from rules.kinds._limits import LimitRule
 from rules.model import Severity
 from rules.scaling.model import CPU, LATENCY, MEMORY, Gates
+from rules.sla.model import ServiceOptions
 
 Percent = Annotated[float, Meta(gt=0, le=100)]
 Milliseconds = Annotated[float, Meta(gt=0, le=3_600_000)]
@@ -37,8 +38,8 @@ class Thresholds(Struct, kw_only=True, frozen=True):
     memory_critical_pct: the same of its memory
     response_time_warning: answers that take longer than this are worth a warning
     response_time_critical: and from this on they are critical
-    uptime_target_pct: how much of the time services are to be up, in the view of the whole fleet
-    response_time_target: how quickly they are to answer, in the same view
+    uptime_target_pct: how much of the time services are to be up; set here, it is what those promise that name nothing
+    response_time_target: how quickly they are to answer; set here, it is the limit of those that promise speed by none
     scale_up_cpu_pct: above this a service with no gates of its own gets more instances
     scale_up_memory_pct: or above this
     scale_up_response_time: or when its answers take longer than this
@@ -52,7 +53,7 @@ class Thresholds(Struct, kw_only=True, frozen=True):
     memory_critical_pct: Percent = 95
     response_time_warning_ms: Milliseconds = 1_000
     response_time_critical_ms: Milliseconds = 5_000
-    uptime_target_pct: Percent = 99.99
+    uptime_target_pct: Annotated[float, Meta(gt=0, lt=100)] = 99.99
     response_time_target_ms: Milliseconds = 100
     scale_up_cpu_pct: Percent = 80
     scale_up_memory_pct: Percent = 80
@@ -105,6 +106,28 @@ def with_gates(scaling: Sequence[ScalingOptions], node: Node, thresholds: Thresh
         options if "gates" in entry.entries() else replace(options, gates=thresholds.gates)
         for options, entry in zip(scaling, entries, strict=True)
     ]
+
+
+def with_targets(
+    services: Sequence[ServiceOptions], section: Node, thresholds: Thresholds
+) -> list[ServiceOptions]:
+    """Services with the targets that somebody has set for all, where they promise no number of their own. `section` is
+    what both were read from."""
+    entries = section.get("services").items() if services else []
+    given = section.get("thresholds").entries()
+    found = []
+    for service, entry in zip(services, entries, strict=True):
+        if "uptime_target_pct" in given and "objective_pct" not in entry.entries():
+            service = replace(service, objective_pct=thresholds.uptime_target_pct)
+        if (
+            service.latency
+            and "response_time_target" in given
+            and "limit" not in entry.get("latency").entries()
+        ):
+            latency = replace(service.latency, limit_ms=thresholds.response_time_target_ms)
+            service = replace(service, latency=latency)
+        found.append(service)
+    return found
 
 
 def with_limits(rule: Rule, thresholds: Thresholds) -> Rule:

@@ -73,7 +73,7 @@ class LatencyOptions(Struct, kw_only=True, frozen=True):
     metric: the series, of each check, that says how long its answer took
     """
 
-    limit_ms: Annotated[float, Meta(gt=0)]
+    limit_ms: Annotated[float, Meta(gt=0)] = 100.0
     share_pct: Annotated[float, Meta(gt=0, lt=100)] = 99.0
     metric: str = "http_total_ms"
 

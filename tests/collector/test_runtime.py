@@ -171,6 +171,29 @@ def test_limits_hold_for_the_packs_rules_and_leave_other_rules_alone(tmp_path: P
     assert exhausted.options.limits == {"critical": 90}
 
 
+@pytest.mark.parametrize(
+    ("settings", "promised", "limit_ms"),
+    [
+        ({}, [99.9, 95.0, None], 100.0),
+        ({"thresholds.uptime_target_pct": 99.5}, [99.5, 95.0, None], 100.0),
+        ({"thresholds.response_time_target": "250ms"}, [99.9, 95.0, None], 250.0),
+    ],
+)
+def test_a_target_that_is_set_is_what_services_promise_that_name_none(
+    tmp_path: Path, settings: dict[str, Any], promised: list[float | None], limit_ms: float
+) -> None:
+    text = """
+  services:
+    - {name: shop, hosts: {where: {role: web}}, latency: {}}
+    - {name: pay, hosts: {where: {role: web}}, objective_pct: 95, latency: {limit: 70ms}}
+    - {name: blog, hosts: {where: {role: web}}, objective_pct: null}"""
+    shop, pay, blog = laid_under(loaded(tmp_path, text), settings).config.services
+    assert [one.objective_pct for one in (shop, pay, blog)] == promised
+    assert shop.latency is not None
+    assert pay.latency is not None
+    assert (shop.latency.limit_ms, pay.latency.limit_ms, blog.latency) == (limit_ms, 70.0, None)
+
+
 def test_every_flat_word_is_a_number_that_holds(tmp_path: Path) -> None:
     assert flat(loaded(tmp_path)) == {
         "cpu_warning_threshold": 80, "cpu_critical_threshold": 95, "memory_warning_threshold": 80,

@@ -10,14 +10,21 @@ import os
 import shutil
 import subprocess
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.system.harness import wait_until
 
 CACHE = Path("/var/tmp/watchkeeper-systemd")
 """Not /tmp, which may be in memory: a machine takes some 400 MB of disk."""
-PACKAGES = ("systemd", "systemd-sysv", "dbus", "python3", "adduser", "ca-certificates", "init-system-helpers")
-"""What a small Debian server has, and all that our packages depend on: nothing is fetched when they are installed."""
+PACKAGES = (
+    *("systemd", "systemd-sysv", "dbus", "python3", "adduser", "ca-certificates", "init-system-helpers"),
+    "python3-apt",
+)
+"""What a small Debian server has, all that our packages depend on (nothing is fetched when they are installed), and
+what Ansible needs."""
+IMAGE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
+"""What a base of a container image has to have."""
 START_S, COMMAND_S, MAKE_S = 60, 120, 600
 
 
@@ -27,14 +34,14 @@ def suite() -> str:
     return next(line.partition("=")[2] for line in lines if line.startswith("VERSION_CODENAME="))
 
 
-def base_tree() -> Path:
+def base_tree(packages: Sequence[str] = PACKAGES) -> Path:
     """A tree of that release, made by debootstrap when there is none; it is kept for the next run."""
-    tree = CACHE / f"base-{suite()}-{zlib.crc32(' '.join(PACKAGES).encode()):08x}"
+    tree = CACHE / f"base-{suite()}-{zlib.crc32(' '.join(packages).encode()):08x}"
     if not tree.exists():
         making = CACHE / f"making-{os.getpid()}"
         making.mkdir(parents=True)
         try:
-            command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite(), making]
+            command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite(), making]
             done = subprocess.run(command, capture_output=True, text=True, timeout=MAKE_S, check=False)
             assert done.returncode == 0, f"debootstrap failed:\n{done.stdout[-4000:]}{done.stderr}"
             (making / "etc" / "machine-id").write_text("")  # each machine shall make one of its own
@@ -83,12 +90,12 @@ class Machine:
         assert self._nspawn is not None
         assert self._nspawn.poll() is None, f"{self.name} did not start"
         return (
-            self._init is not None
+            self.init is not None
             and self.try_run("systemctl", "is-system-running").stdout.strip() == "running"
         )
 
     @property
-    def _init(self) -> int | None:
+    def init(self) -> int | None:
         """The pid, seen from here, of its first process."""
         assert self._nspawn is not None
         children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text().split()
@@ -118,7 +125,7 @@ class Machine:
 
     def try_run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command in there, as root, with an environment of its own."""
-        init = self._init
+        init = self.init
         assert init is not None, f"{self.name} is down"
         clean = [
             "env",

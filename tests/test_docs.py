@@ -26,8 +26,8 @@ GROUPS = {"agent": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
 
 # The tables of kinds: on which page, of which folder, and which options all its kinds have.
 KINDS = {
-    "checks": ("README.md", agent.checks, agent.checks.CheckOptions),
-    "channels": ("README.md", collector.channels, collector.channels.ChannelOptions),
+    "checks": ("docs/checks.md", agent.checks, agent.checks.CheckOptions),
+    "channels": ("docs/channels.md", collector.channels, collector.channels.ChannelOptions),
     "rules": ("docs/rules.md", rules.kinds, rules.kinds.RuleOptions),
 }
 
@@ -134,8 +134,10 @@ def test_the_page_of_series_names_every_one_of_them() -> None:
     assert between_marks(page, "series") == wanted, f"Write this between the marks in {page}:\n{wanted}"
 
 
-def test_the_readme_names_what_runs_without_being_named() -> None:
-    sentence = re.search(r"runs without being named: (.*?)\.\s", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_the_page_names_what_runs_without_being_named() -> None:
+    sentence = re.search(
+        r"runs without being named: (.*?)\.\s", (ROOT / "docs" / "checks.md").read_text(), re.DOTALL
+    )
     assert sentence is not None
     by_default = [
         name

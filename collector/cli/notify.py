@@ -33,7 +33,7 @@ def add_to(commands: Commands, house: House) -> None:
 def _list(house: House, arguments: argparse.Namespace) -> int:
     channels = house.load(arguments.config).config.channels
     if not channels:
-        print('No channel yet, so nobody will be told. README.md, "Getting told", says how to add one.')
+        print("No channel yet, so nobody will be told. docs/channels.md says how to add one.")
         return 0
     rows = [(one.name, type(one).__module__.rpartition(".")[2], one.from_severity) for one in channels]
     print(*table(("CHANNEL", "KIND", "FROM"), rows), sep="\n")

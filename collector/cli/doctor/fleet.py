@@ -87,7 +87,7 @@ def _connections(hosts: int, loaded: Loaded, facts: Facts) -> Iterator[Finding]:
 
 def _channels(names: Sequence[str], notices: Sequence[NoticeRow], now: int) -> Iterator[Finding]:
     if not names:
-        do = 'add one: README.md, "Getting told"'
+        do = "add one: docs/channels.md says how"
         yield Finding("channels", "look", "none yet, so nobody will be told of anything", do)
     for name in names:
         yield _channel(name, [row for row in notices if row.notice.channel == name], now)

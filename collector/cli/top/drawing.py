@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 from msgspec import Struct
 
 from collector.cli.labels import labels_in_words
 from collector.cli.remote.answers import Check, Host, Incident, IncidentDetails, ms
-from collector.cli.remote.hosts import METRICS, Readings, state_word, value_rows
+from collector.cli.remote.hosts import METRICS, state_word, value_rows
 from collector.cli.remote.incidents import incident_rows, standing
 from collector.cli.remote.paper import ago, cut, plain
 from collector.cli.remote.status import in_a_sentence
@@ -49,6 +50,14 @@ class Line(Struct, frozen=True):
     key: Focus = None
 
 
+class Row(Struct, frozen=True):
+    """A line whose text is made once it is to be seen: of ten thousand hosts some dozens are."""
+
+    text: Callable[[], str]
+    style: Style
+    key: Focus
+
+
 def draw(
     view: View,
     seen: Seen | None,
@@ -64,18 +73,18 @@ def draw(
     room = max(0, height - len(head) - 1)
     _follow_the_chosen(view, body, room)
     shown = body[view.first : view.first + room]
-    shown += [Line("")] * (room - len(shown))
-    lines = [*head, *shown][: max(0, height - 1)]
-    lines.append(_foot(view, seen, said))
+    below = [Line("")] * (room - len(shown))
+    lines = [*[*head, *shown, *below][: max(0, height - 1)], _foot(view, seen, said)]
     return [_fitted(line, width, view.chosen if view.focus is None else None) for line in lines]
 
 
-def _fitted(line: Line, width: int, chosen: Focus) -> Line:
+def _fitted(line: Line | Row, width: int, chosen: Focus) -> Line:
     is_chosen = line.key is not None and line.key == chosen
-    return Line(cut(plain(line.text), width), "chosen" if is_chosen else line.style, line.key)
+    text = line.text if isinstance(line, Line) else line.text()
+    return Line(cut(plain(text), width), "chosen" if is_chosen else line.style, line.key)
 
 
-def _follow_the_chosen(view: View, body: Sequence[Line], room: int) -> None:
+def _follow_the_chosen(view: View, body: Sequence[Line | Row], room: int) -> None:
     places = {line.key: place for place, line in enumerate(body) if line.key is not None}
     if view.focus is None and places:
         if view.chosen not in places:
@@ -128,7 +137,7 @@ def _foot(view: View, seen: Seen | None, said: str) -> Line:
     return Line(KEYS if view.focus is None else PAGE_KEYS, "dim")
 
 
-def _body(view: View, seen: Seen | None, width: int) -> list[Line]:
+def _body(view: View, seen: Seen | None, width: int) -> Sequence[Line | Row]:
     if view.help:
         return [Line(text) for text in HELP]
     if seen is None:
@@ -154,7 +163,7 @@ def _incidents(incidents: Sequence[Incident], now: int) -> list[Line]:
     return lines
 
 
-def _hosts(hosts: Sequence[Host], seen: Seen, view: View, width: int) -> list[Line]:
+def _hosts(hosts: Sequence[Host], seen: Seen, view: View, width: int) -> list[Line | Row]:
     if not hosts:
         none = "No such host." if view.text else "No host yet. Enrol one with: watchkeeper host add NAME"
         return [Line(none, "dim")]
@@ -165,19 +174,18 @@ def _hosts(hosts: Sequence[Host], seen: Seen, view: View, width: int) -> list[Li
     head = f"{'HOST':{wide}}  {'STATE':7} {names} {'LOAD':>7} {'ALERTS':>6} {'SEEN':>12}  LABELS"
     by_gravity = sorted(seen.alerts, key=lambda one: RANK[one.severity])
     gravest = {alert.host: alert.severity for alert in by_gravity}
-    lines = [Line(head, "head")]
+    rows: list[Line | Row] = [Line(head, "head")]
     for host in hosts:
         style = STYLE_OF.get(host.state) or gravest.get(host.id) or "plain"
-        text = _host(host, seen.readings, seen.at, wide, column, meters)
-        lines.append(Line(text, style, key_of(host)))
-    return lines
+        rows.append(Row(partial(_host, host, seen, wide, column, meters), style, key_of(host)))
+    return rows
 
 
-def _host(host: Host, readings: Readings, now: int, wide: int, column: int, meters: bool) -> str:
-    used = (readings[METRICS[name]].get(host.id) for name in ("CPU", "MEMORY", "DISK"))
+def _host(host: Host, found: Seen, wide: int, column: int, meters: bool) -> str:
+    used = (found.readings[METRICS[name]].get(host.id) for name in ("CPU", "MEMORY", "DISK"))
     shares = "".join(_share(value, meters).rjust(column) for value in used)
-    load = readings[METRICS["LOAD"]].get(host.id)
-    seen = ago(None if host.heard_at is None else ms(host.heard_at), now)
+    load = found.readings[METRICS["LOAD"]].get(host.id)
+    seen = ago(None if host.heard_at is None else ms(host.heard_at), found.at)
     loaded = "" if load is None else f"{load:.2f}"
     return (
         f"{cut(plain(host.name), wide):{wide}}  {state_word(host):7} {shares} {loaded:>7} "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -24,8 +23,6 @@ from collector.cli.remote.answers import (
 from collector.cli.remote.client import PAGE, Client, Refused, decoded, entries
 from collector.cli.remote.hosts import HOSTS_MAX, Readings, readings
 from collector.cli.remote.place import Unreachable
-
-log = logging.getLogger(__name__)
 
 PACE_S = 2.0
 REST = 4
@@ -118,9 +115,8 @@ class Follower:
             self.seen, self.trouble = self._look(), None
         except (Unreachable, Refused) as error:
             self._note(str(error))
-        except Exception as error:
-            log.exception("top failed to look")
-            self._note(f"this failed: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the screen says it and goes on
+            self._note(f"this failed: {str(error) or type(error).__name__}")
         self.changed.set()
 
     def _note(self, why: str) -> None:

@@ -59,13 +59,13 @@ def rows_of(seen: Seen, view: View) -> tuple[list[Incident], list[Host]]:
     text = view.text.lower()
     incidents = [one for one in seen.incidents if text in one.title.lower()]
     incidents.sort(key=lambda one: (-RANK[one.severity], one.state == "acknowledged", -one.id))
-    hosts = [
-        host
-        for host in seen.hosts
-        if text in f"{host.name} {state_word(host)} {labels_in_words(host.labels)}".lower()
-    ]
+    hosts = [host for host in seen.hosts if not text or text in _described(host)]
     hosts.sort(key=_order(seen, view.sort))
     return incidents, hosts
+
+
+def _described(host: Host) -> str:
+    return f"{host.name} {state_word(host)} {labels_in_words(host.labels)}".lower()
 
 
 def _order(seen: Seen, sort: Sort) -> Callable[[Host], tuple[object, ...]]:

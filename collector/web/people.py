@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, get_args
 
 from aiohttp import web
 from msgspec import Struct
@@ -14,12 +14,10 @@ from collector.web.answers import answer
 from collector.web.asked import View
 from collector.web.forms import Form, form_of, led_to, sentence_of
 from collector.web.frame import Frame
-from collector.web.words import DAY_MS, HOUR_MS, MINUTE_MS
-from collector.who import ASKED_BY, FORM_TOKEN, PERMISSIONS, Permission, Refusal, Who, needs
+from collector.web.words import DAY_MS
+from collector.who import ASKED_BY, FORM_TOKEN, Permission, Refusal, Who, needs
 
 TOKEN_SPANS = {"30 days": 30 * DAY_MS, "90 days": 90 * DAY_MS, "a year": 365 * DAY_MS, "ever": 0}
-JOIN_SPANS = {"30 minutes": 30 * MINUTE_MS, "a day": 24 * HOUR_MS, "a month": 30 * DAY_MS}
-LABELS_MAX = 20
 
 
 class Desk(Protocol):
@@ -46,26 +44,11 @@ class Desk(Protocol):
     async def revoke_api_token(self, who: Who, number: str, *, request: web.Request) -> None: ...
 
 
-class Told(Protocol):
-    """How a code is used, in the words of a shell."""
-
-    @property
-    def command(self) -> str | None: ...
-    @property
-    def by_hand(self) -> str: ...
-    @property
-    def trouble(self) -> str: ...
-
-
 class Codes(Protocol):
-    """Where join codes are made. Every method may raise Refusal and StoreError."""
+    """Where join codes are looked after. Both may raise Refusal and StoreError."""
 
-    async def make(
-        self, who: Who, /, *, labels: Mapping[str, str], uses: int, for_ms: int, request: web.Request
-    ) -> tuple[str, Join]: ...
     async def all(self) -> list[Join]: ...
     async def revoke(self, who: Who, number: str, /, *, request: web.Request) -> None: ...
-    async def tell(self, code: str, /) -> Told: ...
 
 
 class Made(Struct, frozen=True):
@@ -73,8 +56,7 @@ class Made(Struct, frozen=True):
 
     what: str
     text: str
-    how: str = ""
-    trouble: str = ""
+    how: str
 
 
 Doing = Callable[[Form, Who, web.Request], Awaitable[Made | None]]
@@ -100,7 +82,6 @@ class People:
             self._post("/settings/tokens", tokens, self._tokens, self._add_token),
             self._post("/settings/tokens/revoke", tokens, self._tokens, self._revoke_token),
             self._get("/settings/joins", tokens, self._joins),
-            self._post("/settings/joins", tokens, self._joins, self._add_join),
             self._post("/settings/joins/revoke", tokens, self._joins, self._revoke_join),
         ]
 
@@ -185,7 +166,7 @@ class People:
     async def _tokens(self) -> dict[str, object]:
         return {
             "tokens": await self._desk.api_tokens(),
-            "permissions": sorted(PERMISSIONS),
+            "permissions": get_args(Permission),
             "spans": list(TOKEN_SPANS),
         }
 
@@ -206,25 +187,7 @@ class People:
     # --- join codes ---
 
     async def _joins(self) -> dict[str, object]:
-        return {"joins": await self._codes.all(), "spans": list(JOIN_SPANS)}
-
-    async def _add_join(self, form: Form, who: Who, request: web.Request) -> Made:
-        uses = form["uses"] or "1"
-        if not (uses.isascii() and uses.isdecimal() and len(uses) < 10):
-            raise Refusal(422, "uses", "how many hosts may come is a number")
-        code, _ = await self._codes.make(
-            who,
-            labels=_labels(form["labels"]),
-            uses=int(uses),
-            for_ms=_one_of(JOIN_SPANS, form["for"]),
-            request=request,
-        )
-        told = await self._codes.tell(code)
-        if told.command is None:
-            return Made("Type this on the host, once it has the agent", told.by_hand, trouble=told.trouble)
-        return Made(
-            "Type this on the host", told.command, f"A host that has the agent joins by: {told.by_hand}"
-        )
+        return {"joins": await self._codes.all()}
 
     async def _revoke_join(self, form: Form, who: Who, request: web.Request) -> None:
         await self._codes.revoke(who, form["id"], request=request)
@@ -234,16 +197,3 @@ def _one_of(spans: Mapping[str, int], wanted: str) -> int:
     if wanted not in spans:
         raise Refusal(422, "for", f"it can hold for {' or '.join(spans)}")
     return spans[wanted]
-
-
-def _labels(text: str) -> dict[str, str]:
-    """`role=web site=berlin`, with spaces or commas between. Refusal."""
-    found = {}
-    for part in text.replace(",", " ").split():
-        key, equals, value = part.partition("=")
-        if not (key and equals):
-            raise Refusal(422, "labels", f"{part[:100]!r} is no label; write one such as role=web")
-        found[key] = value
-    if len(found) > LABELS_MAX:
-        raise Refusal(422, "labels", f"at most {LABELS_MAX} labels can be given")
-    return found

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, Protocol
 
 import msgspec
+import yaml
 from aiohttp import web
 from msgspec import Struct
 
@@ -17,10 +18,11 @@ from collector.web.forms import form_of, led_to, sentence_of
 from collector.web.frame import Frame
 from collector.web.incidents import When, when
 from collector.web.standing import Mark
-from collector.web.words import Times
+from collector.web.words import Times, say_count
 from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Permission, Refusal, Who, needs
 
-VALUE_LETTERS_MAX = 2_000
+SHORT_LETTERS = 60
+DETAILS_LETTERS_MAX = 20_000
 THRESHOLDS = "thresholds."
 LEGENDS = {
     "cpu": "CPU",
@@ -58,13 +60,16 @@ Audited = Callable[..., Awaitable[None]]
 
 
 class Row(Struct, frozen=True):
-    """`where` is file and line, or the variable, of what cannot be changed here."""
+    """`where` is file and line, or the variable, of what cannot be changed here, and `place` the same without folders.
+    `details` is a long value, written out; `value` says then how much there is of it."""
 
     key: str
     name: str
     value: str
+    details: str
     source: str
     where: str
+    place: str
     changeable: bool
     help: str
 
@@ -181,8 +186,20 @@ class Settings:
 def _row(line: Line) -> Row:
     name = line.key.removeprefix(THRESHOLDS).removesuffix("_pct").replace("_", " ")
     unit = ", %" if line.key.endswith("_pct") else ""
+    value, details = _text(line.value), ""
+    if isinstance(line.value, list | dict) and len(value) > SHORT_LETTERS:
+        details = yaml.safe_dump(line.value, sort_keys=False, allow_unicode=True)[:DETAILS_LETTERS_MAX]
+        value = say_count(len(line.value), "entry", "entries")
     return Row(
-        line.key, f"{name}{unit}", _text(line.value), line.source, line.where, line.changeable, line.help
+        line.key,
+        f"{name}{unit}",
+        value,
+        details,
+        line.source,
+        line.where,
+        line.where.rpartition("/")[2],
+        line.changeable,
+        line.help,
     )
 
 
@@ -198,7 +215,11 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, float):
         return f"{value:.10g}"
-    return msgspec.json.encode(value).decode()[:VALUE_LETTERS_MAX]
+    if value is None or value in ([], {}):
+        return "none"
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return msgspec.json.encode(value).decode()
 
 
 def _typed(text: str) -> float | str | None:

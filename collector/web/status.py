@@ -48,7 +48,8 @@ KEPT_MS = 10 * SECOND_MS
 CACHED_S, STALE_S = 30, 3_600
 PUBLISHED_MAX = 500
 AHEAD_MS = 14 * DAY_MS
-SPANS_MAX = 14
+SPANS_MAX = 3
+"""Of what comes again and again, a service announces the next few."""
 MARKS: dict[PublicState, str] = {
     "good": "up",
     "maintenance": "maintenance",

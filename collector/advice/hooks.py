@@ -83,9 +83,10 @@ class Hooks:
             log.error("The hook of %s, %d to %d: %s", service, run.before, run.wanted, run.answer)
 
     async def _may(self, service: str, options: HookOptions) -> bool:
-        """Whether one may be run by itself. What the store knows counts, so that a restart forgives nothing."""
+        """Whether one may be run by itself. What the store knows counts, so that a restart forgives nothing; what began
+        after now did so before our clock was set back, and does not."""
         now = self._now_ms()
-        runs = await self._advice.runs(service, RUNS_LOOKED_AT)
+        runs = [run for run in await self._advice.runs(service, RUNS_LOOKED_AT) if run.began_at <= now]
         if runs and now - runs[0].began_at < options.cooldown_s * 1000:
             return False
         of_late = sum(run.by == AUTO and run.began_at > now - HOUR_MS for run in runs)

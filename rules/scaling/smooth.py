@@ -1,4 +1,7 @@
-"""What keeps a number of instances from going up and down with every breath: stabilisation, pace and cooldown."""
+"""What keeps a number of instances from going up and down with every breath: stabilisation, pace and cooldown.
+
+What bears a time after `now` was so before our clock was set back, and keeps nothing waiting until then.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,10 @@ def smoothed(policy: ScalingPolicy, wish: int, current: int, past: Past, now: in
 
 def cooling_until(way: Way, past: Past, now: int) -> int | None:
     """When it may change that way again; None when it may now."""
-    if not past.changes:
+    last = max((change.at for change in past.changes if change.at <= now), default=None)
+    if last is None:
         return None
-    until = past.changes[-1].at + round(way.cooldown_s * 1000)
+    until = last + round(way.cooldown_s * 1000)
     return until if until > now else None
 
 
@@ -50,14 +54,14 @@ def _stabilised(policy: ScalingPolicy, wish: int, current: int, past: Past, now:
 
 
 def _of_late(past: Past, window_s: float, now: int) -> Sequence[int]:
-    return [wanted for at, wanted in past.wanted if at > now - window_s * 1000]
+    return [wanted for at, wanted in past.wanted if now - window_s * 1000 < at <= now]
 
 
 def _reach(way: Way, sign: int, current: int, past: Past, now: int) -> int | None:
     """How far it may go by now, counted from where it was when each pace's while began; None for any distance."""
     ends = []
     for pace in way.pace:
-        begun = current - _changed(past.changes, now - round(pace.per_s * 1000))
+        begun = current - _changed(past.changes, now - round(pace.per_s * 1000), now)
         ends.append(begun + sign * _step(pace, begun))
     if not ends:
         return None
@@ -70,5 +74,5 @@ def _step(pace: Pace, begun: int) -> int:
     return math.ceil(begun * (pace.percent or 0.0) / 100 - ROUNDING)
 
 
-def _changed(changes: Sequence[Change], since: int) -> int:
-    return sum(change.after - change.before for change in changes if change.at > since)
+def _changed(changes: Sequence[Change], since: int, now: int) -> int:
+    return sum(change.after - change.before for change in changes if since < change.at <= now)

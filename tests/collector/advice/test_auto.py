@@ -89,6 +89,17 @@ async def test_in_an_hour_only_so_many(tmp_path: Path) -> None:
         assert len(house.told) == 3
 
 
+async def test_a_clock_that_was_set_back_keeps_nothing_waiting(tmp_path: Path) -> None:
+    async with House(tmp_path, hook=hook(tmp_path, cooldown_s=300, per_hour_max=1), auto=True) as house:
+        await house.join("a", "b")
+        await house.look(**BUSY)
+        await runs(house, 1)
+        house.later(-2)
+        await house.look(**BUSY)
+        await runs(house, 2)
+        assert len(house.told) == 2
+
+
 async def test_a_dry_run_by_config_tells_nobody(tmp_path: Path) -> None:
     async with House(tmp_path, hook=hook(tmp_path, dry_run=True), auto=True) as house:
         await house.join("a", "b")

@@ -18,6 +18,7 @@ LADDER = Route(
     channels=("mail",),
     escalate=(Step(after_s=900, channels=("all",)), Step(after_s=1800, channels=("mail", "pager"))),
 )
+HOURLY = Route(channels=("mail",), repeat_s={"warning": 3600.0})
 OVER = {"resolved_at": T0}
 NEXT = Told("warning", T0 + 15 * MINUTE, T0 + 15 * MINUTE, after_ms=15 * MINUTE)
 
@@ -152,6 +153,10 @@ def test_a_route_for_the_day_tells_in_the_morning() -> None:
         (NIGHT, "critical", {}, 0, ["mail first", "pager first", "all first"], [], "what is critical does not"),
         (NIGHT, "warning", {}, 240, ["mail first", "all first"], [], "in the morning it is told"),
         (NIGHT, "warning", OVER, 240, [], [], "unless it is over by then"),
+        (NIGHT | {"routes": [HOURLY]}, "warning", {"told": told(mail="warning")}, 60, [], [],
+         "nobody is reminded of a warning at night, and the reminder does not wait for the morning in a bundle"),
+        (NIGHT | {"routes": [HOURLY]}, "warning", {"told": told(mail="warning")}, 240, ["mail repeat"], [],
+         "in the morning they are"),
         (NIGHT, "warning", {"told": told(mail="warning"), **OVER}, 0, [], ["mail quiet hours until 240"],
          "that a warning is over waits for the morning, too"),
         (NIGHT, "warning", {"told": told(mail="critical"), **OVER}, 0, ["mail resolved"], [],

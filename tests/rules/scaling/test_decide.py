@@ -92,6 +92,13 @@ def test_after_a_change_it_waits() -> None:
     assert asked(policy, seen(10, 10, 10, 10), past, NOW + 5 * MINUTE_MS).wanted == 2
 
 
+def test_what_was_changed_before_the_clock_was_set_back_keeps_nothing_waiting() -> None:
+    policy = replace(POLICY, targets={CPU: 70.0})
+    past = Past(wanted=((NOW + 90 * MINUTE_MS, 9),), changes=(Change(NOW + 90 * MINUTE_MS, 3, 4),))
+    assert asked(policy, seen(100, 100, 100, 100), past).wanted == 6
+    assert asked(policy, seen(10, 10, 10, 10), past).wanted == 2
+
+
 def test_down_only_when_it_was_so_for_long_enough() -> None:
     policy = replace(POLICY, targets={CPU: 70.0})
     past = Past(wanted=((NOW - 2 * MINUTE_MS, 4),))

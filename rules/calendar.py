@@ -6,7 +6,7 @@
     cron 30 3 * * 1 for 2h                          whenever a cron expression says so, for so long
 
 A time zone may follow: `Saturday 22:00 to Sunday 06:00 America/New_York`. Where the clocks are set back, an hour that
-is shown twice counts from its first showing to its second; a time that is skipped is taken as so much later.
+is shown twice counts from its first showing to its second; a time that is skipped is the moment at which they are set.
 """
 
 from __future__ import annotations
@@ -20,13 +20,11 @@ from itertools import count, islice
 from msgspec import Struct
 
 from rules.cron import Cron
-from rules.zones import Zone, moment, wall, zone_named
+from rules.zones import DAY_MINUTES, MINUTE_MS, Zone, moment, reached, wall, zone_named
 
-MINUTE_MS = 60_000
 HORIZON_MS = 400 * 86_400_000
 """Nobody waits longer for the end of a time; what goes on beyond it goes on for ever."""
 SPANS_MAX = 1_000
-DAY_MINUTES = 1_440
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 Span = tuple[int, int]
@@ -90,9 +88,12 @@ class Weekly(Times, Struct, frozen=True):
         for ahead in count():
             day = first + timedelta(days=ahead)
             if day.weekday() in self.days:
-                stop = moment(day, self.end, self.zone, last=True)
+                start = reached(day, self.begin, self.zone)
+                stop = reached(day, self.end, self.zone, last=True)
+                if stop == start:  # all of it is skipped, but not what was planned for it
+                    stop = start + (self.end - self.begin) * MINUTE_MS
                 if stop > at:
-                    yield moment(day, self.begin, self.zone), stop
+                    yield start, stop
 
 
 class ByCron(Times, Struct, frozen=True):

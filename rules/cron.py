@@ -15,11 +15,10 @@ from datetime import date, timedelta
 
 from msgspec import Struct
 
-from rules.zones import Zone, is_plain, moment, wall, zone_named
+from rules.zones import MINUTE_MS, Zone, is_plain, moment, reached, wall, zone_named
 
 YEARS_MAX = 9
 """29 February may be as far away as that."""
-MINUTE_MS = 60_000
 WORDS = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
     "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
@@ -116,22 +115,8 @@ class Cron(Struct, frozen=True):
         if is_plain(day, self.zone):
             return _Regular(moment(day, 0, self.zone), self.minutes)
         if not self.by_real_time:
-            return sorted({self._after_a_gap(day, minute) for minute in self.minutes})
+            return sorted({reached(day, minute, self.zone) for minute in self.minutes})
         return sorted(set(self._shown(day)))
-
-    def _after_a_gap(self, day: date, minute: int) -> int:
-        """When it is due, that is due at one time of the day; right after a gap for all that lies in it."""
-        at = moment(day, minute, self.zone)
-        shown = wall(at, self.zone)
-        late_minutes = (shown.hour * 60 + shown.minute - minute) % 1_440
-        if not late_minutes:
-            return at
-        begin = at - late_minutes * MINUTE_MS  # every moment of the gap is shown by as much too late
-        return next(
-            edge
-            for edge in range(begin, at + 1, MINUTE_MS)
-            if _offset(edge, self.zone) == _offset(at, self.zone)
-        )
 
     def _shown(self, day: date) -> Iterator[int]:
         """Every moment at which a clock shows one of the times: none in a gap, two where an hour comes twice."""
@@ -156,10 +141,6 @@ class _Regular(Struct, frozen=True):
 
     def __getitem__(self, place: int) -> int:
         return self.midnight + self.minutes[place] * MINUTE_MS
-
-
-def _offset(at: int, zone: Zone) -> timedelta | None:
-    return wall(at, zone).utcoffset()
 
 
 _PART = re.compile(r"(\*|\w+)(?:-(\w+))?(?:/(\d+))?")

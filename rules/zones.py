@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 Zone = tzinfo
+MINUTE_MS = 60_000
+DAY_MINUTES = 1_440
 _SAID_FOR_UTC = ("UTC", "Etc/UTC", "Z")
 
 
@@ -34,6 +36,18 @@ def moment(day: date, minutes: int, zone: Zone, *, last: bool = False) -> int:
     shown = datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(minutes=minutes)
     first = stamp(shown)
     return max(first, stamp(shown.replace(fold=1))) if last else first
+
+
+def reached(day: date, minutes: int, zone: Zone, *, last: bool = False) -> int:
+    """When a clock there reaches that time: as `moment`, but of a time that is skipped, when the clocks are set."""
+    at = moment(day, minutes, zone, last=last)
+    shown = wall(at, zone)
+    late_minutes = (shown.hour * 60 + shown.minute - minutes) % DAY_MINUTES
+    if not late_minutes:
+        return at
+    begin = at - late_minutes * MINUTE_MS  # every moment of the gap is shown by as much too late
+    offset = shown.utcoffset()
+    return next(edge for edge in range(begin, at + 1, MINUTE_MS) if wall(edge, zone).utcoffset() == offset)
 
 
 def stamp(shown: datetime) -> int:

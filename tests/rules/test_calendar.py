@@ -111,8 +111,8 @@ def said(at: int) -> str:
         (
             "Sunday 02:15 to 02:45 Europe/Berlin",
             "2026-03-28",
-            ("2026-03-29 01:15", "2026-03-29 01:45"),
-            "in the hour that is skipped: as much later, and as long as ever",
+            ("2026-03-29 01:00", "2026-03-29 01:30"),
+            "in the hour that is skipped: right after it, and as long as ever",
         ),
         (
             "Sunday 02:15 to 02:45 Europe/Berlin",
@@ -192,6 +192,8 @@ DAYS = st.sampled_from(["daily", "Sat-Sun", "Monday", "Sun, Wed"])
 @given(DAYS, clocks, clocks, st.sampled_from(ZONES), moments)
 @settings(max_examples=300, deadline=None)
 @example("Sunday", "01:30", "02:30", "America/New_York", utc("2026-11-01 05:45"))
+@example("daily", "02:30", "16:01", "Europe/Berlin", utc("2026-03-29 01:10"))
+@example("daily", "02:30", "16:01", "Antarctica/Troll", utc("2026-03-29 01:37"))
 def test_it_is_on_whenever_the_clock_shows_a_time_in_it(
     days: str, begin: str, end: str, zone: str, at: int
 ) -> None:

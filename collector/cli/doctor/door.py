@@ -19,6 +19,7 @@ TIMEOUT_S = 10.0
 LOCAL_TOKEN = "local.token"  # noqa: S105 - the name of a file
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on, not where we do
 MARKS: dict[str, Mark] = {"ok": "ok", "degraded": "look", "bad": "bad"}
+UNTRUSTED = "its certificate is not trusted here"
 START = "systemctl start watchkeeper-collector; journalctl --unit watchkeeper-collector --lines 20"
 
 
@@ -92,6 +93,9 @@ async def _outside(loaded: Loaded) -> Finding:
         words = "url is not set, so links in messages and the config for new hosts lead to the address it listens on"
         return Finding("url", "look", words, "set url in collector.yaml")
     said = await _ask(f"{url}/health", trusting=False)
+    if said == UNTRUSTED:
+        do = "for agents, `ca` or `pin` in agent.yaml makes up for it; browsers will warn"
+        return Finding("url", "look", f"{url}: {said}", do)
     if isinstance(said, str):
         place = urlsplit(url).hostname
         do = f"does {place} lead here (getent hosts {place}), and does a proxy or firewall between let it through?"
@@ -119,8 +123,8 @@ async def _ask(url: str, token: str = "", *, trusting: bool) -> _Said | str:
             return _Said(response.status, await response.read())
     except TimeoutError:
         return f"no answer within {TIMEOUT_S:g} s"
-    except aiohttp.ClientConnectorCertificateError as error:
-        return f"its certificate is not trusted here ({error.certificate_error})"
+    except aiohttp.ClientConnectorCertificateError:
+        return UNTRUSTED
     except aiohttp.ClientConnectorDNSError:
         return "the name does not resolve"
     except (aiohttp.ClientError, OSError) as error:

@@ -142,7 +142,8 @@ async def test_an_address_whose_certificate_nobody_trusts(
     async with whole_collector(tmp_path, TLS) as whole:
         seen = await look(tmp_path, f"{TLS}  url: https://{place(whole)}\n", place(whole))
     assert "ok collector" in seen
-    assert "certificate is not trusted" in seen["bad url"].words
+    assert "certificate is not trusted" in seen["look url"].words
+    assert "`ca` or `pin`" in seen["look url"].do
 
 
 # --- what it stands on ------------------------------------------------------------------------------------------------

@@ -362,6 +362,17 @@ async def test_a_start_tries_a_closed_channel_at_once(store: Store, good: HttpRe
 # --- when it fails ----------------------------------------------------------------------------------------------------
 
 
+async def test_a_clock_that_was_set_back_leaves_no_channel_at_rest(store: Store, good: HttpReceiver) -> None:
+    good.behaviour = "status:404"
+    async with house(store.notices, {"ops": webhook(good)}) as h:
+        await h.owe(store, notice(1))
+        await h.row(1, put_off(1))
+        good.behaviour = "accept"
+        h.pass_time(-86_400)
+        await h.owe(store, notice(2, incident=8))
+        await h.row(2, sent)
+
+
 async def test_a_pause_ends_by_itself(store: Store, good: HttpReceiver) -> None:
     good.behaviour = "status:503"
     async with house(store.notices, {"ops": webhook(good)}, Retry(pause_s_min=0.1), RunningClock()) as h:

@@ -115,11 +115,17 @@ async def test_what_the_config_says_holds_beside_it_and_anew_after_a_reload(hous
     assert await reasons(house) == ["first"]
 
 
-async def test_a_silence_that_would_say_nothing_is_refused(house: House) -> None:
-    policies = await started(house)
+@pytest.mark.parametrize(
+    ("begins_ms", "ends_ms", "sentence"),
+    [(0, 0, "it lasts no time"), (HOUR, 0, "it ends before it begins"), (-HOUR, -1, "it is over already")],
+)
+async def test_a_silence_that_would_say_nothing_is_refused(
+    house: House, begins_ms: int, ends_ms: int, sentence: str
+) -> None:
+    policies, now = await started(house), house.clock.now_ms()
     with pytest.raises(ValueError, match="ends after it begins, and in the future"):
-        await policies.add_silence(silence(house, 0))
-    assert list(policies.silences) == []
+        await policies.add_silence(Silence(start=now + begins_ms, end=now + ends_ms, by="ada"))
+    assert list(policies.silences) == [], sentence
 
 
 async def test_what_is_withheld_is_written_beside_the_incident(house: House) -> None:

@@ -64,6 +64,10 @@ class ServicePart(Struct, kw_only=True, frozen=True):
     services: Annotated[list[str], Meta(min_length=1, max_length=PARTS_MAX)]
     need: Need = "all"
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.need, str) and self.need > len(self.services):
+            raise ValueError(f"need: {self.need} of {len(self.services)} services can never be well; write fewer")
+
 
 class LatencyOptions(Struct, kw_only=True, frozen=True):
     """A promise about speed; an answer that takes longer makes the service degraded, not down.

@@ -45,3 +45,9 @@ def test_what_does_not_go_together_is_refused(services: list[ServiceOptions], sa
 )
 def test_hosts_are_meant_by_label(where: dict[str, str | list[str]], fitting: bool) -> None:
     assert fits(where, {"role": "web", "host": "h1"}) is fitting
+
+
+def test_more_services_than_there_are_can_never_be_well() -> None:
+    with pytest.raises(ValueError, match="3 of 2 services can never be well"):
+        ServicePart(services=["db", "mail"], need=3)
+    assert ServicePart(services=["db", "mail"], need=2).need == 2

@@ -224,7 +224,11 @@ def timeline(
         events.append(
             Event(at, when(at, times, seconds=True), "up", f"The incident is over, after {lasted}.")
         )
-    return sorted(events, key=lambda event: (event.at, event.shape == "up"))
+    return sorted(events, key=lambda event: (event.at, _LAST.get(event.shape, 0)))
+
+
+_LAST = {"up": 1, "notice": 2, "failed": 2}
+"""Of one moment: first what happened and what people did, then that it is over, then who is told of it."""
 
 
 def subject_words(subject: str, hosts: Mapping[int, Host]) -> str:

@@ -33,7 +33,18 @@ PAGES = (
     f"/?q={EVIL}",
     "/?group=role",
     "/hosts/1",
+    "/hosts/1/rules",
+    "/hosts/1/alerts",
+    "/alerts",
+    f"/alerts?q={EVIL}",
+    "/silences",
+    f"/silences?rules={EVIL}&host={EVIL}&labels={EVIL}",
+    "/rules",
+    f"/rules?q={EVIL}",
+    "/audit",
+    f"/audit?who={EVIL}",
     "/incidents",
+    f"/incidents?q={EVIL}",
     "/incidents/1",
     "/incidents/2",
     "/notices",
@@ -65,7 +76,9 @@ def collector(stage: Stage) -> Collector:
     facts = {"os": EVIL, "kernel": EVIL}
     Pusher(collector.port, token).push([Batch(0, now, now, EVERY_MS, samples, [check], facts)])
     say(collector, "/users", {"name": "ada", "role": "owner", "password": PASSWORD})
-    say(collector, "/incidents", {"title": EVIL, "severity": "critical", "text": EVIL})
+    say(collector, "/incidents", {"title": EVIL, "severity": "critical", "text": EVIL, "services": [EVIL]})
+    say(collector, "/silences", {"rules": [EVIL], "where": {"role": EVIL}, "for": "1h", "comment": EVIL})
+    say(collector, "/maintenance", {"name": EVIL, "when": "daily 00:00 to 24:00", "subject": EVIL})
     return collector
 
 

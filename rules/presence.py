@@ -91,7 +91,7 @@ class Group(Struct, frozen=True):
             rule.severity for memory in self.missing for rule in memory.absence_rules
         ]
         site = self.subject.removeprefix(SITE)
-        whose, what = ("", "the collector is cut off or the site")
+        whose, what = ("", "the collector is cut off or the site is")
         if site != self.subject:
             whose, what = f" of site {site}", "it is cut off or"
         return Alert(

@@ -62,7 +62,7 @@ def titles(house: House) -> list[str]:
         pytest.param(
             at(*["berlin"] * 4, *["paris"] * 4),
             8,
-            ["8 of 8 hosts silent at once: the collector is cut off or the site down"],
+            ["8 of 8 hosts silent at once: the collector is cut off or the site is down"],
             id="more than one site at once is nearer to home",
         ),
         pytest.param(

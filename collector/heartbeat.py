@@ -5,14 +5,15 @@ It is left out while something essential is not well, so that whoever waits for 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-import aiohttp
 from prometheus_client import CollectorRegistry, Counter
 
 from agent.options import Secret
 from collector.health import Component
+from collector.posting import NoAnswer, Poster
 
 log = logging.getLogger(__name__)
 
@@ -41,23 +42,14 @@ class Heartbeat:
         if ill:
             self._end("left_out", "; ".join(part.detail for part in ill))
             return
-        try:
-            answer = await self._post()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._end("failed", f"no answer ({type(error).__name__})")
-            return
-        self._end("sent" if answer < 300 else "failed", "" if answer < 300 else f"the answer was {answer}")
-
-    async def _post(self) -> int:
-        """The status of the answer. It is asked rarely: no connection is kept between two."""
-        limit = aiohttp.ClientTimeout(total=self._timeout_s)
-        async with (
-            aiohttp.ClientSession(
-                timeout=limit, trust_env=True, cookie_jar=aiohttp.DummyCookieJar()
-            ) as session,
-            session.post(self._url.reveal(), allow_redirects=False) as response,
-        ):
-            return response.status
+        async with contextlib.aclosing(Poster(self._url, self._timeout_s)) as poster:
+            answer = await poster.post(b"", {})
+        if isinstance(answer, NoAnswer):
+            self._end("failed", answer.words)
+        elif answer.status >= 300:
+            self._end("failed", f"the answer was {answer.status}")
+        else:
+            self._end("sent", "")
 
     def _end(self, outcome: str, trouble: str) -> None:
         self._beats.labels(outcome).inc()

@@ -38,7 +38,7 @@ THIRD_PARTY = {
 SHARED_FLOORS = ("agent.options", "agent.wire")
 # Inside the collector everything may import the floors, and the joints may import everything. Whatever else
 # there is, named here or not, is an edge that knows no other edge.
-COLLECTOR_FLOORS = ("caretaker", "config", "health", "messages", "store", "who")
+COLLECTOR_FLOORS = ("caretaker", "config", "health", "messages", "posting", "store", "who")
 COLLECTOR_JOINTS = ("app", "__main__")
 # The config reads the options of all kinds in these folders: it knows what a kind is, but none by name.
 COLLECTOR_KINDS = ("channels",)

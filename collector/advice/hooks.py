@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collector.advice import program, webhook
 from collector.advice.orders import Order, Ran, direction
 from collector.config.scaling import HookOptions
+from collector.posting import origin
 from collector.store import StoreError
 from collector.store.advice import Advice, HookRun
 from rules.scaling.model import Recommendation
@@ -119,7 +120,6 @@ async def _carry_out(options: HookOptions, order: Order) -> Ran:
 
 def _what_would_be(options: HookOptions, order: Order) -> Ran:
     if options.url is not None:
-        return Ran(
-            "done", f"dry run: would post to {webhook.where(options.url)}: {webhook.body_of(order).decode()}"
-        )
+        where = origin(options.url.reveal())
+        return Ran("done", f"dry run: would post to {where}: {webhook.body_of(order).decode()}")
     return Ran("done", f"dry run: would run {' '.join(program.arguments(options.command, order))}")

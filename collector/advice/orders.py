@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct, field
-
-ANSWER_LETTERS_MAX = 300
-SECRET_LETTERS_MIN = 4
 
 
 class Order(Struct, frozen=True):
@@ -34,12 +30,3 @@ class Ran(Struct, frozen=True):
 
 def direction(current: int, wanted: int) -> Literal["up", "down", "hold"]:
     return "up" if wanted > current else "down" if wanted < current else "hold"
-
-
-def shown(text: str, secrets: Iterable[str] = ()) -> str:
-    """What the far side said as it may be kept: one short line, without the secrets it may repeat."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= SECRET_LETTERS_MIN:
-            text = text.replace(secret, "****")
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line if len(line) <= ANSWER_LETTERS_MAX else line[: ANSWER_LETTERS_MAX - 1] + "…"

@@ -11,7 +11,8 @@ import os
 import signal
 from collections.abc import Sequence
 
-from collector.advice.orders import Order, Ran, shown
+from collector.advice.orders import Order, Ran
+from collector.posting import shown
 
 OUTPUT_BYTES_MAX = 4_096
 """Of what it says so much is kept; the rest is read and forgotten, so that it need not wait for us."""

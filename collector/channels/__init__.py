@@ -8,20 +8,18 @@ remembering belong to the notifier.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from agent.options import say_duration
 from collector.messages import Channel, Failed, Message, Sent
+from collector.posting import cut, shown
 from rules.model import Severity
 
 __all__ = ["Channel", "ChannelOptions", "Failed", "Message", "Sent", "cut", "shown"]
 
 TIMEOUT_S_MIN, TIMEOUT_S_MAX = 1.0, 120.0
-ANSWER_LETTERS_MAX = 300
-SECRET_LETTERS_MIN = 4
 PerHour = Annotated[int, Meta(ge=1, le=1_000)]
 
 
@@ -48,16 +46,3 @@ class ChannelOptions(Struct, kw_only=True, frozen=True):
         if not TIMEOUT_S_MIN <= self.timeout_s <= TIMEOUT_S_MAX:
             low, high = say_duration(TIMEOUT_S_MIN), say_duration(TIMEOUT_S_MAX)
             raise ValueError(f"the timeout of one try lies between {low} and {high}")
-
-
-def shown(text: str, secrets: Iterable[str] = (), letters_max: int = ANSWER_LETTERS_MAX) -> str:
-    """`text` from the far side as it may be kept and shown: one short line, without the secrets it may repeat."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= SECRET_LETTERS_MIN:
-            text = text.replace(secret, "****")
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    return cut(" ".join(printable.split()), letters_max)
-
-
-def cut(text: str, letters_max: int) -> str:
-    return text if len(text) <= letters_max else text[: letters_max - 1] + "…"

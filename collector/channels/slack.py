@@ -9,7 +9,8 @@ import msgspec
 
 from agent.options import Secret
 from collector.channels import ChannelOptions, Failed, Message, Sent
-from collector.channels._http import Answer, Poster, check_url, judged
+from collector.channels._http import check_url, judged
+from collector.posting import Answer, NoAnswer, Poster
 
 TITLE_LETTERS_MAX = 150
 SECTION_LETTERS_MAX = 3_000
@@ -47,10 +48,10 @@ class Channel:
 
     async def send(self, message: Message) -> Sent | Failed:
         answer = await self._poster.post(msgspec.json.encode(payload(message)), {})
-        return answer if isinstance(answer, Failed) else understood(answer, self._poster.where)
+        return understood(answer, self._poster.where)
 
     async def close(self) -> None:
-        await self._poster.close()
+        await self._poster.aclose()
 
 
 def payload(message: Message) -> dict[str, Any]:
@@ -87,10 +88,10 @@ def escaped(text: str, letters_max: int) -> str:
     return "".join(kept) + "…"
 
 
-def understood(answer: Answer, where: str) -> Sent | Failed:
+def understood(answer: Answer | NoAnswer, where: str) -> Sent | Failed:
     """What Slack says with its status is clear; what it means by its one word is said in a sentence."""
     outcome = judged(answer, where)
-    meaning = MEANS.get(answer.body)
+    meaning = MEANS.get(answer.body) if isinstance(answer, Answer) else None
     if isinstance(outcome, Failed) and meaning:
         return msgspec.structs.replace(outcome, answer=f"{outcome.answer}: {meaning}")
     return outcome

@@ -11,7 +11,8 @@ import msgspec
 
 from agent.options import Secret
 from collector.channels import ChannelOptions, Failed, Message, PerHour, Sent
-from collector.channels._http import Poster, check_url, judged, origin
+from collector.channels._http import check_url, judged
+from collector.posting import Poster, origin
 from rules.model import Alert, Notice
 
 ALERTS_MAX = 200
@@ -64,10 +65,10 @@ class Channel:
     async def send(self, message: Message) -> Sent | Failed:
         body = msgspec.json.encode(payload(message, receiver=self._name))
         answer = await self._poster.post(body, {"Idempotency-Key": message.notice.id})
-        return answer if isinstance(answer, Failed) else judged(answer, self._poster.where)
+        return judged(answer, self._poster.where)
 
     async def close(self) -> None:
-        await self._poster.close()
+        await self._poster.aclose()
 
 
 def payload(message: Message, receiver: str) -> dict[str, Any]:

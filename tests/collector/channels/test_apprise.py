@@ -134,8 +134,12 @@ async def test_a_slow_server_gets_the_notice_once_and_its_late_yes_counts(mail: 
     mail.behaviour, mail.slow_s = "slow", 1.6
     sender = channel(mailto(mail), timeout_s=1.0)
     outcome = await sender.send(Message(notice(), LINK))
-    assert outcome == Failed("not done within 1 s; it may still get through", unsure=True)
-    assert await sender.send(Message(notice(), LINK)) == Sent("Sent Email to ops@example.org")
+    late = Failed("not done within 1 s; it may still get through", unsure=True)
+    assert outcome == late
+    async with asyncio.timeout(20):
+        while outcome == late:
+            outcome = await sender.send(Message(notice(), LINK))
+    assert outcome == Sent("Sent Email to ops@example.org")
     assert len(mail.taken) == 1
 
 

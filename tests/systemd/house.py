@@ -79,10 +79,18 @@ def commands(heading: str) -> list[str]:
     return blocks
 
 
-def example(heading: str, kind: str) -> str:
-    """What docs/install.md shows under a heading as a file's text."""
-    page = (ROOT / "docs" / "install.md").read_text()
-    found = re.search(rf"^## {re.escape(heading)}$.*?^```{kind}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+def blocks(page: str) -> list[tuple[str, str]]:
+    """The commands of a page of docs/, block by block: on which machine, `watch` or `web`, and what."""
+    text = (ROOT / "docs" / page).read_text()
+    found = re.findall(r"^```sh( host)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/{page} has no commands"
+    return [("web" if host else "watch", script) for host, script in found]
+
+
+def example(heading: str, kind: str, page: str = "install.md") -> str:
+    """What a page of docs/ shows under a heading as a file's text."""
+    text = (ROOT / "docs" / page).read_text()
+    found = re.search(rf"^## {re.escape(heading)}$.*?^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert found is not None
     return found[1]
 

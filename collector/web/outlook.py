@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from collector.web.words import NBSP, say_count, say_number, say_value, unit_of
+from collector.web.words import DAY_MS, NBSP, say_count, say_duration, say_number, say_value, unit_of
 from rules.capacity.bottlenecks import Bottleneck
 from rules.capacity.forecast import Forecast
 from rules.capacity.report import Filling, HostReport
 
 ROWS_MAX = 50
 WIDTH, HEIGHT = 160, 32
-HORIZONS_DAYS = (2, 7, 14, 30, 60, 90, 183)
+HORIZONS_DAYS = (0.25, 1, 2, 7, 14, 30, 60, 90, 183)
 
 
 class FillingRow(Struct, frozen=True):
@@ -78,7 +78,7 @@ def outlook(reports: Sequence[HostReport]) -> Outlook:
     needs.sort(key=lambda pair: (-pair[1].beyond, pair[0].name))
     return Outlook(
         len(reports),
-        say_count(horizon, "day"),
+        say_duration(horizon * DAY_MS),
         [_filling(report, filling, horizon) for report, filling in full],
         sum(filling.forecast.outlook == "steady" for _, filling in fillings),
         sum(filling.forecast.outlook == "unknown" for _, filling in fillings),
@@ -88,13 +88,13 @@ def outlook(reports: Sequence[HostReport]) -> Outlook:
     )
 
 
-def _horizon(forecasts: Sequence[Forecast]) -> int:
+def _horizon(forecasts: Sequence[Forecast]) -> float:
     """The first round number of days that holds all guesses."""
     furthest = max((one.days or 0.0 for one in forecasts), default=0.0)
     return next((days for days in HORIZONS_DAYS if furthest <= days), HORIZONS_DAYS[-1])
 
 
-def _filling(report: HostReport, filling: Filling, horizon: int) -> FillingRow:
+def _filling(report: HostReport, filling: Filling, horizon: float) -> FillingRow:
     found = filling.forecast
     days, soonest = found.days or 0.0, found.soonest_days or 0.0
     latest = found.latest_days
@@ -119,18 +119,18 @@ def _filling(report: HostReport, filling: Filling, horizon: int) -> FillingRow:
     )
 
 
-def _x(days: float, horizon: int) -> float:
+def _x(days: float, horizon: float) -> float:
     return round(min(1.0, days / horizon) * WIDTH, 1)
 
 
-def _y_at_edge(y: float, days: float, latest: float | None, horizon: int) -> float:
+def _y_at_edge(y: float, days: float, latest: float | None, horizon: float) -> float:
     """How high the slowest line has come at the right edge; where no end of it is known, half as far as the guess."""
     slowest = latest if latest is not None else max(2 * days, 2.0 * horizon)
     return round(y * (1 - min(1.0, horizon / slowest)), 1)
 
 
 def say_when(found: Forecast) -> str:
-    """`12 days (10 to 15)`; hours below two days; `now` for what is full."""
+    """`12 days (10 to 15)`, the range only where it is one; hours below two days; `now` for what is full."""
     if found.days is None:
         return ""
     if not found.days:
@@ -139,7 +139,10 @@ def say_when(found: Forecast) -> str:
     soonest, latest = found.soonest_days, found.latest_days
     lower = "" if soonest is None else f"{max(0, round(soonest * factor))}"
     upper = "or more" if latest is None else f"to{NBSP}{round(latest * factor)}"
-    return f"{max(1, round(found.days * factor))}{NBSP}{unit} ({lower}{NBSP}{upper})"
+    guess = f"{max(1, round(found.days * factor))}{NBSP}{unit}"
+    if soonest is not None and latest is not None and round(soonest * factor) == round(latest * factor):
+        return guess
+    return f"{guess} ({lower}{NBSP}{upper})"
 
 
 def _size(report: HostReport) -> SizeRow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 CHROMIUM = "/usr/bin/chromium"
@@ -26,6 +27,15 @@ document.addEventListener("securitypolicyviolation", (event) =>
 
 def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+
+
+def grave(page: Page) -> list[str]:
+    """What axe-core calls serious or critical about a page, and where."""
+    return [
+        f"{page.url}: {found['id']}: {found['nodes'][0]['html']}"
+        for found in Axe().run(page).response["violations"]
+        if found["impact"] in ("serious", "critical")
+    ]
 
 
 class Reader:

@@ -159,6 +159,7 @@ def filling(days: float | None, soonest: float | None, latest: float | None, lev
         (1.5, 1.0, 2.0, "36 h (24 to 48)"),
         (40.0, 20.0, None, "40 days (20 or more)"),
         (0.01, 0.0, 0.1, "1 h (0 to 2)"),
+        (0.09, 0.085, 0.1, "2 h"),
         (0.0, 0.0, 0.0, "now"),
         (None, None, None, ""),
     ],
@@ -173,7 +174,7 @@ def test_a_forecast_is_drawn_from_now_to_the_limit_between_its_soonest_and_its_l
     report = HostReport(1, "db-1", 0, (filling(15.0, 7.5, 22.5),), RIGHT, ())
     later = HostReport(2, "db-2", 0, (filling(20.0, 10.0, None, 75.0),), RIGHT, ())
     it = outlook([later, report])
-    assert it.horizon.replace("\N{NO-BREAK SPACE}", " ") == "30 days"
+    assert it.horizon.replace("\N{NO-BREAK SPACE}", " ") == "30 d"
     first, second = it.fillings
     assert (first.name, first.line, first.fan) == ("db-1", "M0,16.0L80.0,0", "M0,16.0L40.0,0H120.0Z")
     assert second.fan == "M0,8.0L53.3,0H160L160,4.0Z"

@@ -1,0 +1,329 @@
+"""What is promised, advised and set, in a real browser: read, tried and changed as people do it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from agent.wire import Batch, CheckState
+from collector.store import DAY_MS
+from collector.stores.sqlite import open_store
+from rules.model import Incident, Outcome, Remark
+from rules.sla.model import Interval
+from tests.conftest import Needs
+from tests.system.browser import PHONE, WIDE, Reader, grave, launch
+from tests.system.fleet import Pusher
+from tests.system.harness import Collector, Stage, wait_until
+
+PASSWORD = "correct horse battery"
+MINUTE_MS, HOUR_MS, EVERY_MS = 60_000, 3_600_000, 10_000
+SETTINGS: dict[str, Any] = {
+    "packs": ["hosts"],
+    "access": {"status_page": True, "roles": {"viewer": ["monitoring.read"]}},
+    "status_page": {"title": "Status of Acme"},
+    "services": [
+        {"name": "shop", "title": "Web shop", "checks": [{"id": "shop"}], "objective_pct": 99.5},
+        {"name": "pay", "title": "Payments", "hosts": {"where": {"role": "db"}},
+         "maintenance": ["daily 03:00 to 03:30"]},
+        {"name": "api", "title": "API for partners", "depends_on": {"services": ["shop", "pay"]},
+         "objective_pct": None},
+    ],
+    "scaling": [
+        {"service": "web", "where": {"role": "web"}, "min": 1, "max": 6},
+        {"service": "jobs", "current": 3, "hook": {"command": ["/bin/true"]}},
+    ],
+    "capacity": {"prices": {"core": 12, "gib": 3}},
+    "thresholds": {"memory_critical_pct": 96},
+}  # fmt: skip
+PAGES = (
+    "/status",
+    "/services",
+    "/services/shop",
+    "/services/api",
+    "/advice",
+    "/advice/web?load=day&peak=3&start=2",
+    "/advice/jobs",
+    "/settings",
+    "/settings/channels",
+    "/settings/users",
+    "/settings/tokens",
+    "/settings/joins",
+)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def lived(service: str, end: int) -> list[Interval]:
+    """Ninety days, or fewer, with a trouble of its own kind now and then."""
+    days = {"shop": 90, "pay": 90, "api": 40}[service]
+    found = []
+    start = end - days * DAY_MS
+    for day in range(days):
+        begin, until = start + day * DAY_MS, start + (day + 1) * DAY_MS
+        cut = begin + DAY_MS // 2
+        if service == "pay" and day % 15 == 7:
+            found += [Interval(begin, begin + HOUR_MS, "maintenance", "maintenance, nightly")]
+            begin += HOUR_MS
+        if service == "shop" and day in (20, 71):
+            found += [
+                Interval(begin, cut, "up"),
+                Interval(cut, cut + 26 * MINUTE_MS, "down", "shop from web-1 is bad"),
+            ]
+            begin = cut + 26 * MINUTE_MS
+        if service == "shop" and day == 44:
+            found += [Interval(begin, cut, "degraded", "shop from web-1 took longer than 1 s")]
+            begin = cut
+        if service == "pay" and day in (30, 31):
+            found += [Interval(begin, until, "unknown", "the collector was away")]
+            continue
+        found.append(Interval(begin, until, "up"))
+    return found
+
+
+def prepare(folder: Path) -> None:
+    """What the collector has known for long before it is started, in a thread of its own: a browser's loop runs in
+    this one."""
+
+    async def write() -> None:
+        store = await open_store(folder, role="collector")
+        end = now_ms() // DAY_MS * DAY_MS
+        await store.promises.write({name: lived(name, end) for name in ("shop", "pay", "api")})
+        began = end - 19 * DAY_MS + DAY_MS // 2
+        over = began + 26 * MINUTE_MS
+        known = [
+            Incident(
+                1, "host:1", "web-1: shop is bad", "critical", began, resolved_at=over, services=("shop",)
+            ),
+        ]
+        told = [
+            Remark(1, began + 5 * MINUTE_MS, "ada", "published", "The shop did not answer\nWe are on it."),
+            Remark(1, over, "ada", "published", "A database was out of room. It has more now."),
+        ]
+        await store.commit([Outcome(incidents=known, remarks=told)])
+        await store.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(write()))
+    thread.start()
+    thread.join()
+
+
+def push(collector: Collector) -> None:
+    """Three hosts and their last two hours, in which one of them fills up."""
+    now = now_ms()
+    for name, role in (("web-1", "web"), ("web-2", "web"), ("db-1", "db")):
+        pusher = Pusher(collector.port, collector.add_host(name, f"role={role}")["agent"]["token"])
+        batches = []
+        for place in range(720):
+            at = now - (719 - place) * EVERY_MS
+            part = place / 720
+            samples: dict[str, float | None] = {
+                "cpu_used_pct": 88.0 if role == "web" else 12.0,
+                "memory_used_pct": 55.0,
+                'disk_used_pct{mount="/"}': 40.0,
+                'disk_used_pct{mount="/var"}': 60 + 20 * part if role == "db" else 48.0,
+                "pressure_io_some_pct": 34.0 if role == "db" else 1.0,
+            }
+            checks = []
+            if name == "web-1":
+                samples['check_state{check="shop",kind="http"}'] = 0.0
+                checks = [CheckState("shop", "http", "ok", 120.0, "answered 200")]
+            batches.append(
+                Batch(
+                    place, at, now, EVERY_MS, samples, checks, {"cores": "8", "memory_bytes": str(32 << 30)}
+                )
+            )
+        pusher.push(batches)
+
+
+@pytest.fixture(scope="module")
+def browser(needs: Needs) -> Iterator[Browser]:
+    needs("chromium")
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def collector(stage: Stage) -> Collector:
+    collector = stage.collector(settings=SETTINGS, channels=[{"kind": "log", "name": "log"}])
+    prepare(collector.database.parent)
+    collector.start()
+    push(collector)
+    opened = {"title": "orders pile up", "severity": "warning", "services": ["shop"]}
+    number = post(collector, "incidents", opened)["id"]
+    post(collector, f"incidents/{number}/updates", {"text": "Orders are confirmed late\nNo order is lost."})
+    wait_until("services to be known", lambda: " available in " in collector.get("/services")[1])
+    return collector
+
+
+def post(collector: Collector, path: str, body: dict[str, Any]) -> Any:
+    request = urllib.request.Request(
+        f"{collector.url}/api/monitoring/{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture
+def reader(browser: Browser, collector: Collector) -> Iterator[Reader]:
+    reader = Reader(browser, collector.url)
+    yield reader
+    assert reader.troubles == []
+    reader.close()
+
+
+def test_what_is_promised_is_read_and_leads_to_the_incident(reader: Reader) -> None:
+    page = reader.open("/")
+    page.get_by_role("link", name="Services", exact=True).click()
+    shop = page.locator("article", has_text="Web shop")
+    expect(shop).to_contain_text("99.5 % promised")
+    expect(shop).to_contain_text("allowed")
+    shop.get_by_role("link", name="Web shop").click()
+    expect(page.locator("h1")).to_contain_text("Web shop")
+    expect(page.locator("main")).to_contain_text("How fast it is used")
+    page.get_by_text("Days with something to tell").click()
+    expect(page.locator("details.days")).to_contain_text("down for 26 min")
+    page.get_by_role("link", name="incident 1").click()
+    expect(page.locator("h1")).to_contain_text("shop is bad")
+
+
+def test_a_threshold_is_changed_and_takes_effect(reader: Reader, collector: Collector) -> None:
+    page = reader.open("/settings")
+    expect(page.get_by_label("memory critical, %")).to_be_disabled()
+    expect(page.locator(".limits")).to_contain_text("collector.yaml:")
+    page.get_by_label("memory warning, %").fill("50")
+    page.get_by_role("button", name="Set them").click()
+    expect(page.get_by_role("status")).to_contain_text("That holds from now on.")
+    expect(page.get_by_label("memory warning, %")).to_have_value("50")
+    page.get_by_label("memory warning, %").fill("99")
+    page.get_by_role("button", name="Set them").click()
+    expect(page.get_by_role("alert")).to_contain_text("has to lie below what is critical")
+    assert [trouble for trouble in reader.troubles if "422" in trouble] == reader.troubles
+    reader.troubles.clear()
+    rule = reader.open("/rules")
+    expect(rule.locator("main")).to_contain_text("memory-high")
+    host = collector.add_host("new-1")["agent"]["token"]
+    now = now_ms()
+    samples: dict[str, float | None] = {"memory_used_pct": 55.0}
+    batches = [Batch(n, now - (90 - n) * EVERY_MS, now, EVERY_MS, samples, []) for n in range(91)]
+    Pusher(collector.port, host).push(batches)
+    expect(reader.open("/alerts").locator("main")).to_contain_text("new-1")
+
+
+def test_a_load_is_played(reader: Reader) -> None:
+    page = reader.open("/advice/web")
+    page.get_by_label("Load").select_option("peak")
+    page.get_by_label("Peak, if made up").fill("4")
+    page.get_by_role("button", name="Play it").click()
+    expect(page.locator("#play table")).to_contain_text("reactive HPA")
+    expect(page.locator("#play .line")).to_have_count(4)
+
+
+def test_a_hook_is_let_run_by_itself_only_by_who_ticks_the_box(reader: Reader) -> None:
+    page = reader.open("/advice/jobs")
+    page.get_by_role("button", name="Let it run by itself").click()
+    expect(page.locator("main")).to_contain_text("It is only advised")
+    page.get_by_label("I know that its hook then changes").check()
+    page.get_by_role("button", name="Let it run by itself").click()
+    expect(page.locator("main")).to_contain_text("Its hook runs without asking")
+
+
+def test_the_first_user_is_made_and_makes_a_user_and_a_token(browser: Browser, collector: Collector) -> None:
+    reader = Reader(browser, collector.url)
+    page = reader.open("/settings/users")
+    expect(page.locator("main")).to_contain_text("No user yet.")
+    add(page, "ada", "owner")
+    page.wait_for_url("**/login?next=**")
+    log_in(page, "ada")
+    expect(page).to_have_url(f"{collector.url}/settings/users?done=1")
+    add(page, "eve", "viewer")
+    expect(page.locator("table.users")).to_contain_text("eve")
+    page.get_by_role("link", name="Tokens").click()
+    page.get_by_label("What it is for").fill("ci")
+    page.get_by_role("button", name="Make it").click()
+    token = page.locator(".once pre").inner_text()
+    assert token.startswith("wk_")
+    page.get_by_role("link", name="Tokens").click()
+    expect(page.locator("table")).to_contain_text("ci")
+    assert token not in page.content()
+    page.get_by_role("link", name="Channels").click()
+    page.get_by_role("button", name="Send a test by log").click()
+    expect(page.get_by_role("status")).to_contain_text("log took the test")
+    page.get_by_role("link", name="Join codes").click()
+    page.get_by_role("link", name="add a host").click()
+    expect(page.locator("h1")).to_have_text("Add a host")
+    assert reader.troubles == []
+    reader.close()
+    viewer = Reader(browser, collector.url)
+    log_in(viewer.open("/login"), "eve")
+    expect(viewer.page.locator("nav", has_text="More")).not_to_contain_text("Settings")
+    assert viewer.page.goto(f"{collector.url}/settings").status == 403  # type: ignore[union-attr]
+    viewer.close()
+
+
+def add(page: Page, name: str, role: str) -> None:
+    page.get_by_label("Name", exact=True).fill(name)
+    page.locator("#role").select_option(role)
+    page.get_by_label("Password, ten letters at least").fill(PASSWORD)
+    page.get_by_label("The same once more").fill(PASSWORD)
+    page.get_by_role("button", name="Add them").click()
+
+
+def log_in(page: Page, name: str) -> None:
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+
+
+def test_everybody_sees_the_status_page_and_nothing_else(browser: Browser, collector: Collector) -> None:
+    owner = Reader(browser, collector.url)
+    add(owner.open("/settings/users"), "ada", "owner")
+    owner.page.wait_for_url("**/login?next=**")
+    owner.close()
+    stranger = Reader(browser, collector.url)
+    page = stranger.open("/status")
+    expect(page.locator("h1")).to_have_text("Some systems are degraded")
+    expect(page.locator("main")).to_contain_text("Orders are confirmed late")
+    expect(page.locator("main")).to_contain_text("Web shop")
+    expect(page.locator("article.service", has_text="Web shop")).to_contain_text("99.959 %")
+    assert "web-1" not in page.content()
+    page.get_by_role("link", name="Status of Acme").click()
+    expect(page).to_have_url(f"{collector.url}/status")
+    assert stranger.troubles == []
+    page.goto(f"{collector.url}/services")
+    page.wait_for_url("**/login?next=**")
+    stranger.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_every_page_is_fit_for_everybody_and_for_every_screen(
+    browser: Browser, collector: Collector, tmp_path: Path, viewport: dict[str, int], scheme: str
+) -> None:
+    """axe-core finds nothing serious, nothing is wider than the screen; with pictures of all, to be looked at."""
+    reader = Reader(browser, collector.url, viewport=viewport, color_scheme=scheme)
+    for path in PAGES:
+        page = reader.open(path)
+        page.wait_for_timeout(200)
+        name = path.partition("?")[0].strip("/").replace("/", "-")
+        page.screenshot(path=tmp_path / f"{name}-{viewport['width']}-{scheme}.png", full_page=True)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= viewport["width"], f"{path} is {width} wide"
+        assert reader.troubles == [], path
+        assert grave(page) == []
+        reader.troubles.clear()
+    reader.close()

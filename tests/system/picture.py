@@ -6,10 +6,12 @@ it waits for one of the hosts to be missed.
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
+from types import FrameType
 
 from playwright.sync_api import sync_playwright
 
@@ -78,5 +80,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def end_well(number: int, frame: FrameType | None) -> None:
+    """As at the end: the collector that was started is not left behind."""
+    raise SystemExit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, end_well)
     main(*map(Path, sys.argv[1:]))

@@ -218,7 +218,7 @@ def test_the_keyboard_goes_everywhere_and_is_seen(collector: Collector, reader: 
     expect(page.locator(".skip")).to_be_visible()
     met = []
     places = [entry.url for entry in DAILY]
-    for _ in range(2 + len(places) + 3):
+    for _ in range(2 + len(places) + 4):
         page.keyboard.press("Tab")
         met.append(
             page.evaluate(
@@ -227,7 +227,7 @@ def test_the_keyboard_goes_everywhere_and_is_seen(collector: Collector, reader: 
             )
         )
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert met == ["/", *places, "More", "q", "group", "/hosts/1"]
+    assert met == ["/", *places, "More", "q", "group", "/hosts/new", "/hosts/1"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from rules.labels import fits
 from rules.model import CheckState
-from rules.sla.model import Need, fits
+from rules.sla.model import Need
 
 METRIC = "check_state"
 NAMED_MAX = 12

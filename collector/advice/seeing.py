@@ -9,6 +9,8 @@ from typing import Literal
 from msgspec import Struct
 
 from collector.store import LatestValue, Samples
+from rules.labels import fits
+from rules.memory import binding_labels
 from rules.model import SERVICE, Host, Series
 from rules.scaling.model import Instance, ScalingPolicy, Seen
 
@@ -40,7 +42,8 @@ def instances_of(
         and host.arrived_at is not None
         and now - host.arrived_at <= max(UNKNOWN_FOR_MS, SEEN_INTERVALS * host.every_ms)
         and not host.has_stopped
-        and _fits(host, where)
+        and where
+        and fits(where, binding_labels(host))
         and not resting(host, now)
     ]
 
@@ -107,11 +110,3 @@ def _state(host: Host, now: int) -> Literal["ready", "starting", "unknown"]:
 
 def _heard(host: Host, now: int) -> bool:
     return host.arrived_at is not None and now - host.arrived_at <= SEEN_INTERVALS * host.every_ms
-
-
-def _fits(host: Host, where: Mapping[str, str | list[str]]) -> bool:
-    return bool(where) and all(
-        (host.name if label == "host" else host.labels.get(label))
-        in ([wanted] if isinstance(wanted, str) else wanted)
-        for label, wanted in where.items()
-    )

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from agent.options import Node, convert
 from agent.wire import DEFINITION_BYTES_MAX, Text
+from rules.labels import fits
 from rules.shared import SharedCheck
 from rules.sla.model import Need
 
@@ -29,10 +30,7 @@ class Definition(Struct, frozen=True):
 
     def concerns(self, labels: Mapping[str, str]) -> bool:
         """Whether a host with these labels is one of those that are to run it."""
-        return all(
-            labels.get(label) in ([wanted] if isinstance(wanted, str) else wanted)
-            for label, wanted in self.where.items()
-        )
+        return fits(self.where, labels)
 
 
 def read_definitions(node: Node) -> list[Definition]:

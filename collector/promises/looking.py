@@ -12,10 +12,11 @@ from agent.wire import series_name
 from collector.promises.works import Works
 from collector.store import Store
 from collector.store.promises import Asked, Spoken
+from rules.labels import fits
 from rules.memory import binding_labels
 from rules.model import HOLDS, Host
 from rules.sla.courses import FAR, Course, course_of, one_after_another, steady
-from rules.sla.model import UNKNOWN, CheckPart, ServiceOptions, fits
+from rules.sla.model import UNKNOWN, CheckPart, ServiceOptions
 from rules.sla.timeline import (
     Answers,
     Group,

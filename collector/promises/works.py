@@ -12,8 +12,8 @@ from typing import Protocol
 
 from collector.store.policy import PolicyKept
 from rules.calendar import times
+from rules.labels import one_of
 from rules.policy import Maintenance
-from rules.policy.matching import one_of
 
 
 class Said(Protocol):

@@ -10,10 +10,10 @@ from collector.store import StoreError
 from collector.web.charts import Work
 from collector.web.standing import series_of
 from rules.calendar import Times as Calendar
+from rules.labels import listed, one_of
 from rules.memory import binding_labels
 from rules.model import Alert, Host, Incident, Series, Severity
 from rules.policy import Maintenance
-from rules.policy.matching import listed, one_of
 from rules.shared import labels_of
 from rules.watch import Watch
 

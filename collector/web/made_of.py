@@ -11,9 +11,10 @@ from collector.store import Store
 from collector.store.promises import Asked
 from collector.web.standing import Mark, Shape, is_silent
 from collector.web.words import say_count
+from rules.labels import fits
 from rules.memory import binding_labels
 from rules.model import Host, Series
-from rules.sla.model import CheckPart, Class, HostPart, Need, ServiceOptions, ServicePart, fits
+from rules.sla.model import CheckPart, Class, HostPart, Need, ServiceOptions, ServicePart
 
 ROWS_MAX = 50
 """Of one part; those that are not well come first."""

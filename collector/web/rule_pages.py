@@ -22,8 +22,8 @@ from collector.web.standing import SHAPES, Mark, acknowledged_of, mark_of
 from collector.web.words import NOTHING, Times, say_duration, say_value, unit_of
 from collector.who import Handler, needs
 from rules.engine import Rule
+from rules.labels import listed
 from rules.model import State
-from rules.policy.matching import listed
 
 
 class Applied(Protocol):

@@ -14,8 +14,8 @@ from collector.web.charts import Work
 from collector.web.incidents import When, when
 from collector.web.standing import Mark
 from collector.web.words import Times, say_duration
+from rules.labels import listed
 from rules.policy import Maintenance, Match, Planned, Silence
-from rules.policy.matching import listed
 
 WEEKS = 5
 NAMES_SHOWN_MAX = 6

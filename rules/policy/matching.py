@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
+from rules.labels import fits, is_pattern, listed, one_of
 from rules.model import RANK, Severity
 
 
@@ -56,7 +56,7 @@ class Match(Struct, kw_only=True, frozen=True):
                 not self.services or any(one_of(self.services, one) for one in (*trouble.services, *services))
             )
             and self.subject in ("", trouble.subject)
-            and all(one_of(listed(wanted), trouble.labels.get(label)) for label, wanted in self.where.items())
+            and fits(self.where, trouble.labels)
         )
 
     @property
@@ -64,20 +64,3 @@ class Match(Struct, kw_only=True, frozen=True):
         """The names of the only hosts that it can be about; None where that takes a closer look."""
         named = listed(self.where.get("host", ()))
         return named if named and not any(map(is_pattern, named)) else None
-
-
-def one_of(patterns: Sequence[str], value: str | None) -> bool:
-    """Whether `value` fits one of the patterns; without patterns anything does, and what is not there fits none."""
-    if not patterns or value in patterns:
-        return True
-    return value is not None and any(
-        is_pattern(pattern) and fnmatchcase(value, pattern) for pattern in patterns
-    )
-
-
-def is_pattern(written: str) -> bool:
-    return "*" in written or "?" in written or "[" in written
-
-
-def listed(wanted: str | Sequence[str]) -> Sequence[str]:
-    return (wanted,) if isinstance(wanted, str) else wanted

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from rules.labels import fits
 from rules.model import Series
-from rules.sla.model import ServiceOptions, fits
+from rules.sla.model import ServiceOptions
 
 LABEL = "service"
 """What the source of a service's own metrics is labelled with."""

@@ -34,7 +34,7 @@ class CheckPart(Struct, kw_only=True, frozen=True):
     """A check that says how the service is, asked from one host or several.
 
     id: the check's name
-    from: the hosts whose word counts, by label; `host` is a host's name, {} means every host that has the check
+    from: the hosts whose word counts, by label; `host` is a host's name, * stands for anything, {} means every host
     need: of how many of them it must be well: all, any, or a number
     """
 
@@ -46,7 +46,7 @@ class CheckPart(Struct, kw_only=True, frozen=True):
 class HostPart(Struct, kw_only=True, frozen=True):
     """Hosts that must be there: one that nobody hears is down, unless it was we who did not listen.
 
-    where: which, by label; `host` is a host's name
+    where: which, by label; `host` is a host's name, and * stands for anything
     need: how many of them must be there: all, any, or a number
     """
 
@@ -66,7 +66,9 @@ class ServicePart(Struct, kw_only=True, frozen=True):
 
     def __post_init__(self) -> None:
         if not isinstance(self.need, str) and self.need > len(self.services):
-            raise ValueError(f"need: {self.need} of {len(self.services)} services can never be well; write fewer")
+            raise ValueError(
+                f"need: {self.need} of {len(self.services)} services can never be well; write fewer"
+            )
 
 
 class LatencyOptions(Struct, kw_only=True, frozen=True):
@@ -164,14 +166,6 @@ class Tally(Struct, frozen=True):
     def __add__(self, other: Tally) -> Tally:
         ours, theirs = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
         return Tally(*(mine + more for mine, more in zip(ours, theirs, strict=True)))
-
-
-def fits(where: Mapping[str, str | list[str]], labels: Mapping[str, str]) -> bool:
-    """Whether a host with these labels, its name as `host` among them, is one of those that are meant."""
-    return all(
-        labels.get(label) in ([wanted] if isinstance(wanted, str) else wanted)
-        for label, wanted in where.items()
-    )
 
 
 def in_order(services: Sequence[ServiceOptions]) -> list[ServiceOptions]:

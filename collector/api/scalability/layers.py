@@ -24,8 +24,9 @@ from collector.api.views import HostState, host_state, number, silent_hosts
 from collector.store import Latest, Store
 from collector.store.queries import SlowQuery
 from collector.who import Who
+from rules.labels import fits
 from rules.memory import binding_labels
-from rules.sla.model import ServiceOptions, fits
+from rules.sla.model import ServiceOptions
 
 SLOW_QUERIES_MAX = 10
 ESTABLISHED = 'tcp_sockets{state="established"}'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rules.sla.model import ServiceOptions, ServicePart, fits, in_order
+from rules.labels import fits
+from rules.sla.model import ServiceOptions, ServicePart, in_order
 from tests.rules.sla.house import service
 
 
@@ -40,6 +41,8 @@ def test_what_does_not_go_together_is_refused(services: list[ServiceOptions], sa
         ({"role": "web"}, True),
         ({"role": ["db", "web"]}, True),
         ({"role": "db"}, False),
+        ({"host": "h*", "role": ["x", "w?b"]}, True),
+        ({"host": "g*"}, False),
         ({"x": "y"}, False),
     ],
 )

@@ -203,10 +203,13 @@ class Problem(Struct, frozen=True):
 
 
 class Join(Struct, frozen=True, omit_defaults=True):
-    """A host that wants to come in by a code, under a name. One that shows its token as well stays the host it is."""
+    """A host that wants to come in by a code, under a name. One that shows its token as well stays the host it is; but
+    where a person chose the name (`chosen`) only if that is what it is called: it may be a copy that is to be another.
+    """
 
     code: Text
     hostname: HostName
+    chosen: bool = False
     facts: Annotated[dict[Text, Detail], Meta(max_length=100)] = {}
 
 

@@ -101,7 +101,7 @@ def _join(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     see_that_it_can_be_written(place)
     facts = {"os": os_name(), "arch": os.uname().machine, "agent_version": VERSION}
     post = _post(place.loaded, url, wire.JOIN_PATH, place.token)
-    answer = ask(post, wire.encode(wire.Join(code, name, facts)), wire.decode_joined)
+    answer = ask(post, wire.encode(wire.Join(code, name, bool(args.name), facts)), wire.decode_joined)
     write(place, answer.token)
     print(f"This host has joined {url} as {answer.name}.{_labels(answer.labels)}")
     print(f"Its token is in {place.token_file}, which only the agent may read.")

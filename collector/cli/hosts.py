@@ -110,7 +110,8 @@ async def _revoke(hosts: Hosts, host: Host, _arguments: argparse.Namespace, now:
     if not count:
         return f"{host.name} has no token that holds"
     tokens = "its token holds" if count == 1 else f"its {count} tokens hold"
-    return f"{tokens} no more, for a collector at work within seconds; a new one: watchkeeper host add {host.name}"
+    again = f"watchkeeper join-command --host {host.name}"
+    return f"{tokens} no more, for a collector at work within seconds; to let it back in: {again}"
 
 
 async def _remove(hosts: Hosts, host: Host, _arguments: argparse.Namespace, _now: int) -> str:

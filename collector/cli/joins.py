@@ -41,7 +41,7 @@ class Codes(Protocol):
     ) -> tuple[str, Join]: ...
     async def all(self) -> list[Join]: ...
     async def revoke(self, who: Who, number: str, /) -> None: ...
-    async def tell(self, code: str, /) -> Told: ...
+    async def tell(self, code: str = "", /) -> Told: ...
 
 
 def add_to(commands: Commands, house: House) -> None:
@@ -63,6 +63,11 @@ def add_to(commands: Commands, house: House) -> None:
     make.add_argument(
         "--host", metavar="NAME", help="for this host alone, whose tokens so far hold no more then"
     )
+    make.add_argument(
+        "--upgrade",
+        action="store_true",
+        help="instead, the command for hosts that joined to get this version",
+    )
     make.add_argument("--code-only", action="store_true", help="print the code and nothing else")
     make.set_defaults(command=partial(_make, house))
     verbs = commands.add_parser("join", help="the codes by which hosts join").add_subparsers(
@@ -81,6 +86,9 @@ def _make(house: House, arguments: argparse.Namespace) -> int:
     labels = parse_labels(arguments.label)
 
     async def make(codes: Codes, store: Store) -> None:
+        if arguments.upgrade:
+            print(_command_of(await codes.tell()))
+            return
         host = await named(store.hosts, arguments.host) if arguments.host else None
         code, join = await codes.make(
             at_this_shell(),
@@ -103,6 +111,13 @@ def _make(house: House, arguments: argparse.Namespace) -> int:
         print(told.command or told.by_hand)
 
     return _with_codes(house, arguments, make)
+
+
+def _command_of(told: Told) -> str:
+    """Refusal when there is none."""
+    if told.command is None:
+        raise Refusal(409, "no_installer", told.trouble)
+    return told.command
 
 
 def _hosts(join: Join) -> str:

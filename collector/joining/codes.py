@@ -73,8 +73,8 @@ class Codes:
         await self._audit(who, "join.add", after=_told(join), request=request)
         return f"wk_join_{number}_{secret}", join
 
-    async def tell(self, code: str) -> Told:
-        """What to type on a host that is to join by it."""
+    async def tell(self, code: str = "") -> Told:
+        """What to type on a host that is to join by it; without a code, for an upgrade of one that has joined."""
         return await self._installer.tell(code)
 
     async def all(self) -> list[Join]:

@@ -112,7 +112,7 @@ class Doors:
         join = await right(self._joins, asked.code)
         see_that_it_holds(join, self._now_ms())
         token, sha256 = self._new_token()
-        comer = await self._comer(request, asked.hostname, token.id, sha256)
+        comer = await self._comer(request, asked, token.id, sha256)
         now = self._now_ms()
         host = None
         try:
@@ -129,15 +129,19 @@ class Doors:
         log.info("%s has joined, by the code %s that %s made.", host.name, join.id, join.created_by)
         return wire.Joined(str(token), host.id, host.name, host.labels)
 
-    async def _comer(self, request: web.Request, name: str, token_id: str, sha256: bytes) -> Comer:
+    async def _comer(self, request: web.Request, asked: wire.Join, token_id: str, sha256: bytes) -> Comer:
         """Whoever shows a token that holds is the host that it is; one that holds no more says nothing."""
+        name = asked.hostname
         shown = request.headers.get("Authorization")
         row = await self._tokens.row(shown) if shown is not None else None
-        if isinstance(row, TokenRow):
+        if isinstance(row, TokenRow) and (not asked.chosen or await self._is_called(row.host, name)):
             return Comer(name, token_id, sha256, row.host, row.id)
-        if row is not None and row.status == 503:
+        if row is not None and not isinstance(row, TokenRow) and row.status == 503:
             raise Refusal(503, row.code, row.message, retry_after_s=RETRY_AFTER_S)
         return Comer(name, token_id, sha256)
+
+    async def _is_called(self, number: int, name: str) -> bool:
+        return any(host.id == number and host.name == name for host in await self._hosts.all())
 
     async def _rotate(self, request: web.Request) -> wire.Rotated:
         row = await self._tokens.row(request.headers.get("Authorization"))

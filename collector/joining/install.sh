@@ -236,4 +236,4 @@ else
     say "there is no systemd here; have your own service manager run, as the user watchkeeper-agent: $agent run"
 fi
 step "removing what was there before it, if anything" remove_older
-[ "$dry_run" ] || say "done; to be rid of it: sh $home/install.sh --uninstall${user:+ --user}"
+[ ! -e "$home/install.sh" ] || [ "$dry_run" ] || say "done; to be rid of it: sh $home/install.sh --uninstall${user:+ --user}"

@@ -64,8 +64,9 @@ class Installer:
             web.get("/install/bundle/{name}.tar", needs(None, self._serve_bundle)),
         ]
 
-    async def tell(self, code: str) -> Told:
-        """What to type on a host that is to join by this code."""
+    async def tell(self, code: str = "") -> Told:
+        """What to type on a host that is to join by this code; without one, on a host that has joined, for this
+        collector's version of the agent to take the place of its own."""
         async with self._busy:
             return await asyncio.to_thread(self._tell, code)
 
@@ -81,7 +82,8 @@ class Installer:
         silent = "-fsSk" if way.pin else "-fsS"
         fetch = f"curl {silent} -o {SCRIPT} {shlex.quote(f'{way.url}/install')}"
         check = f"echo '{sha256}  {SCRIPT}' | sha256sum -c"
-        return Told(f"{fetch} && {check} && sudo sh {SCRIPT} {code}{way.flags}", by_hand)
+        install = f"sudo sh {SCRIPT} {code}{way.flags}" if code else f"sudo sh {SCRIPT}"
+        return Told(f"{fetch} && {check} && {install}", by_hand)
 
     def _script(self) -> str:
         """Empty when there is nothing to install. The same as long as bundles and address are the same."""

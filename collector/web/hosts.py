@@ -178,7 +178,7 @@ ODD = {
     "churn": "The list of its series changes all the time; only those that stay are kept. Look which of its checks "
     "names what comes and goes, such as processes or requests, and leave that out in its agent.yaml.",
     "cloned": "Two agents push as this host in turn, as those of a cloned machine do: what is shown is a mixture of "
-    "both. Enrol one of them anew, under a name of its own: watchkeeper host add NAME.",
+    "both. Let the copy join by a name of its own: watchkeeper join-command, with --name NAME behind it.",
 }
 
 

@@ -19,10 +19,11 @@ CACHE = Path("/var/tmp/watchkeeper-systemd")
 """Not /tmp, which may be in memory: a machine takes some 400 MB of disk."""
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "python3", "adduser", "ca-certificates", "init-system-helpers"),
+    "curl",
     "python3-apt",
 )
 """What a small Debian server has, all that our packages depend on (nothing is fetched when they are installed), and
-what Ansible needs."""
+what the one command and Ansible need."""
 IMAGE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
 """What a base of a container image has to have."""
 START_S, COMMAND_S, MAKE_S = 60, 120, 600
@@ -130,7 +131,7 @@ class Machine:
         clean = [
             "env",
             "-i",
-            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LC_ALL=C.UTF-8",
             "DEBIAN_FRONTEND=noninteractive",
         ]

@@ -61,7 +61,7 @@ def test_lintian_finds_no_error(needs: Needs, packages: list[Path]) -> None:
 
 
 def test_an_agent_without_a_config_is_installed_and_not_started(house: House) -> None:
-    house.web.shell("cd /root; " + commands("A host")[1].splitlines()[0])
+    house.web.shell("cd /root; " + commands("A host by its package")[1].splitlines()[0])
     house.web.run("systemctl", "is-enabled", AGENT)
     assert house.web.property(AGENT, "ActiveState") == "inactive"
     assert house.web.property(AGENT, "Result") == "success"
@@ -88,16 +88,16 @@ def test_it_takes_the_config_that_the_page_shows(house: House) -> None:
 
 
 def test_a_host_that_is_enrolled_is_on_the_page_within_seconds(house: House) -> None:
-    printed = house.watch.shell(commands("A host")[0])
+    printed = house.watch.shell(commands("A host by its package")[0])
     start_shop(house.web)
-    _, configure, start = commands("A host")[1].splitlines()
+    _, configure, start = commands("A host by its package")[1].splitlines()
     house.web.shell(configure, stdin=printed + CHECKS)
     house.network.inside("web-1", lambda: PING_GROUPS.write_text("0 2147483647"))
     began = time.monotonic()
     house.web.shell(start)
     wait_until("web-1 on the page", lambda: house.newest() and "web-1" in house.page("/"), PATIENCE_S)
     assert time.monotonic() - began < 20
-    assert re.search(r"^web-1 .*\d+ s ago", house.watch.shell(commands("A host")[2]), re.MULTILINE)
+    assert re.search(r"^web-1 +heard ", house.watch.shell(commands("A host by its package")[2]), re.MULTILINE)
 
 
 @pytest.mark.parametrize("unit", [AGENT, COLLECTOR])

@@ -1,61 +1,97 @@
-"""What is made of answers that are no token."""
+"""What is made of answers that are no token, over real HTTP."""
 
 from __future__ import annotations
 
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from msgspec import Struct
 
 from agent import wire
 from agent.joining.asking import TRIES_MAX, WAIT_S_MAX, NotGiven, ask
-from agent.pusher.post import Answer, Post
+from agent.pusher.post import Post
 
 TOKEN = f"wk_agent_default_{'a' * 12}_{'b' * 40}"
 WELL = wire.encode(wire.Joined(TOKEN, 1, "web-1"))
 
 
-class Scripted(Post):
-    """Answers what it was told to, one after the other."""
-
-    def __init__(self, *answers: Answer) -> None:
-        super().__init__("http://127.0.0.1:8420", "", "test")
-        self.answers = list(answers)
-
-    def post(self, parts: object, limit_s: float) -> Answer:
-        return self.answers.pop(0)
+class Reply(Struct):
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = {}
 
 
-def problem(status: int, message: str = "later", **more: object) -> Answer:
-    return Answer(status, wire.encode(wire.Problem("x", message)), 1.0, **more)  # type: ignore[arg-type]
+def problem(status: int, message: str = "later", **headers: str) -> Reply:
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    return Reply(status, wire.encode(wire.Problem("x", message)), named)
 
 
-def test_a_collector_that_asks_to_wait_is_asked_again(capsys: pytest.CaptureFixture[str]) -> None:
+Answering = Callable[..., Post]
+
+
+@pytest.fixture
+def answering() -> Iterator[Answering]:
+    """A server that gives these replies, one after the other, and the last for ever; a way to post to it."""
+    replies: list[Reply] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            reply = replies.pop(0) if len(replies) > 1 else replies[0]
+            self.send_response(reply.status)
+            for name, text in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+                self.send_header(name, text)
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+
+    def post(*given: Reply) -> Post:
+        replies.extend(given)
+        return Post(f"http://127.0.0.1:{server.server_address[1]}", "", "test", path=wire.JOIN_PATH)
+
+    yield post
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_collector_that_asks_to_wait_is_asked_again(
+    answering: Answering, capsys: pytest.CaptureFixture[str]
+) -> None:
     slept: list[float] = []
-    answers = problem(429, retry_after_s=7.0), problem(503, retry_after_s=1e6), problem(503)
-    with closing(Scripted(*answers, Answer(200, WELL, 1.0))) as post:
-        assert ask(post, b"{}", wire.decode_joined, slept.append).name == "web-1"
+    later = problem(429, Retry_After="7"), problem(503, Retry_After="100000"), problem(503)
+    post = answering(*later, Reply(200, WELL))
+    assert ask(post, b"{}", wire.decode_joined, slept.append).name == "web-1"
     assert slept == [7.0, WAIT_S_MAX, 3.0]
     assert "later; trying again in 7 s" in capsys.readouterr().err
 
 
-def test_it_is_not_asked_for_ever() -> None:
-    post = Scripted(*[problem(429) for _ in range(TRIES_MAX)])
+def test_it_is_not_asked_for_ever(answering: Answering) -> None:
+    slept: list[float] = []
     with pytest.raises(NotGiven, match="later"):
-        ask(post, b"{}", wire.decode_joined, lambda seconds: None)
-    assert post.answers == []
+        ask(answering(problem(429)), b"{}", wire.decode_joined, slept.append)
+    assert len(slept) == TRIES_MAX - 1
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("reply", "words"),
     [
-        (Answer(404, b"<html>", 1.0), "there is no collector at this address"),
-        (Answer(301, b"", 1.0, location="https://x/"), "leads on to https://x/; give that one"),
-        (Answer(500, b"oops", 1.0), "status 500"),
-        (Answer(200, b"<html>", 1.0), "answers, but not as a collector does"),
-        (Answer(200, WELL.replace(b"wk_agent", b"wk_other"), 1.0), "answers, but not as a collector does"),
+        (Reply(404, b"<html>"), "there is no collector at this address"),
+        (Reply(301, b"", {"Location": "https://x/"}), "leads on to https://x/; give that one"),
+        (Reply(500, b"oops"), "status 500"),
+        (Reply(200, b"<html>"), "answers, but not as a collector does"),
+        (Reply(200, WELL.replace(b"wk_agent", b"wk_other")), "answers, but not as a collector does"),
         (problem(403, "has been used already"), "has been used already"),
     ],
 )
-def test_what_is_no_token_is_said_in_words(answer: Answer, words: str) -> None:
+def test_what_is_no_token_is_said_in_words(answering: Answering, reply: Reply, words: str) -> None:
     with pytest.raises(NotGiven, match=words):
-        ask(Scripted(answer), b"{}", wire.decode_joined)
+        ask(answering(reply), b"{}", wire.decode_joined)

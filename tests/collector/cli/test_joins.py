@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from tests.collector.cli.conftest import Command
 
@@ -15,6 +16,20 @@ def test_a_code_comes_with_the_command_that_uses_it(watchkeeper: Command) -> Non
     assert re.fullmatch(rf"watchkeeper-agent join http://127.0.0.1:8420 {CODE.pattern}\n", said.out)
     assert "There is no installer" in said.err
     assert "One host joins by this until" in said.err
+
+
+def test_where_there_are_bundles_the_command_installs_from_them(watchkeeper: Command, tmp_path: Path) -> None:
+    bundles = tmp_path / "bundles"
+    assert "`make bundle` makes it" in watchkeeper("join-command", "--upgrade").err
+    with (tmp_path / "collector.yaml").open("a") as config:
+        config.write("  bundles: bundles\n")
+    bundles.mkdir()
+    (bundles / "cp311-x86_64.tar").write_bytes(b"a bundle")
+    said = watchkeeper("join-command")
+    assert re.search(rf" && sudo sh watchkeeper-install.sh {CODE.pattern}\n$", said.out)
+    upgrade = watchkeeper("join-command", "--upgrade").out
+    assert upgrade == said.out.partition(" wk_join_")[0] + "\n"
+    assert len(watchkeeper("join", "list").out.splitlines()) == 2, "the heading, and one code"
 
 
 def test_the_code_can_be_had_alone(watchkeeper: Command) -> None:

@@ -18,9 +18,11 @@ async def code_of(whole: Whole, **asked: Any) -> str:
     return text
 
 
-async def join(whole: Whole, code: str, name: str = "web-1", token: str = "") -> Answer:
+async def join(
+    whole: Whole, code: str, name: str = "web-1", token: str = "", *, chosen: bool = False
+) -> Answer:
     shown = {"Authorization": f"Bearer {token}"} if token else {}
-    return await whole.post_json(JOIN_PATH, {"code": code, "hostname": name}, **shown)
+    return await whole.post_json(JOIN_PATH, {"code": code, "hostname": name, "chosen": chosen}, **shown)
 
 
 async def rotate(whole: Whole, token: str) -> Answer:

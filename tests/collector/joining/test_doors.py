@@ -121,6 +121,15 @@ async def test_a_host_that_joins_again_stays_who_it_is_and_its_old_token_goes_wi
     assert await push(whole, old) == 403
 
 
+async def test_a_copy_of_a_host_becomes_another_by_a_name_of_its_own(whole: Whole) -> None:
+    token = (await join(whole, await code_of(whole))).json["token"]
+    copy = (await join(whole, await code_of(whole), "web-2", token, chosen=True)).json
+    assert (copy["host"], copy["name"]) == (2, "web-2")
+    assert [await push(whole, one) for one in (copy["token"], token)] == [200, 200]
+    again = (await join(whole, await code_of(whole), "web-2", copy["token"], chosen=True)).json
+    assert again["host"] == 2, "the same command once more finds the same host"
+
+
 async def test_a_host_whose_token_was_revoked_comes_back_by_a_code_of_its_own(whole: Whole) -> None:
     old = (await join(whole, await code_of(whole))).json["token"]
     await whole.store.hosts.revoke_all(1, 5)

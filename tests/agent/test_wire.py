@@ -30,6 +30,9 @@ from agent.wire import (
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "wire_v1"
 SPOOL = "0123456789abcdef0123456789abcdef"
+TOKEN = f"wk_agent_default_{'a' * 12}_{'b' * 40}"
+CODE = "wk_join_0123456789abcdefghijklmnop"
+JOIN = wire.Join(CODE, "web-1", chosen=True, facts={"os": "Debian GNU/Linux 12", "address": "192.0.2.7"})
 
 PUSH = Push(
     v=1,
@@ -109,6 +112,10 @@ def golden(name: str) -> bytes:
         ("push_evidence.json", LOOKED, wire.decode_push),
         ("push_definitions.json", DEFINED, wire.decode_push),
         ("push_looked.json", SEEN_OTHERS, wire.decode_push),
+        ("join.json", JOIN, wire.decode_join),
+        ("join_smallest.json", wire.Join(CODE, "web-1"), wire.decode_join),
+        ("joined.json", wire.Joined(TOKEN, 12, "web-1", {"role": "web"}), wire.decode_joined),
+        ("rotated.json", wire.Rotated(TOKEN), wire.decode_rotated),
         ("evidence_smallest.json", SEEN_LITTLE, msgspec.json.Decoder(wire.Evidence).decode),
         ("results.json", RESULTS, wire.decode_results),
         ("problem.json", Problem("bad_token", "this token is not known here"), wire.decode_problem),

@@ -162,7 +162,8 @@ class AlertPages:
             await self._silence(request, who, chosen, hosts, form)
         else:
             await self._tell(deed, who, chosen, form["text"])
-        wanted = Wanted(form["q"], None, form["rule"], form["label"])
+        severity = next((one for one in SEVERITIES if one == form["severity"]), None)
+        wanted = Wanted(form["q"], severity, form["rule"], form["label"])
         return led_to(wanted.url(done=deed, count=str(len(chosen))))
 
     async def _tell(

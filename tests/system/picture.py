@@ -60,7 +60,7 @@ def play(collector: Collector) -> None:
             for host in FLEET:
                 if host is not gone:
                     pushers[host.name].push(host.batches(since, told, scene_end=end))
-        return f"{gone.name}: " in collector.get("/incidents/3")[1]
+        return f">{gone.name}</a>" in collector.get("/alerts")[1]
 
     wait_until("the silent host to be missed", is_missed, timeout_s=90, every_s=0.5)
     time.sleep(2)

@@ -144,10 +144,14 @@ async def test_what_cannot_be_done_says_why_and_changes_nothing(
 
 async def test_the_list_that_one_looked_at_is_the_one_that_one_comes_back_to(site: Site) -> None:
     async with site.client.post(
-        "/alerts", data={"deed": "acknowledge", "alert": "1", "label": "role=db"}, allow_redirects=False
+        "/alerts",
+        data={"deed": "acknowledge", "alert": "1", "severity": "critical", "label": "role=db"},
+        allow_redirects=False,
     ) as answer:
         assert answer.status == 303
-        assert answer.headers["Location"] == "/alerts?label=role%3Ddb&done=acknowledge&count=1"
+        assert (
+            answer.headers["Location"] == "/alerts?severity=critical&label=role%3Ddb&done=acknowledge&count=1"
+        )
 
 
 async def test_who_may_only_look_is_offered_nothing_and_refused(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ async def run(command: Sequence[str], timeout_s: float, order: Order) -> Ran:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
     if not in_time:
-        return Ran("unsure", _said(f"ended after {timeout_s:g} s", said))
+        return Ran("unsure", _said(f"stopped, as it had not ended after {timeout_s:g} s", said))
     return _judged(process.returncode or 0, said)
 
 

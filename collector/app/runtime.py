@@ -69,5 +69,12 @@ class Runtime:
             ]
             await self._settings.change(put, [key for key, value in changes.items() if value is None])
             before, self._values = self._values, values
-            self._take_up(held)
+            self._take_up(self._by_now(held))
         return {key: (before.get(key), value) for key, value in changes.items()}
+
+    def _by_now(self, held: Held) -> Held:
+        """What is written by now, as a reload may have come while the change was kept; `held` if that has a mistake."""
+        try:
+            return self.load()
+        except ConfigError:
+            return held

@@ -104,6 +104,23 @@ async def test_a_change_that_cannot_be_changes_nothing(
     assert (await limits(house))["cpu-high"] == {"warning": 80, "critical": 95}
 
 
+async def test_a_reload_that_comes_while_a_change_is_kept_is_not_undone_by_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = house.parts.store.settings
+    keep = settings.change
+
+    async def keep_slowly(*what: Any) -> None:
+        await keep(*what)
+        house.file.write_text(house.file.read_text() + "  keep_history: 90d\n")
+        house.collector.reload()
+
+    monkeypatch.setattr(settings, "change", keep_slowly)
+    await house.do("PUT", "/config", {"cpu_warning_threshold": 70})
+    held = house.parts.runtime.held.config
+    assert (held.keep_history_s, held.thresholds.cpu_warning_pct) == (90 * 86_400, 70)
+
+
 async def test_a_change_is_in_the_trail_with_before_and_after(house: House) -> None:
     await house.do("PUT", "/config", {"cpu_warning_threshold": 60})
     await house.do("PUT", "/config", {"cpu_warning_threshold": 70})

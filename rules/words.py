@@ -120,6 +120,11 @@ def fill(template: str, host: Host, given: Mapping[str, str], series: Series | N
     return _PLACEHOLDER.sub(lambda match: known.get(match[1], match[0]), template)
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 host`, `2 hosts`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def named(host: str, said: str) -> str:
     """What is said about a host, with its name in front unless it is in there as a word of its own. What stands for a
     service is called by the service's name: what we call it inside is nobody's business at night."""

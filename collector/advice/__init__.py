@@ -30,6 +30,7 @@ from rules.scaling.ahead import RECENT_MS, BackTest, Study, foresee, study
 from rules.scaling.decide import decide
 from rules.scaling.model import Change, Foreseen, Past, Recommendation, ScalingPolicy, Seen
 from rules.scaling.smooth import LONGEST_MS, remembered
+from rules.words import counted
 
 __all__ = ["Advisor", "Refused", "Standing"]
 
@@ -152,7 +153,7 @@ class Advisor:
     def health(self) -> Component:
         switched_on = sum(map(self.is_auto, self._options))
         return Component(
-            "advice", "ok", f"{len(self._options)} services, {switched_on} scaled automatically."
+            "advice", "ok", f"{counted(len(self._options), 'service')}, {switched_on} scaled automatically."
         )
 
     # --- what people and programs do ---

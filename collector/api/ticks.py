@@ -21,6 +21,7 @@ from collector.health import Component
 from collector.store import StoreError
 from rules.histograms import ENDING, LABEL, SHARE_LABEL, bucket_of, label_of, percentiles
 from rules.model import SERVICE, Arrival, Host
+from rules.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +231,7 @@ class Ticks:
     def health(self) -> Component:
         if self._trouble:
             return Component("metrics", "degraded", f"What services post waits in memory: {self._trouble}.")
-        return Component("metrics", "ok", f"{len(self._sources)} services post metrics.")
+        return Component("metrics", "ok", f"{counted(len(self._sources), 'source')} of metrics of its own.")
 
     # --- ticks that are over ---
 

@@ -31,6 +31,7 @@ from rules.policy import Policy
 from rules.seen import TooManyGaps
 from rules.shared import SharedCheck
 from rules.windows import fill, rows_wanted
+from rules.words import counted
 
 log = logging.getLogger(__name__)
 
@@ -95,8 +96,10 @@ class Evaluator:
         if fault := self._faults.lately(self._now_ms()):
             return Component("evaluator", "degraded", fault)
         services = sum(memory.host.is_service for memory in self._watch.hosts.values())
-        judged = f"{len(self._watch.hosts) - services} hosts" + (f", {services} services" if services else "")
-        return Component("evaluator", "ok", f"Judging {judged} by {len(self._rules)} rules.")
+        judged = counted(len(self._watch.hosts) - services, "host")
+        if services:
+            judged += f", {counted(services, 'service')}"
+        return Component("evaluator", "ok", f"Judging {judged} by {counted(len(self._rules), 'rule')}.")
 
     def is_behind(self) -> bool:
         """Whether so much waits to be committed that whoever can wait should."""

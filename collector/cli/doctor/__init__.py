@@ -14,6 +14,7 @@ from collector.cli import Commands, House, add_config
 from collector.cli.doctor import door, fleet, folder, shown
 from collector.config import Loaded
 from collector.store import StoreError
+from rules.words import counted
 
 WORLD_READABLE = 0o004
 CLOCK = ("timedatectl", "show", "--property=NTPSynchronized", "--value")
@@ -85,7 +86,7 @@ async def alive(house: House, config: Path | None) -> AsyncIterator[Finding]:
 
 def _config(loaded: Loaded, rules: int) -> Finding:
     file = Path(loaded.section.file)
-    words = f"{file}: {rules} rules, {len(loaded.config.channels)} channels"
+    words = f"{file}: {counted(rules, 'rule')}, {counted(len(loaded.config.channels), 'channel')}"
     if file.exists() and file.stat().st_mode & WORLD_READABLE and loaded.config.channels:
         do = f"chgrp watchkeeper {file}; chmod 640 {file}"
         return Finding("config", "look", f"{words}; everybody on this machine can read its secrets", do)

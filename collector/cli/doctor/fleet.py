@@ -12,6 +12,7 @@ from collector.cli.up import is_loopback
 from collector.config import Loaded
 from collector.store import NoticeRow, Store
 from rules.model import BYES, Host
+from rules.words import counted
 
 SILENT_MS_MIN = 5 * 60_000
 TICKS_MISSED = 3
@@ -76,7 +77,7 @@ def _connections(hosts: int, loaded: Loaded, facts: Facts) -> Iterator[Finding]:
     most = loaded.config.connections_max
     if facts.files_max is not None:
         most = min(most, facts.files_max - FILES_BESIDE_CONNECTIONS)
-    words = f"{most} at once, for {hosts} hosts"
+    words = f"{most} at once, for {counted(hosts, 'host')}"
     if most > hosts:
         yield Finding("connections", "ok", words)
     elif most < loaded.config.connections_max:

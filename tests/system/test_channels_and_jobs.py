@@ -86,14 +86,20 @@ def test_a_link_in_a_mail_acknowledges(stage: Stage) -> None:
     assert collector.ask_one("SELECT acknowledged_by FROM incidents") == "a link in mail"
 
 
-def job_config(index: int = 0) -> dict[str, Any]:
-    config: dict[str, Any] = yaml.safe_load(blocks("yaml")[index])["collector"]
+def written(key: str) -> Any:
+    """What the page says under this key of the collector's config."""
+    [value] = [config[key] for config in map(collector_of, blocks("yaml")) if key in config]
+    return value
+
+
+def collector_of(text: str) -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load(text)["collector"]
     return config
 
 
 def test_a_job_is_missed_heard_of_and_failed_as_the_page_tells(stage: Stage) -> None:
     far_side = stage.far_side()
-    [job] = job_config()["jobs"]
+    [job] = written("jobs")
     # A minute is the shortest that can be said; the first word is owed a minute and a second after the start.
     soon = {"name": job["name"], "token": job["token"], "every": "1m", "grace": "0s"}
     collector = stage.collector(
@@ -117,7 +123,7 @@ def test_a_job_is_missed_heard_of_and_failed_as_the_page_tells(stage: Stage) -> 
 
 
 def test_the_sign_of_life_goes_to_a_second_collector(stage: Stage) -> None:
-    beat = job_config(1)["heartbeat"]
+    beat = written("heartbeat")
     assert beat["every"] == "1m"
     token = "0123456789abcdef"
     watching = stage.collector(settings={"jobs": [{"name": "first", "token": token, "every": "1m"}]})

@@ -55,7 +55,7 @@ AGENT = {
         f"agent:\n  token: {TOKEN}\n  every: 10\n",
         ["{file}:3", "agent.every", "10s"],
     ),
-    "no token": ("agent:\n  collector: http://127.0.0.1:8420\n", ["{file}", "agent.token", "host add"]),
+    "no token": ("agent:\n  collector: http://127.0.0.1:8420\n", ["{file}", "agent.token", "join-command"]),
     "a token over plain http": (
         f"agent:\n  token: {TOKEN}\n  collector: http://watch.example.org\n",
         ["{file}:3", "agent.collector", "allow_plaintext"],

@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, Protocol
 from msgspec import Struct
 
 from rules.capacity.forecast import Forecast, Past
+from rules.labels import fits
 from rules.model import Host, RuleState, Series, Severity, Verdict, Window
 
 
@@ -67,11 +68,7 @@ class BaseRule:
 
     def concerns(self, labels: Mapping[str, str]) -> bool:
         """Whether a host with these labels is one of those it is about."""
-        for label, wanted in self.options.where.items():
-            allowed = [wanted] if isinstance(wanted, str) else wanted
-            if labels.get(label) not in allowed:
-                return False
-        return True
+        return fits(self.options.where, labels)
 
 
 class AnyRule(Protocol):

@@ -250,7 +250,7 @@ async def test_a_service_that_posts_no_more_fades_and_its_alerts_end(house: Hous
     rows = len(await house.rows())
     await house.pass_ticks(5)
     assert len(await house.rows()) == rows
-    assert "0 services" in house.ticks.health().detail
+    assert "0 sources" in house.ticks.health().detail
     await house.post(metric("response_time_ms", 5))
     await house.pass_ticks(2)
     assert len(await house.rows()) > rows
@@ -268,7 +268,7 @@ async def test_a_clock_that_was_ahead_for_a_while_holds_nothing_up(house: House)
     await house.pass_ticks(2)
     assert sum(samples.get("orders_count", 0) for _, samples in await house.rows()) == 15
     assert len(await house.store.incidents.open()) == 1
-    assert "1 services" in house.ticks.health().detail
+    assert "1 source" in house.ticks.health().detail
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import zlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -35,6 +35,9 @@ from rules.words import counted
 __all__ = ["Advisor", "Refused", "Standing"]
 
 log = logging.getLogger(__name__)
+
+Post = Callable[[str, Sequence[tuple[str, dict[str, str], float]]], Awaitable[None]]
+"""Hands metric, labels and value of series to where services post metrics of themselves."""
 
 STUDY_MS = 3_600_000
 RECENT_MAX = 60
@@ -69,11 +72,12 @@ class Advisor:
         options: Mapping[str, ScalingOptions],
         *,
         resting: Resting = lambda host, now: False,
+        post: Post | None = None,
         now_ms: Callable[[], int],
         registry: CollectorRegistry,
     ) -> None:
         self._advice, self._samples, self._hosts, self._resting = advice, samples, hosts, resting
-        self._now_ms = now_ms
+        self._now_ms, self._post = now_ms, post
         self._options = dict(options)
         self._minds: dict[str, _Mind] = {}
         self._switches: dict[str, Switch] = {}
@@ -115,6 +119,20 @@ class Advisor:
             instances = instances_of(policy.where, hosts, self._resting, now)
             seen = see(service, policy, instances, numbers, sources, now)
             await self._look_at(service, policy, instances, numbers, seen, now)
+            if self._post is not None:
+                await self._post(service, self._as_series(service))
+
+    def _as_series(self, service: str) -> list[tuple[str, dict[str, str], float]]:
+        """What is said of a service, for rules and charts: there is nothing to advise where it is scaled anyway."""
+        said = self._minds[service].recommendation
+        assert said is not None
+        more = 0 if self.is_auto(service) else said.wanted - said.current
+        return [
+            ("instances", {}, float(said.current)),
+            ("instances_wanted", {}, float(said.wanted)),
+            ("instances_to_add", {}, float(max(0, more))),
+            ("instances_to_remove", {}, float(max(0, -more))),
+        ]
 
     # --- what it says ---
 

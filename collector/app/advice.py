@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry
 
-from collector.advice import Advisor, Refused
+from collector.advice import Advisor, Post, Refused
 from collector.advice.capacity import Capacity, look_at
 from collector.advice.loads import past_load
 from collector.advice.seeing import fitting, instances_of
@@ -37,6 +37,7 @@ def advisor(
     watch: Callable[[], Watch],
     registry: CollectorRegistry,
     now_ms: Callable[[], int],
+    post: Post | None = None,
 ) -> Advisor:
     """One that sees the fleet as the judge does. `watch` may raise StoreError, which ends a round."""
     return Advisor(
@@ -45,6 +46,7 @@ def advisor(
         lambda: hosts_of(watch()),
         policies(config),
         resting=Resting(lambda: watch().policy),
+        post=post,
         now_ms=now_ms,
         registry=registry,
     )

@@ -114,7 +114,9 @@ class Parts:
         self._let_batches_in(round(config.late_s_max * 1000), registry)
         self._let_hosts_join(loaded, registry)
         self.upkeep = Upkeep(store, what_to_keep(config), leaps, now_ms)
-        self.advisor = advisor(store, config, lambda: self.evaluator.watch, registry, now_ms)
+        self.advisor = advisor(
+            store, config, lambda: self.evaluator.watch, registry, now_ms, self.ticks.gauges
+        )
         self.capacity = capacity(store, config, lambda: self.evaluator.watch, now_ms)
         self.api = api(self, config, registry, now_ms)
         self.server = Server(

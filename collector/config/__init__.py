@@ -127,6 +127,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
         "agents",
         "critical",
         "promises",
+        "scaling",
         "collector",
     )
     rules: tuple[str, ...] = ("rules.d/*.yaml",)

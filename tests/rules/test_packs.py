@@ -17,11 +17,12 @@ from collector.config import read_rules
 from rules import packs
 from rules.engine import Rule
 from rules.kinds import version
+from rules.model import ChannelView, Host
 from tests.rules.house import House
 
 PACKS = Path(packs.__path__[0])
 TRACE = Path(__file__).parent.parent / "data" / "host-trace.csv.gz"
-NAMES = ("agents", "certificates", "collector", "critical", "hosts", "promises", "services")
+NAMES = ("agents", "certificates", "collector", "critical", "hosts", "promises", "scaling", "services")
 
 
 def load(*names: str) -> list[Rule]:
@@ -123,3 +124,23 @@ def test_a_disk_that_runs_full_is_told_of_a_day_before() -> None:
 def test_an_agent_is_old_when_it_is_older_than_the_collector() -> None:
     (old,) = [rule for rule in load("agents") if isinstance(rule, version.Rule)]
     assert old.options.at_least == ".".join(VERSION.split(".")[:2])
+
+
+@pytest.mark.parametrize(
+    ("series", "minutes", "told"),
+    [
+        ("instances_to_add", 3, "shop should have more instances: 2 more than it has"),
+        ("instances_to_add", 2, ""),
+        ("instances_to_remove", 15, "shop would do with fewer instances: 2 fewer than it has"),
+    ],
+)
+def test_advice_on_scaling_is_information_for_who_wants_it(series: str, minutes: int, told: str) -> None:
+    house = House(
+        load("scaling"),
+        hosts=[Host(7, "service:shop", {"service": "shop"})],
+        channels=[ChannelView("all", "info"), ChannelView("night", "warning")],
+    )
+    for tick in range(minutes * 6 + 1):
+        house.batch(tick * 10, {series: 2.0}, host=7)
+    assert {notice.channel for notice in house.notices} == ({"all"} if told else set())
+    assert all(told in notice.title for notice in house.notices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class House:
         self.now = NOW
         self.hosts: list[Host] = []
         self.resting: set[str] = set()
+        self.posted: dict[str, float] = {}
 
     async def open(self) -> House:
         self.store: Store = await open_store(self.folder / "state", role="collector")
@@ -50,12 +52,17 @@ class House:
             lambda: self.hosts,
             self.options,
             resting=lambda host, now: host.name in self.resting,
+            post=self._post,
             now_ms=lambda: self.now,
             registry=CollectorRegistry(),
         )
         await self.advisor.start()
         self.hosts = await self.store.hosts.all()
         return self
+
+    async def _post(self, service: str, found: Sequence[tuple[str, dict[str, str], float]]) -> None:
+        assert service == "shop"
+        self.posted = {metric: value for metric, _, value in found}
 
     async def close(self) -> None:
         await self.advisor.stop()

@@ -165,3 +165,23 @@ async def test_one_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="being run"):
             await house.advisor.scale("shop", 5, "bob")
         assert isinstance(await first, HookRun)
+
+
+async def test_what_is_advised_becomes_series_that_rules_are_about(tmp_path: Path) -> None:
+    async with House(tmp_path) as house:
+        await house.join("web-1", "web-2")
+        said = await house.look(**{"web-1": 95.0, "web-2": 95.0})
+        assert (said.direction, said.current, said.wanted) == ("up", 2, 3)
+        assert house.posted == {
+            "instances": 2.0,
+            "instances_wanted": 3.0,
+            "instances_to_add": 1.0,
+            "instances_to_remove": 0.0,
+        }
+
+
+async def test_where_it_is_scaled_anyway_nobody_is_advised(tmp_path: Path) -> None:
+    async with House(tmp_path, auto=True, hook=hook(tmp_path)) as house:
+        await house.join("web-1", "web-2")
+        await house.look(**{"web-1": 95.0, "web-2": 95.0})
+        assert (house.posted["instances_wanted"], house.posted["instances_to_add"]) == (3.0, 0.0)

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 
+import msgspec
+
 from agent.options import say_duration
 from collector.cli import Commands, House, add_config
 from collector.cli.tables import table
@@ -16,6 +18,7 @@ from rules.jobs import Job, due_at, overdue_ms
 
 def add_to(commands: Commands, house: House) -> None:
     jobs = commands.add_parser("jobs", help="jobs that report when they ran, and which are late")
+    jobs.add_argument("--json", action="store_true", help="for programs")
     add_config(jobs)
     jobs.set_defaults(command=partial(_list, house))
 
@@ -31,6 +34,9 @@ def _list(house: House, arguments: argparse.Namespace) -> int:
         finally:
             await store.close()
         rows, bad = rows_of(loaded.config.jobs, known, house.now_ms())
+        if arguments.json:
+            print(json_of(loaded.config.jobs, known, house.now_ms()))
+            return int(bad)
         if not rows:
             print("No job yet. docs/channels.md says how one reports.")
             return 0
@@ -60,6 +66,16 @@ def rows_of(
             )
         )
     return rows, bad
+
+
+def json_of(expected: Sequence[JobOptions], known: dict[str, Job], now: int) -> str:
+    """All that is known of each, and for how long it should have been heard of."""
+    found = []
+    for options in expected:
+        job = known.get(options.name) or Job(options.name, now)
+        late_ms, due = overdue_ms(job, options.schedule, now), due_at(job, options.schedule)
+        found.append({**msgspec.structs.asdict(job), "due_at": due, "overdue_ms": late_ms})
+    return msgspec.json.encode(found).decode()
 
 
 def _state(job: Job, late_ms: int) -> str:

@@ -8,6 +8,8 @@ import secrets
 import socket
 from functools import partial
 
+import msgspec
+
 from collector.cli import Commands, House, add_config
 from collector.cli.tables import table
 from collector.config import Loaded, build_channel
@@ -22,6 +24,7 @@ def add_to(commands: Commands, house: House) -> None:
         required=True, metavar="COMMAND"
     )
     listing = notify.add_parser("list", help="the channels of the config")
+    listing.add_argument("--json", action="store_true", help="for programs")
     add_config(listing)
     listing.set_defaults(command=partial(_list, house))
     test = notify.add_parser("test", help="send a message by a channel and show the answer")
@@ -32,12 +35,22 @@ def add_to(commands: Commands, house: House) -> None:
 
 def _list(house: House, arguments: argparse.Namespace) -> int:
     channels = house.load(arguments.config).config.channels
+    if arguments.json:
+        found = [
+            {"name": one.name, "kind": _kind(one), "from_severity": one.from_severity} for one in channels
+        ]
+        print(msgspec.json.encode(found).decode())
+        return 0
     if not channels:
         print("No channel yet, so nobody will be told. docs/channels.md says how to add one.")
         return 0
-    rows = [(one.name, type(one).__module__.rpartition(".")[2], one.from_severity) for one in channels]
+    rows = [(one.name, _kind(one), one.from_severity) for one in channels]
     print(*table(("CHANNEL", "KIND", "FROM"), rows), sep="\n")
     return 0
+
+
+def _kind(options: object) -> str:
+    return type(options).__module__.rpartition(".")[2]
 
 
 def _test(house: House, arguments: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from collector.cli import Commands, House, add_config
 from collector.cli.tables import table
 from rules.sla.model import SPANS
@@ -22,6 +24,7 @@ NUMBERS = {"AVAILABLE", "PROMISED", "DOWN", "OUTAGES", "LONGEST", "LEFT"}
 def add_to(commands: Commands, house: House) -> None:
     sla = commands.add_parser("sla", help="what is promised of services, and how it stands")
     sla.add_argument("--window", choices=SPANS, help="instead of what each service is promised over")
+    sla.add_argument("--json", action="store_true", help="for programs")
     add_config(sla)
     sla.set_defaults(command=partial(_show, house))
     report = sla.add_subparsers(metavar="COMMAND").add_parser(
@@ -46,7 +49,7 @@ def _show(house: House, arguments: argparse.Namespace) -> int:
             found = await ledger.summaries(arguments.window, house.now_ms())
         finally:
             await store.close()
-        print("\n".join(shown(found)))
+        print(msgspec.json.encode(found).decode() if arguments.json else "\n".join(shown(found)))
         return 0
 
     return house.run(show())

@@ -9,7 +9,7 @@ from functools import partial
 from agent.options import duration_s
 from collector.cli import Commands, House, add_config, argument
 from collector.cli.desk import Desk, at_the_desk
-from collector.cli.tables import table
+from collector.cli.tables import table, without
 from collector.store.people import ApiToken
 from collector.who import PERMISSIONS, Who
 from rules import words
@@ -33,6 +33,7 @@ def add_to(commands: Commands, house: House) -> None:
     )
     add.set_defaults(command=partial(_add, house))
     listing = verbs.add_parser("list", help="all tokens, and when they were used")
+    listing.add_argument("--json", action="store_true", help="for programs")
     listing.set_defaults(command=partial(_list, house))
     revoke = verbs.add_parser("revoke", help="let a token hold no more")
     revoke.add_argument("id")
@@ -54,6 +55,8 @@ def _add(house: House, arguments: argparse.Namespace) -> int:
 def _list(house: House, arguments: argparse.Namespace) -> int:
     async def show(desk: Desk, who: Who) -> str:
         now = house.now_ms()
+        if arguments.json:
+            return without(await desk.api_tokens(), "secret_sha256")
         rows = [
             (
                 token.id,

@@ -7,7 +7,7 @@ from functools import partial
 
 from collector.cli import Commands, House, add_config
 from collector.cli.desk import Desk, add_password, ask_password, at_the_desk
-from collector.cli.tables import table
+from collector.cli.tables import table, without
 from collector.store.people import OWNER
 from collector.who import Who
 from rules import words
@@ -42,6 +42,7 @@ def add_to(commands: Commands, house: House) -> None:
         parser.add_argument("name")
         parser.set_defaults(command=partial(command, house))
     listing = verbs.add_parser("list", help="all users")
+    listing.add_argument("--json", action="store_true", help="for programs")
     listing.set_defaults(command=partial(_list, house))
     for parser in verbs.choices.values():
         add_config(parser)
@@ -92,6 +93,8 @@ def _enable(house: House, arguments: argparse.Namespace) -> int:
 
 def _list(house: House, arguments: argparse.Namespace) -> int:
     async def show(desk: Desk, who: Who) -> str:
+        if arguments.json:
+            return without(await desk.users(), "password_hash")
         rows = [
             (
                 user.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agent.options import Secret
@@ -55,3 +56,10 @@ def test_a_job_that_failed_is_shown_and_is_the_exit_code(
     said = watchkeeper("jobs")
     assert said.code == 1
     assert "failed (2)" in said.out
+    [job] = msgspec.json.decode(watchkeeper("jobs", "--json").out)
+    assert (job["name"], job["exit_code"], job["words"], job["overdue_ms"]) == (
+        "backup",
+        2,
+        "no space left",
+        0,
+    )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -91,6 +92,12 @@ async def test_the_channels_are_listed(config: Path, capsys: pytest.CaptureFixtu
         "mail     mail   warning",
         "ops      slack  warning",
     ]
+    assert await notify("list", "--json", "--config", config) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)[1] == {
+        "name": "ops",
+        "kind": "slack",
+        "from_severity": "warning",
+    }
 
 
 async def test_without_a_channel_the_list_says_the_next_step(

@@ -6,6 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from collector.stores.sqlite import open_store
@@ -61,6 +62,13 @@ def test_how_services_stand_is_a_table_and_a_sentence(watchkeeper: Command) -> N
     assert sentence == (
         "shop: 99.7 % available in the last 7 days, 99.9 % promised: 10 min allowed, 30 min used, 19 min too much."
     )
+
+
+@pytest.mark.usefixtures("kept")
+def test_programs_get_the_numbers_behind_it(watchkeeper: Command) -> None:
+    [shop] = msgspec.json.decode(watchkeeper("sla", "--json").out)
+    assert (shop["service"], shop["objective_pct"]) == ("shop", 99.9)
+    assert round(shop["availability_pct"], 1) == 99.7
 
 
 @pytest.mark.usefixtures("kept")

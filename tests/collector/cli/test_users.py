@@ -7,6 +7,7 @@ import io
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from collector.stores.sqlite import open_store
@@ -36,6 +37,17 @@ def test_the_first_user_is_an_owner_and_the_next_may_look(typed: Command, watchk
     assert head.split() == ["USER", "ROLE", "MAIL", "SINCE"]
     assert [row.split()[:2] for row in rows] == [["ada", "owner"], ["bob", "viewer"], ["eve", "admin"]]
     assert "ada@example.org" in rows[0]
+
+
+def test_lists_for_programs_hold_everything_but_what_is_secret(typed: Command, watchkeeper: Command) -> None:
+    typed("user", "add", "ada")
+    watchkeeper("token", "add", "ci", "--may", "monitoring.read")
+    [user] = msgspec.json.decode(watchkeeper("user", "list", "--json").out)
+    [token] = msgspec.json.decode(watchkeeper("token", "list", "--json").out)
+    assert (user["name"], user["role"], user["disabled_at"]) == ("ada", "owner", None)
+    assert (token["name"], token["permissions"], token["used_at"]) == ("ci", ["monitoring.read"], None)
+    assert "password_hash" not in user
+    assert "secret_sha256" not in token
 
 
 @pytest.mark.parametrize(

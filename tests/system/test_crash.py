@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from collector.notifier.teller import OVERTAKEN
 from tests.system import load
 from tests.system.harness import Collector, FarSide, Stage, sees_well, wait_until
 
@@ -262,9 +263,15 @@ def test_ten_kills_under_load_lose_nothing_acknowledged_and_double_nothing(stage
 
     check_alerts(collector, hosts)
     wait_until(
-        "every notice to be sent", lambda: {row["delivery"] for row in collector.notices()} == {"sent"}
+        "every notice to be sent",
+        lambda: all(row["delivery"] == "sent" or is_overtaken(row) for row in collector.notices()),
     )
     check_notices(collector, far_side)
+
+
+def is_overtaken(row: Any) -> bool:
+    """Whether the trouble was over before anybody could be told, so that only its end was told."""
+    return bool(row["delivery"] == "failed" and row["reason"] == "first" and row["answer"] == OVERTAKEN)
 
 
 def check_alerts(collector: Collector, hosts: list[load.Host]) -> None:
@@ -278,10 +285,11 @@ def check_alerts(collector: Collector, hosts: list[load.Host]) -> None:
 
 
 def check_notices(collector: Collector, far_side: FarSide) -> None:
-    """Each got through under its own id; more than once only where the row says that it may have."""
+    """Each got through under its own id, but for what was over by then; more than once only where the row says that it
+    may have."""
     times = Counter(ids_received(far_side, "hook"))
     rows = {row["id"]: row for row in collector.notices()}
-    assert set(times) == set(rows)
+    assert {id for id, row in rows.items() if not is_overtaken(row)} <= set(times) <= set(rows)
     assert {id for id, count in times.items() if count > 1} <= {
         id for id, row in rows.items() if row["perhaps_again"]
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,10 @@ async def fill(site: Site) -> None:
         await site.enrol("db-1", role="db"),
         await site.enrol("db-2", role="db"),
     ]
-    for _ in range(60):
-        site.now += 10_000
-        for host in hosts[:2]:
-            await site.send(host, FULL)
-        await site.send(hosts[2], {"cpu_used_pct": 1.0})
+    for _ in range(30):
+        site.now += 20_000
+        well = site.send(hosts[2], {"cpu_used_pct": 1.0})
+        await asyncio.gather(*(site.send(host, FULL) for host in hosts[:2]), well)
 
 
 @pytest.fixture

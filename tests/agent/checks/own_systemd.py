@@ -27,6 +27,9 @@ UNITS = {
     ),
 }
 
+PATIENCE_S = 60.0
+"""When a bus dies at a bad moment, systemd waits for it half a minute before it answers anybody again."""
+
 
 class OwnSystemd:
     """A running systemd: `bus` is where it is asked."""
@@ -57,7 +60,7 @@ class OwnSystemd:
     def ctl(self, *arguments: str) -> str:
         command = ["systemctl", "--user", *arguments]
         done = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, check=False, timeout=20
+            command, env=self._environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
         )
         return done.stdout.strip()
 
@@ -71,15 +74,17 @@ class OwnSystemd:
             self._manager.send_signal(signal.SIGCONT)
 
     def await_start(self) -> None:
-        end = time.monotonic() + 15
+        end = time.monotonic() + PATIENCE_S
         while self.ctl("is-active", "dbus.service") != "active":
             assert time.monotonic() < end
             self.ctl("start", "dbus.service")
 
     def stop(self) -> None:
-        self.ctl("stop", "*.service")
-        self._manager.kill()
-        self._manager.wait()
+        try:
+            self.ctl("stop", "*.service")
+        finally:
+            self._manager.kill()
+            self._manager.wait()
 
 
 @contextlib.contextmanager

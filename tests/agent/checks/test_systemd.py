@@ -19,7 +19,7 @@ from agent.checks import Measured
 from agent.checks._dbus import Reader
 from agent.checks.systemd import Check, Options, units_in
 from tests.agent.checks.apart import as_nobody
-from tests.agent.checks.own_systemd import OwnSystemd, own_systemd
+from tests.agent.checks.own_systemd import PATIENCE_S, OwnSystemd, own_systemd
 from tests.conftest import Needs
 
 FAILED = "systemd_failed_units"
@@ -153,7 +153,7 @@ def test_a_bus_that_was_started_again_is_found_again(systemd: OwnSystemd) -> Non
     check = asking(systemd)
     assert check.measure(0.0).state == "ok"
     systemd.ctl("kill", "--signal=KILL", "dbus.service")
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_S
     while check.measure(1.0).state != "ok":
         assert time.monotonic() < end
         time.sleep(0.01)

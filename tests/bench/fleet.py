@@ -53,7 +53,8 @@ def collector(
     channels: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[Collector, list[str]]:
     """A running collector that judges by the packs of day one, and the token of each of its hosts."""
-    made: Collector = stage.collector(rules=rules, channels=channels, settings={"packs": list(DEFAULT_PACKS)})
+    settings = {"packs": list(DEFAULT_PACKS), "connections_max": max(4_096, 2 * hosts)}
+    made: Collector = stage.collector(rules=rules, channels=channels, settings=settings)
     tokens = asyncio.run(enrolled(made.database.parent, hosts))
     made.start()
     return made, tokens

@@ -11,7 +11,10 @@ from tests.bench.table import Goal, Row, quantile
 from tests.system.harness import Collector
 
 FLEETS = {1_000: Goal(50, 20), 10_000: Goal(200, 100)}
-PATHS = ("/", "/hosts/1", "/alerts", "/incidents", "/rules", "/silences", "/notices")
+PATHS = (
+    "/", "/hosts/1", "/alerts", "/incidents", "/services", "/advice", "/rules", "/silences", "/notices", "/settings",
+    "/status",
+)  # fmt: skip
 TIMES = 10
 
 

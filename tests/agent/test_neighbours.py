@@ -14,6 +14,7 @@ from agent.neighbours import AT_ONCE_MAX, Neighbours, NotAllowed, knock, look, p
 from agent.net.dial import anywhere
 from agent.net.reach import beyond_host, beyond_link
 from agent.wire import Looked
+from tests.agent.checks.far_host import can_be_made, in_a_network_of_ours
 from tests.conftest import Needs
 
 FAR = "198.51.100.7"
@@ -99,10 +100,9 @@ def test_a_port_that_is_open_is_an_answer_and_so_is_a_refusal() -> None:
 
 
 def test_pings(needs: Needs) -> None:
-    try:
-        assert ping("127.0.0.1")
-    except NotAllowed as why:
-        needs.that(False, str(why))
+    needs("ip")
+    needs.that(can_be_made(), "needs root and /dev/net/tun, for a network of its own")
+    assert in_a_network_of_ours(lambda: ping("127.0.0.1"))
 
 
 def test_all_pings_are_sent_while_there_is_time() -> None:

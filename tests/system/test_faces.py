@@ -17,7 +17,7 @@ from agent.wire import Batch, CheckState
 from tests.conftest import Needs
 from tests.system.browser import PHONE, WIDE, Reader, launch
 from tests.system.fleet import EVERY_MS, Pusher
-from tests.system.harness import PATIENCE_S, ROOT, Collector, Stage, environ
+from tests.system.harness import PATIENCE_S, ROOT, Collector, Stage, environ, wait_until
 
 PASSWORD = "correct horse battery"
 RULES = [
@@ -72,6 +72,8 @@ def collector(stage: Stage) -> Collector:
         input=PASSWORD, cwd=ROOT, env=environ(), capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    # Until the collector has noticed, whoever is on this machine needs no log-in.
+    wait_until("the user to count", lambda: "Log in" in collector.get("/")[1])
     return collector
 
 

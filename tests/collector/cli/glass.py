@@ -117,6 +117,9 @@ class Glass:
         self.pid, self._pty = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
+            signal.signal(
+                signal.SIGINT, signal.SIG_DFL
+            )  # whoever runs the tests in the background ignores it
             os.execve(self._command[0], self._command, self._environ)
         self.resize(len(self.screen.cells), len(self.screen.cells[0]))
         return self

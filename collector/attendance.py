@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from collector.store import DAY_MS, StoreError
 from collector.store.promises import Promises
 from rules import words
-from rules.acts import Act, Open, Refused, Resolve
+from rules.judging.acts import Act, Open, Refused, Resolve
 from rules.model import WATCHKEEPER, Incident
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Callable
 
 from collector.store.hosts import Hosts
-from rules.memory import is_ephemeral
-from rules.watch import Watch
+from rules.memory.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ class Ephemeral:
         gone = [
             memory.host
             for memory in self._watch().hosts.values()
-            if is_ephemeral(memory.host) and memory.ever_heard and memory.quiet_since < before
+            if memory.host.is_ephemeral and memory.ever_heard and memory.quiet_since < before
         ]
         for host in gone[:AT_ONCE_MAX]:
             if await self._hosts.remove(host.id):

@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, Counter
 
 from agent.wire import AskLook, Looked
 from collector.store import StoreError
-from rules.neighbours import ADDRESS, Sight, to_ask
-from rules.presence import is_overdue
-from rules.watch import Watch
+from rules.fleet.neighbours import ADDRESS, Sight, to_ask
+from rules.fleet.presence import is_overdue
+from rules.memory.watch import Watch
 
 ASK_FOR_MS = 60_000
 PER_NEIGHBOUR_MAX = 5

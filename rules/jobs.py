@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rules.cron import Cron
+from rules.times.cron import Cron
 
 WORDS_LETTERS_MAX = 4_000
 

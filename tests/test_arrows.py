@@ -170,14 +170,14 @@ def test_every_import_follows_an_allowed_arrow() -> None:
         ("agent.pusher", "import collector.store"),
         ("agent.pusher", "import aiohttp"),
         ("agent.checks.disk", "from ...rules import model"),
-        ("rules.engine", "from agent.wire import Batch"),
-        ("rules.engine", "import collector"),
-        ("rules.engine", "import yaml"),
-        ("rules.engine", "import time"),
-        ("rules.engine", "from os import path"),
-        ("rules.engine", "from datetime import datetime\ndatetime.now()"),
-        ("rules.engine", "def load(path):\n    return open(path)"),
-        ("rules.engine", "import uuid\nuuid.uuid4()"),
+        ("rules.judging.engine", "from agent.wire import Batch"),
+        ("rules.judging.engine", "import collector"),
+        ("rules.judging.engine", "import yaml"),
+        ("rules.judging.engine", "import time"),
+        ("rules.judging.engine", "from os import path"),
+        ("rules.judging.engine", "from datetime import datetime\ndatetime.now()"),
+        ("rules.judging.engine", "def load(path):\n    return open(path)"),
+        ("rules.judging.engine", "import uuid\nuuid.uuid4()"),
         ("collector.ingest", "from agent import sampler"),
         ("collector.ingest", "from agent.spool import Spool"),
         ("collector.ingest", "import agent"),
@@ -209,11 +209,11 @@ def test_an_arrow_that_is_not_allowed_is_found(module: str, source: str) -> None
         ("agent.pusher", "import json, psutil\nfrom agent.wire import Batch\nfrom . import spool"),
         ("agent.checks.disk", "from .. import options"),
         (
-            "rules.engine",
+            "rules.judging.engine",
             "import math, msgspec\nimport numpy as np\nfrom rules import model\nfrom .kinds import threshold",
         ),
-        ("rules.engine", "from datetime import datetime, timedelta"),
-        ("collector.ingest", "from agent import wire, options\nfrom rules.engine import judge"),
+        ("rules.judging.engine", "from datetime import datetime, timedelta"),
+        ("collector.ingest", "from agent import wire, options\nfrom rules.judging.engine import judge"),
         (
             "collector.ingest",
             "from collector import store\nfrom collector.config import Config\nimport aiohttp",
@@ -234,6 +234,6 @@ def test_an_arrow_that_is_allowed_is_left_alone(module: str, source: str) -> Non
 
 
 def test_the_sentence_names_the_line_and_the_rule() -> None:
-    assert forbidden("rules.engine", "import math\nimport time") == [
-        (2, "rules.engine imports time: rules are pure: no clock, no input or output, no chance")
+    assert forbidden("rules.judging.engine", "import math\nimport time") == [
+        (2, "rules.judging.engine imports time: rules are pure: no clock, no input or output, no chance")
     ]

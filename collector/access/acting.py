@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from collector.access.audit import Audit
-from rules.acts import Act
+from rules.judging.acts import Act
 from rules.model import Incident
 
 

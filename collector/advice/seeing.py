@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from collector.store import LatestValue, Samples
 from rules.labels import fits
-from rules.memory import binding_labels
 from rules.model import SERVICE, Host, Series
 from rules.scaling.model import Instance, ScalingPolicy, Seen
 
@@ -43,7 +42,7 @@ def instances_of(
         and now - host.arrived_at <= max(UNKNOWN_FOR_MS, SEEN_INTERVALS * host.every_ms)
         and not host.has_stopped
         and where
-        and fits(where, binding_labels(host))
+        and fits(where, host.binding_labels)
         and not resting(host, now)
     ]
 

@@ -15,7 +15,7 @@ from collector.api.views import AlertView, alert_view
 from collector.store import Store
 from collector.store.listing import AlertsWanted, Which
 from collector.who import Who
-from rules.acts import Acknowledge, Act, Refused, Resolve
+from rules.judging.acts import Acknowledge, Act, Refused, Resolve
 from rules.model import Alert, Incident, Severity
 
 Acting = Callable[[Act], Awaitable[Incident]]

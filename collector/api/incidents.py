@@ -25,7 +25,7 @@ from collector.api.views import (
 from collector.store import NoticeRow, Store
 from collector.store.listing import IncidentsWanted
 from collector.who import Permission, Who
-from rules.acts import (
+from rules.judging.acts import (
     POSTMORTEM_CHARS_MAX,
     SERVICES_MAX,
     TEXT_CHARS_MAX,

@@ -16,12 +16,12 @@ from collector.config import WrittenRule
 from collector.config.kinds import kind_of
 from collector.store import Samples
 from collector.who import Who
-from rules.engine import Rule
+from rules.judging.engine import Rule
+from rules.judging.slow import bound
 from rules.kinds import AnyRule, GradedRule, SeriesRule
-from rules.memory import Memory, binding_labels
+from rules.memory.host import Memory
+from rules.memory.watch import Watch
 from rules.model import RuleState, State
-from rules.slow import bound
-from rules.watch import Watch
 
 
 class RulesAsked(Paged, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ class Rules:
         places = {written.rule.name: written.place for written in self._written()}
         applied = list(_applied(self._watch(), memory, latest.values if latest else {}, places))
         spoken = {one.rule for one in applied}
-        labels = binding_labels(memory.host)
+        labels = memory.host.binding_labels
         about = [
             name
             for name, rule in self._watch().rules.items()
@@ -155,7 +155,7 @@ def _applied(
 ) -> Iterator[Applied]:
     host, track = memory.host, memory.track
     for name, rule in watch.rules.items():
-        if rule.cadence == "arrival" and rule.concerns(binding_labels(host)):
+        if rule.cadence == "arrival" and rule.concerns(host.binding_labels):
             patience_s = memory.patience_of(rule) / 1000
             limits: dict[str, float] = {rule.severity: patience_s} if patience_s < 1e12 else {}
             said = f"{rule.severity}: silent for {patience_s:g} s" if limits else "stopped as planned"

@@ -16,12 +16,11 @@ from collector.store import Store
 from collector.store.advice import Advised, HookRun
 from rules.capacity.report import HostReport
 from rules.capacity.slope import Numbers, Times
-from rules.memory import binding_labels
+from rules.memory.watch import Watch
 from rules.model import Host, Series
 from rules.policy import Policy
 from rules.policy.matching import Trouble
 from rules.scaling.model import CPU, ScalingPolicy
-from rules.watch import Watch
 
 FULL_PCT = 100.0
 ADVISE_S = 60
@@ -75,7 +74,7 @@ class Resting:
             return False
         if self._known is None or self._known[0] is not policy:
             self._known = policy, Policy(maintenance=policy.maintenance, zone=policy.zone)
-        trouble = Trouble("critical", subject=host.subject, labels=binding_labels(host))
+        trouble = Trouble("critical", subject=host.subject, labels=host.binding_labels)
         return self._known[1].mute(trouble, (), now) is not None
 
 

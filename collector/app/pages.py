@@ -24,7 +24,7 @@ from collector.web.notice_pages import NoticePages
 from collector.web.rule_pages import RulePages
 from collector.web.silence_pages import SilencePages
 from collector.who import NOBODY
-from rules.watch import Watch
+from rules.memory.watch import Watch
 
 if TYPE_CHECKING:
     from collector.app.parts import Parts

@@ -49,8 +49,7 @@ from collector.server import Limits, Server
 from collector.store import Store, StoreError
 from collector.web.pages import Pages
 from collector.wording import load_wording
-from rules.engine import Rule
-from rules.memory import binding_labels
+from rules.judging.engine import Rule
 from rules.model import Notice, Outcome
 
 DRAIN_S = 5.0
@@ -260,7 +259,7 @@ class Parts:
 
     def _labels(self, host: int) -> Mapping[str, str] | None:
         try:
-            return binding_labels(self.evaluator.watch.hosts[host].host)
+            return self.evaluator.watch.hosts[host].host.binding_labels
         except (StoreError, KeyError):
             return None
 

@@ -39,11 +39,11 @@ from collector.config.status import StatusOptions
 from collector.config.thresholds import Thresholds, with_gates, with_limits, with_targets
 from collector.config.tls import TlsOptions
 from rules.capacity.report import CapacityOptions
-from rules.engine import Rule
+from rules.fleet.shared import SharedCheck
+from rules.judging.engine import Rule
 from rules.model import ChannelView
 from rules.policy import Maintenance, Rotation, Route
 from rules.policy.routes import When
-from rules.shared import SharedCheck
 from rules.sla.model import SERVICES_MAX, ServiceOptions
 
 __all__ = [

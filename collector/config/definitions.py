@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from agent.options import Node, convert
 from agent.wire import DEFINITION_BYTES_MAX, Text
+from rules.fleet.shared import SharedCheck
 from rules.labels import fits
-from rules.shared import SharedCheck
 from rules.sla.model import Need
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from agent.options import Node, Secret
-from rules.cron import Cron
 from rules.jobs import Schedule
+from rules.times.cron import Cron
 
 TOKEN_LETTERS_MIN, TOKEN_LETTERS_MAX = 16, 200
 

@@ -10,7 +10,7 @@ from collector.config.kinds import refuse_one_name_twice
 from rules.policy import Maintenance, Planned, Policy, Rotation, Route, Silence
 from rules.policy.routes import EVERY_CHANNEL, When
 from rules.sla.model import ServiceOptions
-from rules.zones import zone_named
+from rules.times.zones import zone_named
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 import rules.kinds
 from agent.options import ConfigError, KindSet, Node, convert, discover, read_yaml
 from collector.config.kinds import kind_of, refuse_one_name_twice
-from rules.engine import Rule, is_combining, looked_at
+from rules.judging.engine import Rule, is_combining, looked_at
 from rules.kinds import RuleOptions
 
 PACKS = Path(rules.kinds.__file__).parent.parent / "packs"

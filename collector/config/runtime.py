@@ -18,7 +18,7 @@ from agent.options.yamlnode import nearest
 from collector.config import CollectorConfig, Loaded, WrittenRule, loaded_of, written_rules
 from collector.config.kinds import kind_of
 from collector.config.thresholds import Thresholds
-from rules.engine import Rule
+from rules.judging.engine import Rule
 
 WHILE_IT_RAN = "set while it ran"
 """Stands for a file's name where a setting is in none."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from agent.options import Node
 from collector.config.scaling import ScalingOptions
-from rules.engine import Rule
+from rules.judging.engine import Rule
 from rules.kinds._limits import LimitRule
 from rules.model import Severity
 from rules.scaling.model import CPU, LATENCY, MEMORY, Gates

@@ -22,15 +22,15 @@ from collector.evaluator.faults import Faults
 from collector.evaluator.looking import Looking
 from collector.health import Component
 from collector.store import Row, Store, StoreError
-from rules.acts import Act
-from rules.engine import Rule
-from rules.judge import Watch, apply, judge, repair, repairs_due, replace_rules, tick, unjudged
-from rules.leaving import leave
+from rules.fleet.shared import SharedCheck
+from rules.judging.acts import Act
+from rules.judging.engine import Rule
+from rules.judging.judge import Watch, apply, judge, repair, repairs_due, replace_rules, tick, unjudged
+from rules.judging.leaving import leave
+from rules.memory.seen import TooManyGaps
+from rules.memory.windows import fill, rows_wanted
 from rules.model import Arrival, ChannelView, Host, Incident, Outcome
 from rules.policy import Policy
-from rules.seen import TooManyGaps
-from rules.shared import SharedCheck
-from rules.windows import fill, rows_wanted
 from rules.words import counted
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from collector.evaluator.committing import QUEUE_MAX, Committing
 from collector.store import Store, StoreError
-from rules.acts import Act, Open, Refused, act
-from rules.judge import Watch, apply
+from rules.judging.acts import Act, Open, Refused, act
+from rules.judging.judge import Watch, apply
 from rules.model import Incident
 
 

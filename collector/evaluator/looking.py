@@ -9,9 +9,9 @@ from collector.evaluator.committing import Committing
 from collector.evaluator.faults import Faults
 from collector.store import Samples, StoreError
 from collector.store.pasts import pasts_of
-from rules.judge import Watch, apply
+from rules.judging.judge import Watch, apply
+from rules.judging.slow import asked, due, foretell, judge_slow
 from rules.model import Outcome
-from rules.slow import asked, due, foretell, judge_slow
 
 
 class Looking:

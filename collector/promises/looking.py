@@ -13,7 +13,6 @@ from collector.promises.works import Works
 from collector.store import Store
 from collector.store.promises import Asked, Spoken
 from rules.labels import fits
-from rules.memory import binding_labels
 from rules.model import HOLDS, Host
 from rules.sla.courses import FAR, Course, course_of, one_after_another, steady
 from rules.sla.model import UNKNOWN, CheckPart, ServiceOptions
@@ -76,7 +75,7 @@ class Looking:
         for one in await self._store.promises.asked(ids):
             asked.setdefault(one.check, []).append(one)
         hosts = {host.id: host for host in await self._store.hosts.all() if not host.is_service}
-        return Fleet(hosts, {number: binding_labels(host) for number, host in hosts.items()}, asked)
+        return Fleet(hosts, {number: host.binding_labels for number, host in hosts.items()}, asked)
 
     async def courses(
         self,

@@ -11,9 +11,9 @@ from itertools import takewhile
 from typing import Protocol
 
 from collector.store.policy import PolicyKept
-from rules.calendar import times
 from rules.labels import one_of
 from rules.policy import Maintenance
+from rules.times.calendar import times
 
 
 class Said(Protocol):

@@ -32,8 +32,8 @@ from collector.store.promises import Promises
 from collector.store.queries import Queries
 from collector.store.remarks import Remarks
 from collector.store.settings import Settings
+from rules.memory.seen import Seen
 from rules.model import Alert, CheckAnswer, Host, Incident, Outcome, RuleState, Severity, Transition
-from rules.seen import Seen
 
 LIST_MAX = 10_000
 """No list of incidents, alerts, transitions or names is longer."""

@@ -18,7 +18,7 @@ from collector.web.frame import Frame
 from collector.web.incidents import AlertRow, alert_rows
 from collector.web.words import HOUR_MS, say_count
 from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Handler, Permission, Refusal, Who, needs
-from rules.acts import Acknowledge, Act, Refused, Resolve
+from rules.judging.acts import Acknowledge, Act, Refused, Resolve
 from rules.model import RANK, Alert, Host, Incident, Severity
 from rules.policy import Silence
 

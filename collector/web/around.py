@@ -9,13 +9,12 @@ from collector.config.kinds import kind_of
 from collector.store import StoreError
 from collector.web.charts import Work
 from collector.web.standing import series_of
-from rules.calendar import Times as Calendar
+from rules.fleet.shared import labels_of
 from rules.labels import listed, one_of
-from rules.memory import binding_labels
+from rules.memory.watch import Watch
 from rules.model import Alert, Host, Incident, Series, Severity
 from rules.policy import Maintenance
-from rules.shared import labels_of
-from rules.watch import Watch
+from rules.times.calendar import Times as Calendar
 
 WORKS_MAX = 200
 
@@ -45,7 +44,7 @@ def works_on(known: Known, host: Host, start: int, end: int) -> list[Work]:
         policy = known().policy
     except StoreError:
         return []
-    about = [(work, when) for work, when in policy.works if is_about(work, binding_labels(host))]
+    about = [(work, when) for work, when in policy.works if is_about(work, host.binding_labels)]
     return works_in(about, start, end)
 
 
@@ -81,7 +80,7 @@ def services_touched(known: Known, incident: Incident, alerts: Sequence[Alert]) 
     found = set(incident.services)
     for alert in alerts:
         memory = watch.hosts.get(alert.host)
-        labels = labels_of(alert.subject, watch.shared) if memory is None else binding_labels(memory.host)
+        labels = labels_of(alert.subject, watch.shared) if memory is None else memory.host.binding_labels
         found |= watch.policy.touched(labels, _series(alert))
     return sorted(found)
 

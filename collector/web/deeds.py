@@ -13,7 +13,7 @@ from collector.web.forms import Form, form_of, led_to
 from collector.web.frame import Frame
 from collector.web.words import HOUR_MS
 from collector.who import ASKED_BY, Permission, Who, needs
-from rules.acts import (
+from rules.judging.acts import (
     POSTMORTEM_CHARS_MAX,
     Acknowledge,
     Act,

@@ -23,7 +23,7 @@ from collector.web.incidents import alert_rows, incident_row, notice_line, timel
 from collector.web.pace import pace
 from collector.web.words import Times
 from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Handler, Permission, Refusal, needs
-from rules.acts import POSTMORTEM_CHARS_MAX, TITLE_CHARS_MAX, Act, Open, Refused
+from rules.judging.acts import POSTMORTEM_CHARS_MAX, TITLE_CHARS_MAX, Act, Open, Refused
 from rules.model import Alert, Host, Incident, Severity
 from rules.policy.saying import not_told
 

@@ -13,7 +13,7 @@ from collector.web.asked import View
 from collector.web.frame import Frame
 from collector.web.words import HOUR_MS
 from collector.who import FORM_TOKEN, needs
-from rules.acts import Acknowledge, Act, Refused, Snooze
+from rules.judging.acts import Acknowledge, Act, Refused, Snooze
 from rules.model import Incident
 
 PATH = "/links/{deed}/{incident}/{until_s}/{channel}/{seal}"

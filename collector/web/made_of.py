@@ -12,7 +12,6 @@ from collector.store.promises import Asked
 from collector.web.standing import Mark, Shape, is_silent
 from collector.web.words import say_count
 from rules.labels import fits
-from rules.memory import binding_labels
 from rules.model import Host, Series
 from rules.sla.model import CheckPart, Class, HostPart, Need, ServiceOptions, ServicePart
 
@@ -87,7 +86,7 @@ def groups_of(service: ServiceOptions, fleet: Fleet) -> list[Group]:
 def _checked(part: CheckPart, fleet: Fleet) -> Group:
     asked = [one.host for one in fleet.asked if one.check == part.id and one.host in fleet.hosts]
     hosts = [fleet.hosts[number] for number in dict.fromkeys(asked)]
-    meant = [host for host in hosts if fits(part.where, binding_labels(host))]
+    meant = [host for host in hosts if fits(part.where, host.binding_labels)]
     members = [
         Member(
             host.name, f"/hosts/{host.id}", _check_mark(host, fleet.said.get((host.id, part.id)), fleet.now)
@@ -104,7 +103,7 @@ def _check_mark(host: Host, value: float | None, now: int) -> Mark:
 
 
 def _hosts(part: HostPart, fleet: Fleet) -> Group:
-    meant = [host for host in fleet.hosts.values() if fits(part.where, binding_labels(host))]
+    meant = [host for host in fleet.hosts.values() if fits(part.where, host.binding_labels)]
     members = [
         Member(
             host.name,

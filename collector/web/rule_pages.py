@@ -21,7 +21,7 @@ from collector.web.frame import Frame
 from collector.web.standing import SHAPES, Mark, acknowledged_of, mark_of
 from collector.web.words import NOTHING, Times, say_duration, say_value, unit_of
 from collector.who import Handler, needs
-from rules.engine import Rule
+from rules.judging.engine import Rule
 from rules.labels import listed
 from rules.model import State
 

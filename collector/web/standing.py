@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from rules.memory import RESTART_MS
+from rules.memory.host import RESTART_MS
 from rules.model import Alert, Host, Incident, Severity, worst
 
 Shape = Literal["up", "info", "warning", "critical", "unknown", "maintenance"]

@@ -39,9 +39,9 @@ from collector.web.public import (
 from collector.web.summary import summary_of
 from collector.web.words import SECOND_MS, Times, zone_named
 from collector.who import Permission, needs
-from rules.calendar import times
 from rules.sla.model import ServiceOptions, Span
 from rules.sla.summary import Summary
+from rules.times.calendar import times
 
 PATH = "/status"
 KEPT_MS = 10 * SECOND_MS

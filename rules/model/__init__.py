@@ -11,7 +11,7 @@ from rules.model.hosts import BYES, SERVICE, Bye, Host
 from rules.model.notices import ChannelView, Notice
 from rules.model.outcome import Outcome
 from rules.model.problems import REOPEN_MS, WATCHKEEPER, Alert, Incident, Remark, RemarkKind
-from rules.model.series import Series, series_subject
+from rules.model.series import Series, is_of_host, series_subject, split_subject
 from rules.model.severity import RANK, Severity, worst
 from rules.model.states import HOLDS, Change, RuleState, State, Transition, Verdict, Window
 from rules.model.told import Line, Reason, Told, Why, Withheld
@@ -49,6 +49,8 @@ __all__ = [
     "Why",
     "Window",
     "Withheld",
+    "is_of_host",
     "series_subject",
+    "split_subject",
     "worst",
 ]

@@ -61,3 +61,13 @@ class Host(Struct, gc=False):
 
     def series_subject(self, series: str) -> str:
         return series_subject(self.id, series)
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether it comes and goes as there is work, by its label: nobody is to wonder that it is silent."""
+        return self.labels.get("ephemeral", "").lower() in ("true", "yes", "1")
+
+    @property
+    def binding_labels(self) -> dict[str, str]:
+        """What `where` of a rule is held against: the labels, and the name as `host`."""
+        return {**self.labels, "host": self.name}

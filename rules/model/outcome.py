@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from rules.memory.seen import Seen
 from rules.model.arrivals import Arrival, CheckAnswer
 from rules.model.hosts import Host
 from rules.model.notices import Notice
 from rules.model.problems import Alert, Incident, Remark
 from rules.model.states import Change, RuleState, Transition, Window
-from rules.seen import Seen
 
 
 class Outcome(Struct, gc=False):

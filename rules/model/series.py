@@ -16,6 +16,17 @@ def series_subject(host: int, series: str) -> str:
     return f"host:{host}/series:{series}"
 
 
+def is_of_host(subject: str) -> bool:
+    """Whether it is a host, or something of one."""
+    return subject.startswith("host:")
+
+
+def split_subject(subject: str) -> tuple[int, str | None]:
+    """host:7/series:load1 as (7, "load1"), host:7 as (7, None)."""
+    host, _, series = subject.removeprefix("host:").partition("/series:")
+    return int(host), series or None
+
+
 class Series(Struct, frozen=True):
     """A series name taken apart: `disk_used_pct{mount="/"}` is the metric disk_used_pct with one label."""
 

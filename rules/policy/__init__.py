@@ -1,7 +1,7 @@
 """Who is told of a problem, when and where. Pure: each decision follows from an incident, the policy and the time.
 
 `deciding` says what each channel is owed, `rationing` makes one message of what would be too many, and
-`rules.notices` finds the words.
+`rules.telling.notices` finds the words.
 """
 
 from __future__ import annotations

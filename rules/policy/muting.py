@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
 
-from rules.calendar import Times, times
 from rules.model import Why
 from rules.policy.matching import Match, Trouble
+from rules.times.calendar import Times, times
 
 
 class Silence(Match, kw_only=True, frozen=True):

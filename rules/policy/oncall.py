@@ -8,8 +8,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from rules.calendar import Times, minutes, times, weekday
-from rules.zones import Zone, moment, wall, zone_named
+from rules.times.calendar import Times, minutes, times, weekday
+from rules.times.zones import Zone, moment, wall, zone_named
 
 _HAND_OVER = re.compile(r"([a-z]+) +(\d{1,2}):(\d{2})(?: +(\S+))?", re.IGNORECASE)
 

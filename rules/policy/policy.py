@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from rules.calendar import Times, times
 from rules.model import ChannelView, Series, Severity
 from rules.policy.matching import Trouble
 from rules.policy.muting import Maintenance, Mute, Silence, mute
@@ -12,6 +11,7 @@ from rules.policy.oncall import Rotation
 from rules.policy.routes import DEFAULT_ROUTES, EVERY_CHANNEL, Route, When
 from rules.policy.services import Services
 from rules.sla.model import ServiceOptions
+from rules.times.calendar import Times, times
 
 
 class Policy:

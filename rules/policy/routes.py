@@ -7,9 +7,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from rules.calendar import times
 from rules.model import Severity
 from rules.policy.matching import Match
+from rules.times.calendar import times
 
 EVERY_CHANNEL = "*"
 STEPS_MAX = 20

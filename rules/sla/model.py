@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from rules.calendar import times
-from rules.zones import zone_named
+from rules.times.calendar import times
+from rules.times.zones import zone_named
 
 Class = Literal["up", "degraded", "down", "maintenance", "unknown", "outside"]
 CLASSES: tuple[Class, ...] = ("up", "degraded", "down", "maintenance", "unknown", "outside")

@@ -10,7 +10,7 @@ from html import escape
 from rules.sla.model import CLASSES
 from rules.sla.report import Report
 from rules.sla.words import percent, share, span_in_words
-from rules.zones import wall, zone_named
+from rules.times.zones import wall, zone_named
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }

@@ -8,7 +8,7 @@ from datetime import date
 from msgspec import Struct
 
 from rules.sla.model import Span
-from rules.zones import Zone, moment, wall, zone_named
+from rules.times.zones import Zone, moment, wall, zone_named
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

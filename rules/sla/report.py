@@ -7,8 +7,7 @@ from collections.abc import Collection, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rules.memory import is_of_host, split_subject
-from rules.model import Alert, Incident, Series
+from rules.model import Alert, Incident, Series, is_of_host, split_subject
 from rules.sla.budget import Budget, availability_pct, budget, counted_ms, sentence
 from rules.sla.courses import course_of, intervals_of, tally
 from rules.sla.model import CLASSES, Class, Interval, ServiceOptions, Tally

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from rules import calendar
 from rules.model import HOLDS
 from rules.sla.courses import (
     NOTHING,
@@ -30,6 +29,7 @@ from rules.sla.courses import (
     steady,
 )
 from rules.sla.model import CLASSES, DEGRADED, DOWN, MAINTENANCE, OUTSIDE, UNKNOWN, UP, Need, ServiceOptions
+from rules.times import calendar
 
 SLOW, GONE = len(CLASSES), len(CLASSES) + 1
 """Degraded, with words of its own; and a check that its host, which is heard, does not have any more."""

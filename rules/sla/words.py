@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from rules.sla.periods import DAY_MS, HOUR_MS
-from rules.zones import wall, zone_named
+from rules.times.zones import wall, zone_named
 
 MINUTE_MS = 60_000
 WEEK_MS = 7 * DAY_MS

@@ -16,7 +16,7 @@ from collector.auth import new_token
 from collector.cli.hosts import enrol
 from collector.config import PACKS, read_rules
 from collector.stores.sqlite import open_store
-from rules.engine import Plans
+from rules.judging.engine import Plans
 from tests.bench.trace import ticks
 from tests.system.harness import Collector, Program, Stage, free_port, get, wait_until
 

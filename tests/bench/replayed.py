@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.store import Store
+from rules.memory.seen import Seen
 from rules.model import Arrival, Host, Outcome
-from rules.seen import Seen
 
 FILE = Path(__file__).parent.parent / "data" / "host-trace-70.csv.gz"
 START = 1_800_000_000_000 // 86_400_000 * 86_400_000

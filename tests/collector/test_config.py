@@ -11,7 +11,7 @@ import pytest
 from agent.options import ConfigError
 from collector.channels.log import Channel as LogChannel
 from collector.config import PACKS, build_channel, load, load_rules, parse_listen, read_rules
-from rules.shared import SharedCheck
+from rules.fleet.shared import SharedCheck
 
 Write = Callable[..., Path]
 

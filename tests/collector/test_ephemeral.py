@@ -10,7 +10,7 @@ import pytest
 from collector.ephemeral import AT_ONCE_MAX, Ephemeral
 from collector.store import Store
 from collector.stores.sqlite import open_store
-from rules.judge import Watch
+from rules.judging.judge import Watch
 from rules.model import Host
 from tests.collector.stores.builders import NOW
 from tests.rules.house import remembered, silence

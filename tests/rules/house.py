@@ -10,9 +10,12 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from rules.capacity.forecast import Past
-from rules.engine import Rule
-from rules.judge import apply, judge, repair, repairs_due, tick
+from rules.judging.engine import Rule
+from rules.judging.judge import apply, judge, repair, repairs_due, tick
+from rules.judging.slow import asked, due, foretell, judge_slow
 from rules.kinds import absence, threshold
+from rules.memory.seen import Seen
+from rules.memory.watch import Watch
 from rules.model import (
     Alert,
     Arrival,
@@ -27,9 +30,6 @@ from rules.model import (
     Transition,
 )
 from rules.policy import Policy
-from rules.seen import Seen
-from rules.slow import asked, due, foretell, judge_slow
-from rules.watch import Watch
 
 T0 = 1_795_140_000_000
 """2026-11-20 02:00:00 UTC"""

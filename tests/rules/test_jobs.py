@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.cron import Cron
 from rules.jobs import WORDS_LETTERS_MAX, Job, Schedule, began, due_at, ended, overdue_ms, series
+from rules.times.cron import Cron
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 SINCE = round(datetime(2026, 3, 1, 12, 0, tzinfo=UTC).timestamp()) * 1000

@@ -15,7 +15,7 @@ import pytest
 from collector.__main__ import VERSION
 from collector.config import read_rules
 from rules import packs
-from rules.engine import Rule
+from rules.judging.engine import Rule
 from rules.kinds import version
 from rules.model import ChannelView, Host
 from tests.rules.house import House

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from rules.acts import Acknowledge, act
-from rules.engine import Rule
-from rules.judge import Watch, apply, judge, tick
+from rules.judging.acts import Acknowledge, act
+from rules.judging.engine import Rule
+from rules.judging.judge import Watch, apply, judge, tick
 from rules.model import Arrival, ChannelView, Host, Notice, Outcome
 from rules.policy import Policy, Silence
 from tests.rules.house import T0, remembered, stored

@@ -25,7 +25,6 @@ from collector.store import Latest, Store
 from collector.store.queries import SlowQuery
 from collector.who import Who
 from rules.labels import fits
-from rules.memory import binding_labels
 from rules.sla.model import ServiceOptions
 
 SLOW_QUERIES_MAX = 10
@@ -206,7 +205,7 @@ class Layers:
         used = [
             (latest.values.get("cpu_used_pct", math.nan), latest.host.name)
             for latest in latests
-            if where and not latest.host.is_service and fits(where, binding_labels(latest.host))
+            if where and not latest.host.is_service and fits(where, latest.host.binding_labels)
         ]
         known = [(value, name) for value, name in used if not math.isnan(value)]
         if not known:

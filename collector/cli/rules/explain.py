@@ -20,14 +20,14 @@ from collector.store import Latest, Store, StoreError
 from collector.store.pasts import pasts_of
 from rules import words
 from rules.capacity.forecast import Forecast
-from rules.engine import Key, Plan, Plans, has_window, series_of
+from rules.fleet.shared import SharedCheck
+from rules.judging.engine import Key, Plan, Plans, has_window, series_of
+from rules.judging.slow import asked, foretell
 from rules.kinds import ArrivalRule, SeriesRule
-from rules.memory import Memory, binding_labels
+from rules.memory.host import Memory
+from rules.memory.windows import slid_over
 from rules.model import ChannelView, Host, RuleState, Severity, Window
 from rules.policy import Policy
-from rules.shared import SharedCheck
-from rules.slow import asked, foretell
-from rules.windows import slid_over
 
 ROWS_MAX = 20_000
 
@@ -117,7 +117,7 @@ def explained(
     shared: Sequence[SharedCheck] = (),
 ) -> Explained:
     """`states` are those of the host."""
-    host, labels, values = latest.host, binding_labels(latest.host), latest.values
+    host, labels, values = latest.host, latest.host.binding_labels, latest.values
     enabled = [one for one in written if one.rule.enabled]
     about = {one.rule.name: one for one in enabled if one.rule.concerns(labels)}
     by_key = {(state.rule, state.subject): state for state in states}

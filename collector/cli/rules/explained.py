@@ -12,7 +12,7 @@ from msgspec import Struct
 from collector.cli.tables import table
 from collector.config import PACKS
 from rules import words
-from rules.engine import series_of
+from rules.judging.engine import series_of
 from rules.model import RANK, Severity, State
 
 COLUMNS = ("RULE", "LOOKS AT", "NOW", "LIMIT", "FOR", "TELLS", "WRITTEN IN")

@@ -15,11 +15,11 @@ from collector.config import Loaded, load_rules
 from collector.config.policy import policy_of
 from collector.store import Row, Store
 from collector.store.pasts import pasts_of
-from rules.engine import Rule, looked_at
+from rules.fleet.shared import SharedCheck
+from rules.judging.engine import Rule, looked_at
+from rules.judging.play import Player, checks_in
 from rules.model import ChannelView, Host
-from rules.play import Player, checks_in
 from rules.policy import Policy
-from rules.shared import SharedCheck
 
 HOUR_MS, PIECE_MS_MIN = 3_600_000, 60_000
 ROWS_AT_ONCE = 50_000

@@ -18,13 +18,13 @@ from collector.cli.rules.telling import PlayedBatch, Teller, WantedAlert, Wanted
 from collector.config import find_rules
 from collector.config.definitions import read_definitions
 from collector.config.policy import policy_of, see_that_it_is_sound
-from rules.engine import Rule
-from rules.gathering import is_about_many
+from rules.fleet.gathering import is_about_many
+from rules.fleet.presence import RULE as AT_ONCE
+from rules.fleet.shared import SharedCheck
+from rules.judging.engine import Rule
 from rules.model import Series, Severity
 from rules.policy import Maintenance, Policy, Rotation, Route
 from rules.policy.routes import When
-from rules.presence import RULE as AT_ONCE
-from rules.shared import SharedCheck
 from rules.sla.model import ServiceOptions
 
 

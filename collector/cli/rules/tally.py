@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from collector.cli.tables import table
 from rules import words
-from rules.engine import Rule
+from rules.judging.engine import Rule
+from rules.memory.watch import NO_HOST
 from rules.model import Alert, Notice, Outcome
-from rules.watch import NO_HOST
 
 
 class Firings(Struct):

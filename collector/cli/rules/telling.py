@@ -12,12 +12,12 @@ from collector.store import Row
 from collector.store.pasts import NEAR_MS
 from rules import words
 from rules.capacity.forecast import Past
-from rules.engine import Rule
+from rules.fleet.shared import SharedCheck
+from rules.judging.engine import Rule
+from rules.judging.play import Player, checks_in
+from rules.memory.watch import NO_HOST
 from rules.model import Alert, ChannelView, Host, Notice, Outcome, Reason, Severity
-from rules.play import Player, checks_in
 from rules.policy import Policy
-from rules.shared import SharedCheck
-from rules.watch import NO_HOST
 
 TICK_MS = 1_000
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rules import words
-from rules.engine import series_of
+from rules.judging.engine import series_of
 from rules.kinds import AnyRule
-from rules.memory import binding_labels
 from rules.model import ChannelView, Host, Incident, Severity
 from rules.policy import Case, Policy, Trouble, decide
 from rules.policy.saying import not_told
@@ -23,7 +22,7 @@ def tells(
     now: int,
 ) -> tuple[list[str], list[str]]:
     """The channels that would hear of it at once, and a sentence for each reason why others would not."""
-    labels = binding_labels(host)
+    labels = host.binding_labels
     _, _, series = subject.partition("/series:")
     trouble = Trouble(
         severity,

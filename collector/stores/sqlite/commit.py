@@ -19,8 +19,8 @@ from collector.stores.sqlite.promised import note_late
 from collector.stores.sqlite.remarks import REMARKS
 from collector.stores.sqlite.tables import ALERTS, CHECKS, INCIDENTS, NOTICES, STATES, TRANSITIONS, json_text
 from collector.stores.sqlite.written import Written
+from rules.memory.seen import Seen
 from rules.model import Arrival, Host, Outcome
-from rules.seen import Seen
 
 BATCHES = Rows("INSERT INTO batches (id, host, at, arrived_at, every_ms, layout, samples)", 7)
 STANDS = """

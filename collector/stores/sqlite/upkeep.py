@@ -9,9 +9,9 @@ from collector.stores.sqlite.commit import unpack_ranges
 from collector.stores.sqlite.hosts import all_hosts
 from collector.stores.sqlite.incidents import ALERT, INCIDENT, listed
 from collector.stores.sqlite.tables import ALERTS, INCIDENTS, STATES
+from rules.memory.seen import Seen
 from rules.model import REOPEN_MS
 from rules.policy.rationing import HOUR_MS
-from rules.seen import Seen
 
 # Several questions rather than one with OR, so that each has its index.
 REMEMBERED = """

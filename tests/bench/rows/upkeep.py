@@ -12,8 +12,8 @@ from pathlib import Path
 from collector.app.upkeep import FORGET_SHARE, SEAL_SHARE, in_pieces
 from collector.store import DAY_MS, Keep, Store
 from collector.stores.sqlite import open_store
+from rules.memory.seen import Seen
 from rules.model import Arrival, Host, Outcome
-from rules.seen import Seen
 from tests.bench.fleet import Settings, enrolled
 from tests.bench.replayed import EVERY_MS, START, arrivals, fill
 from tests.bench.table import Row, quantile

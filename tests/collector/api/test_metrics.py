@@ -24,8 +24,8 @@ from collector.evaluator import Evaluator
 from collector.server import Server
 from collector.store import Store, StoreError
 from collector.stores.sqlite import open_store
-from rules.engine import Rule
 from rules.histograms import ERROR
+from rules.judging.engine import Rule
 from rules.kinds import absence, threshold
 from rules.model import Arrival, ChannelView, Host
 from tests.collector.api.house import everybody_is_local

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from collector.evaluator import Evaluator
 from collector.store import Store
-from rules.engine import Rule
+from rules.judging.engine import Rule
 from rules.kinds import absence, threshold
 from rules.model import ChannelView, Host, Outcome
 from tests.collector.stores.builders import NOW, TICK, arrival

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from collector.store import StoreError
 from collector.stores.sqlite import open_store
-from rules.acts import Acknowledge, Edit, Note, Open, Refused, Resolve
+from rules.judging.acts import Acknowledge, Edit, Note, Open, Refused, Resolve
 from rules.model import REOPEN_MS
 from tests.collector.evaluator.house import CPU, SILENT, House
 from tests.collector.stores.builders import NOW, TICK

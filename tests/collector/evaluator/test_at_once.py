@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from rules.acts import Resolve
+from rules.judging.acts import Resolve
 from tests.collector.evaluator.house import CPU, SILENT, House, pass_time
 from tests.collector.stores.builders import TICK, arrival, enrolled
 

@@ -8,7 +8,7 @@ import pytest
 
 import rules.kinds
 from collector.config import read_rules
-from rules.engine import Rule
+from rules.judging.engine import Rule
 from tests.collector.evaluator.house import CPU, OPS, House, settle
 from tests.collector.stores.builders import NOW, TICK
 

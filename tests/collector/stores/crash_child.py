@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from collector.store import Store
+from rules.memory.seen import Seen
 from rules.model import CheckAnswer, Outcome, RuleState
-from rules.seen import Seen
 from tests.collector.stores.builders import (
     NOW,
     SPOOL,

@@ -17,8 +17,8 @@ import numpy as np
 
 from collector.store import Store
 from collector.stores.sqlite import open_store
+from rules.memory.seen import Seen
 from rules.model import CheckAnswer, Outcome, RuleState
-from rules.seen import Seen
 from tests.collector.stores.builders import (
     DAY,
     NOW,

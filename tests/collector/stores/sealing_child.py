@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from collector.store import Keep, Store
+from rules.memory.seen import Seen
 from rules.model import Outcome
-from rules.seen import Seen
 from tests.collector.stores.builders import DAY, HOUR, NOW, SPOOL, arrival, enrolled
 from tests.collector.stores.conftest import ENGINES
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from collector.store import CHECKS_PER_HOST_MAX, SPOOLS_PER_HOST_MAX, Store, StoreError
+from rules.memory.seen import Seen
 from rules.model import CheckAnswer, Host, Outcome, RuleState, Told
-from rules.seen import Seen
 from tests.collector.stores.builders import (
     NOW,
     SPOOL,

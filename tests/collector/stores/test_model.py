@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 )
 
 from collector.store import Keep, Store, StoreError
+from rules.memory.seen import Seen
 from rules.model import Outcome, RuleState
-from rules.seen import Seen
 from tests.collector.stores.builders import (
     DAY,
     HOUR,

@@ -23,9 +23,9 @@ from collector.web.incident_pages import IncidentPages
 from collector.web.notice_pages import NoticePages
 from collector.web.pages import Pages
 from collector.who import ASKED_BY, FORM_TOKEN, LOCAL, Handler, Who
-from rules.engine import Rule
+from rules.judging.engine import Rule
+from rules.memory.watch import Watch
 from rules.model import Arrival, ChannelView, CheckAnswer, Host
-from rules.watch import Watch
 
 NOW = 1_795_140_000_000
 """Friday, 2026-11-20 02:00:00 UTC."""

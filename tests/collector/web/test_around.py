@@ -10,10 +10,10 @@ import pytest
 from collector.store import StoreError
 from collector.web.around import is_about, limits_of, services_touched, works_in, works_on
 from collector.web.words import DAY_MS, HOUR_MS
-from rules.calendar import times
+from rules.memory.watch import Watch
 from rules.model import Host, Incident
 from rules.policy import Maintenance, Policy
-from rules.watch import Watch
+from rules.times.calendar import times
 from tests.collector.web.site import NOW, Site
 
 WEB = Host(1, "web-1", {"role": "web"})

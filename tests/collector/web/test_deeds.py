@@ -11,7 +11,7 @@ from aiohttp import web
 from collector.web.deeds import NEEDS, Deeds, act_of, offered
 from collector.web.forms import Form
 from collector.who import LOCAL, NOBODY, Permission, Who
-from rules.acts import Acknowledge, Edit, Open, Resolve
+from rules.judging.acts import Acknowledge, Edit, Open, Resolve
 from rules.model import Incident
 from tests.collector.web.site import Page, Site, asked_by
 

@@ -10,7 +10,7 @@ import pytest
 from collector.web.incident_pages import OVER_PER_PAGE
 from collector.web.pace import PACE_MS, pace
 from collector.who import Who
-from rules.acts import Acknowledge, Open, Resolve
+from rules.judging.acts import Acknowledge, Open, Resolve
 from rules.model import Incident, Severity
 from tests.collector.web.site import NOW, Page, Site, asked_by
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rules.fleet.shared import SharedCheck
 from rules.model import ChannelView, CheckAnswer
-from rules.shared import SharedCheck
 from tests.collector.web.site import Site, rules_of_the_packs
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from agent.wire import Evidence, Folder, Program
 from collector.store import EvidenceRow
-from rules.acts import Assign, Edit, Note, Open, Resolve
+from rules.judging.acts import Assign, Edit, Note, Open, Resolve
 from rules.model import CheckAnswer
 from rules.policy import Policy, Silence
 from tests.collector.web.site import EVERY_MS, NOW, Page, Site

@@ -16,7 +16,7 @@ from collector.store import DAY_MS
 from collector.web.bars import bars_of
 from collector.web.public import public_day
 from collector.who import LOCAL
-from rules.acts import Open, Publish, Resolve
+from rules.judging.acts import Open, Publish, Resolve
 from rules.policy import Planned
 from rules.sla.model import Interval, Tally
 from tests.collector.api.house import House

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rules.judge import replace_rules
+from rules.judging.judge import replace_rules
 from rules.kinds import composite
 from rules.model import ChannelView
 from tests.rules.house import House, limit, remembered, stored

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.judge import replace_rules
+from rules.judging.judge import replace_rules
 from rules.kinds import flag
 from rules.model import ChannelView, Severity
 from tests.rules.house import House, limit, remembered, silence, stored

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rules.acts import Resolve, act
-from rules.judge import apply, replace_rules
+from rules.judging.acts import Resolve, act
+from rules.judging.judge import apply, replace_rules
 from rules.kinds import fleet
 from rules.model import ChannelView, Host
 from rules.policy import Policy, Route

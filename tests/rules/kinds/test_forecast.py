@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.acts import Resolve, act
 from rules.capacity.forecast import Forecast
-from rules.judge import apply, replace_rules
+from rules.judging.acts import Resolve, act
+from rules.judging.judge import apply, replace_rules
+from rules.judging.slow import AT_ONCE_MAX, due
 from rules.kinds import forecast
 from rules.model import RANK, ChannelView, Host
-from rules.slow import AT_ONCE_MAX, due
 from tests.rules.house import T0, House, limit, remembered, stored
 
 DISK = 'disk_used_pct{mount="/"}'

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.policy.oncall import Rotation, StandIn
-from rules.zones import wall, zone_named
+from rules.times.zones import wall, zone_named
 
 BERLIN = Rotation(
     name="ops",

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.acts import Acknowledge, Refused, Snooze, Unacknowledge, act
-from rules.judge import apply, tick
+from rules.judging.acts import Acknowledge, Refused, Snooze, Unacknowledge, act
+from rules.judging.judge import apply, tick
 from rules.model import ChannelView, Host, Line, Notice, Outcome
 from rules.policy import Maintenance, Policy, Route, Silence, Step
 from tests.rules.house import T0, House, limit, remembered, stored

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.stores.sqlite import open_store
-from rules.engine import Rule
+from rules.judging.engine import Rule
+from rules.judging.play import Player
 from rules.model import ChannelView, Host, Outcome
-from rules.play import Player
 
 EVERY_MS = 10_000
 

@@ -9,7 +9,7 @@ import pytest
 
 from collector.cli.simulate import trace
 from collector.config import PACKS, read_rules
-from rules.engine import Rule
+from rules.judging.engine import Rule
 from tests.rules.house import House
 
 TICKS = trace.read(trace.PACKAGED)

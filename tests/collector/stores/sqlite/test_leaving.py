@@ -9,8 +9,8 @@ from pathlib import Path
 from collector.store import Keep
 from collector.stores.sqlite import open_store
 from collector.stores.sqlite.leaving import OF_A_HOST
+from rules.memory.seen import Seen
 from rules.model import CheckAnswer, Outcome
-from rules.seen import Seen
 from tests.collector.stores.builders import DAY, NOW, SPOOL, arrival, enrolled, forgotten, sealed
 
 EMPTIED = {*OF_A_HOST, "batches", "blocks", "days"}

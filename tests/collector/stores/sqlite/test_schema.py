@@ -34,8 +34,8 @@ from collector.stores.sqlite import (
     upkeep,
 )
 from collector.stores.sqlite.connection import connect_reader
+from rules.memory.seen import Seen
 from rules.model import Alert, CheckAnswer, Host, Incident, Notice, RuleState, Transition
-from rules.seen import Seen
 from rules.sla.model import Interval
 
 TABLES_OF = {

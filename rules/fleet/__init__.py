@@ -1,0 +1,1 @@
+"""What is seen only by looking at several hosts: how many are silent, what neighbours reach, what many of them ask."""

@@ -58,6 +58,11 @@ class Refusal(Exception):
         self.status, self.code, self.retry_after_s = status, code, retry_after_s
 
 
+def missing(noun: str, name: object) -> Refusal:
+    """There is no such thing."""
+    return Refusal(404, "missing", f"there is no {noun} {str(name)[:100]!r}")
+
+
 # --- what it takes to come in -----------------------------------------------------------------------------------------
 
 _NEEDS = "needs"

@@ -14,7 +14,6 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from collector.access.api_tokens import ApiTokens, new_api_token
-from collector.access.audit import Audit
 from collector.access.callers import Callers
 from collector.access.desk import Desk
 from collector.access.devices import Devices
@@ -29,6 +28,7 @@ from collector.access.roles import Roles
 from collector.access.sessions import Sessions
 from collector.access.setup import Setup
 from collector.access.whence import Proxies
+from collector.desks.trail import Audit
 from collector.store import StoreError
 from collector.store.people import People
 from collector.who import LOCAL

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from collector.access.audit import Audit
+from collector.desks.trail import Audit
 from rules.judging.acts import Act
 from rules.model import Incident
 

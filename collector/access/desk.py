@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import msgspec
-from aiohttp import web
 
 from collector.access.api_tokens import new_api_token
-from collector.access.audit import Audit
 from collector.access.names import parse_email, parse_token_name, parse_user_name
 from collector.access.passwords import Passwords, see_that_it_is_fit
 from collector.access.roles import Roles, parse_permissions
+from collector.desks.trail import Audit
 from collector.store import StoreError
 from collector.store.people import ApiToken, People, User
 from collector.who import Permission, Refusal, Who
@@ -24,8 +23,8 @@ TOKEN_LIFE_MS_MAX = 10 * 365 * 86_400_000
 
 
 class Desk:
-    """Every method may raise Refusal and StoreError; `request` is where it was asked, for the trail. Whoever remembers
-    users and tokens hears by `user_changed` and `token_changed` that one of them is another now."""
+    """Every method may raise Refusal and StoreError. Whoever remembers users and tokens hears by `user_changed` and
+    `token_changed` that one of them is another now."""
 
     def __init__(
         self,
@@ -61,7 +60,6 @@ class Desk:
         password: str,
         *,
         email: str = "",
-        request: web.Request | None = None,
     ) -> User:
         with _unfit():
             name, email = parse_user_name(name), parse_email(email)
@@ -71,44 +69,40 @@ class Desk:
         with _conflict():
             user = await self._people.add_user(name, role, hashed, self._now_ms(), email=email)
         self._user_changed(user.id)
-        await self._audit.record(who, "user.add", after=shown(user), request=request)
+        await self._audit.record(who, "user.add", after=shown(user))
         return user
 
-    async def set_role(self, who: Who, name: str, role: str, *, request: web.Request | None = None) -> User:
+    async def set_role(self, who: Who, name: str, role: str) -> User:
         before = await self._subject(who, name)
         with _unfit():
             self._may_give(who, self._roles.permissions(self._roles.known(role)), f"the role {role}")
         with _conflict():
             after = await self._people.set_role(before.id, role)
-        return await self._changed(who, "user.role", before, after, request)
+        return await self._changed(who, "user.role", before, after)
 
-    async def set_email(self, who: Who, name: str, email: str, *, request: web.Request | None = None) -> User:
+    async def set_email(self, who: Who, name: str, email: str) -> User:
         before = await self._subject(who, name)
         with _unfit():
             email = parse_email(email)
-        return await self._changed(
-            who, "user.email", before, await self._people.set_email(before.id, email), request
-        )
+        return await self._changed(who, "user.email", before, await self._people.set_email(before.id, email))
 
-    async def set_password(
-        self, who: Who, name: str, password: str, *, request: web.Request | None = None
-    ) -> User:
+    async def set_password(self, who: Who, name: str, password: str) -> User:
         """Another password for somebody, who is logged out everywhere."""
         user = await self._subject(who, name)
         with _unfit():
             see_that_it_is_fit(password)
         await self._people.set_password(user.id, await self._passwords.hash(password), self._now_ms())
-        return await self._changed(who, "user.password", None, user, request)
+        return await self._changed(who, "user.password", None, user)
 
-    async def disable(self, who: Who, name: str, *, request: web.Request | None = None) -> User:
+    async def disable(self, who: Who, name: str) -> User:
         before = await self._subject(who, name)
         with _conflict():
             after = await self._people.disable(before.id, self._now_ms())
-        return await self._changed(who, "user.disable", before, after, request)
+        return await self._changed(who, "user.disable", before, after)
 
-    async def enable(self, who: Who, name: str, *, request: web.Request | None = None) -> User:
+    async def enable(self, who: Who, name: str) -> User:
         before = await self._subject(who, name)
-        return await self._changed(who, "user.enable", before, await self._people.enable(before.id), request)
+        return await self._changed(who, "user.enable", before, await self._people.enable(before.id))
 
     # --- tokens ---
 
@@ -122,7 +116,6 @@ class Desk:
         permissions: Iterable[str],
         *,
         expires_at: int | None = None,
-        request: web.Request | None = None,
     ) -> tuple[str, ApiToken]:
         """The token's text, which is never shown again, and what is kept of it."""
         now = self._now_ms()
@@ -139,15 +132,15 @@ class Desk:
         token = ApiToken(number, name, sha256, tuple(sorted(wanted)), now, who.name, expires_at)
         with _conflict():
             await self._people.add_api_token(token)
-        await self._audit.record(who, "token.add", after=shown_token(token), request=request)
+        await self._audit.record(who, "token.add", after=shown_token(token))
         return text, token
 
-    async def revoke_api_token(self, who: Who, number: str, *, request: web.Request | None = None) -> None:
+    async def revoke_api_token(self, who: Who, number: str) -> None:
         token = await self._people.api_token(number)
         if token is None:
             raise Refusal(404, "missing", f"there is no token {number[:80]!r}")
         if await self._people.revoke_api_token(number, self._now_ms()):
-            await self._audit.record(who, "token.revoke", before=shown_token(token), request=request)
+            await self._audit.record(who, "token.revoke", before=shown_token(token))
         self._token_changed(number)
 
     # --- what they share ---
@@ -158,13 +151,9 @@ class Desk:
         self._may_give(who, self._roles.permissions(user.role), f"the user {user.name}")
         return user
 
-    async def _changed(
-        self, who: Who, what: str, before: User | None, after: User, request: web.Request | None
-    ) -> User:
+    async def _changed(self, who: Who, what: str, before: User | None, after: User) -> User:
         self._user_changed(after.id)
-        await self._audit.record(
-            who, what, before=shown(before) if before else None, after=shown(after), request=request
-        )
+        await self._audit.record(who, what, before=shown(before) if before else None, after=shown(after))
         return after
 
     def _may_give(self, who: Who, permissions: Iterable[Permission], what: str) -> None:

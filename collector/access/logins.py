@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter
 
-from collector.access.audit import Audit
 from collector.access.guessing import Guessing, Try
 from collector.access.passwords import Passwords
+from collector.desks.trail import Audit
 from collector.store.people import People, User
 from collector.who import Refusal, Whence
 

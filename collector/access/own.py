@@ -8,13 +8,13 @@ from collections.abc import Callable
 from aiohttp import web
 from msgspec import Struct
 
-from collector.access.audit import Audit
 from collector.access.callers import Callers
 from collector.access.devices import Devices
 from collector.access.grants import Grants, Pair
 from collector.access.logins import Logins
 from collector.access.passwords import Passwords, see_that_it_is_fit
 from collector.access.sessions import Sessions, cookie_of, drop_cookie, set_cookie
+from collector.desks.trail import Audit
 from collector.store.people import People, Session, User
 from collector.who import ASKED_FROM, Refusal
 
@@ -69,7 +69,7 @@ class Own:
         number, _ = await self._sessions.begin(user, whence, request.headers.get("User-Agent", ""))
         set_cookie(answer, whence, number, self._sessions.life_s)
         self._devices.remember(user, whence, answer)
-        await self._audit.record(user.name, "login", request=request)
+        await self._audit.record(user.name, "login")
 
     async def log_out(self, request: web.Request, answer: web.StreamResponse) -> None:
         whence = request[ASKED_FROM]
@@ -84,7 +84,7 @@ class Own:
         """A pair of tokens for a program that acts for this user."""
         user = await self._logins.user(name, password, request[ASKED_FROM])
         pair = await self._grants.begin(user)
-        await self._audit.record(user.name, "login.program", request=request)
+        await self._audit.record(user.name, "login.program")
         return pair
 
     async def refresh(self, refresh_token: str) -> Pair:
@@ -120,7 +120,7 @@ class Own:
             raise Refusal(422, "unfit", str(error)) from None
         await self._people.set_password(user.id, await self._passwords.hash(new), self._now_ms())
         self._callers.changed(user.id)
-        await self._audit.record(user.name, "user.own_password", request=request)
+        await self._audit.record(user.name, "user.own_password")
         await self.begin_session(request, answer, user)
 
     async def end_session(self, request: web.Request, name: str) -> None:
@@ -145,7 +145,7 @@ class Own:
         user, _ = await self._here(request)
         await self._people.revoke_grants(user.id, self._now_ms())
         self._grants.changed()
-        await self._audit.record(user.name, "user.own_programs", request=request)
+        await self._audit.record(user.name, "user.own_programs")
 
     async def _its_user(self, request: web.Request, name: str, password: str) -> User:
         whence = request[ASKED_FROM]

@@ -7,9 +7,9 @@ import logging
 import secrets
 from collections.abc import Callable
 
-from collector.access.audit import Audit
 from collector.access.names import parse_user_name
 from collector.access.passwords import Passwords, see_that_it_is_fit
+from collector.desks.trail import Audit
 from collector.store.people import OWNER, People, User
 from collector.who import Refusal
 

@@ -12,27 +12,29 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import numpy as np
-from msgspec import Struct
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Counter
 
-from collector.advice.hooks import Hooks, Refused
+from collector.advice.hooks import Hooks
 from collector.advice.loads import past_load
 from collector.advice.seeing import Hosts, Numbers, Resting, instances_of, read_numbers, see
 from collector.config.scaling import ScalingOptions
+from collector.desks.advice import Standing
+from collector.desks.trail import Audit
 from collector.health import Component
 from collector.store import Samples
 from collector.store.advice import Advice, Advised, HookRun, Switch
+from collector.who import Refusal, Who
 from rules.capacity.slope import Numbers as Load
 from rules.capacity.slope import Times
 from rules.model import Host
-from rules.scaling.ahead import RECENT_MS, BackTest, Study, foresee, study
+from rules.scaling.ahead import RECENT_MS, Study, foresee, study
 from rules.scaling.decide import decide
 from rules.scaling.model import Change, Foreseen, Past, Recommendation, ScalingPolicy, Seen
 from rules.scaling.smooth import LONGEST_MS, remembered
 from rules.words import counted
 
-__all__ = ["Advisor", "Refused", "Standing"]
+__all__ = ["Advisor"]
 
 log = logging.getLogger(__name__)
 
@@ -42,23 +44,6 @@ Post = Callable[[str, Sequence[tuple[str, dict[str, str], float]]], Awaitable[No
 STUDY_MS = 3_600_000
 RECENT_MAX = 60
 """A round a minute."""
-
-
-class Standing(Struct, frozen=True):
-    """How it stands with a service: what is recommended now, None before the first look, and what would be done.
-
-    `ahead` says what the pattern of its load is worth; `hook` is webhook, command or none.
-    """
-
-    service: str
-    policy: ScalingPolicy
-    recommendation: Recommendation | None
-    auto: bool
-    auto_by: str
-    hook: str
-    dry_run: bool
-    ahead: str
-    test: BackTest | None
 
 
 class Advisor:
@@ -73,11 +58,12 @@ class Advisor:
         *,
         resting: Resting = lambda host, now: False,
         post: Post | None = None,
+        audit: Audit,
         now_ms: Callable[[], int],
         registry: CollectorRegistry,
     ) -> None:
         self._advice, self._samples, self._hosts, self._resting = advice, samples, hosts, resting
-        self._now_ms, self._post = now_ms, post
+        self._now_ms, self._post, self._audit = now_ms, post, audit
         self._options = dict(options)
         self._minds: dict[str, _Mind] = {}
         self._switches: dict[str, Switch] = {}
@@ -180,24 +166,29 @@ class Advisor:
         switch, options = self._switches.get(service), self._options.get(service)
         return options is not None and options.hook is not None and (switch.on if switch else options.auto)
 
-    async def switch(self, service: str, on: bool, by: str) -> Standing:
-        """Scale without asking from now on, or no longer. Refused; StoreError."""
+    async def switch(self, who: Who, service: str, on: bool) -> None:
+        """Scale without asking from now on, or no longer. Refusal; StoreError."""
         options = self._known(service)
         if on and options.hook is None:
-            raise Refused("no_hook", f"{service} has no hook, so there is nothing that could be run")
-        switch = Switch(service, on, self._now_ms(), by)
+            raise Refusal(409, "no_hook", f"{service} has no hook, so there is nothing that could be run")
+        before = self.is_auto(service)
+        switch = Switch(service, on, self._now_ms(), who.name)
         await self._advice.switch(switch)
         self._switches[service] = switch
-        standing = self.standing(service)
-        assert standing is not None
-        return standing
+        await self._audit.record(
+            who,
+            "scaling.auto",
+            before={"service": service, "auto": before},
+            after={"service": service, "auto": self.is_auto(service)},
+        )
 
     async def scale(self, service: str, replicas: int, by: str, *, dry_run: bool = False) -> HookRun:
-        """Run the hook by hand, and wait for its end. Refused; StoreError."""
+        """Run the hook by hand, and wait for its end. Refusal; StoreError."""
         options = self._known(service)
         policy = options.policy
         if not policy.min <= replicas <= policy.max:
-            raise Refused("out_of_bounds", f"{service} may have {policy.min} to {policy.max}, not {replicas}")
+            sentence = f"{service} may have {policy.min} to {policy.max}, not {replicas}"
+            raise Refusal(422, "out_of_bounds", sentence)
         hosts = instances_of(policy.where, self._hosts(), self._resting, self._now_ms())
         current = len(hosts) if policy.current is None else policy.current
         return await self._hooks.run(
@@ -207,7 +198,7 @@ class Advisor:
     def _known(self, service: str) -> ScalingOptions:
         if service not in self._options:
             known = ", ".join(self.services) or "none"
-            raise Refused("not_found", f'"{service:.100}" has no scaling policy; there are: {known}')
+            raise Refusal(404, "not_found", f'"{service:.100}" has no scaling policy; there are: {known}')
         return self._options[service]
 
     # --- one service ---

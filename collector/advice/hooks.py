@@ -12,6 +12,7 @@ from collector.config.scaling import HookOptions
 from collector.posting import origin
 from collector.store import StoreError
 from collector.store.advice import Advice, HookRun
+from collector.who import Refusal
 from rules.scaling.model import Recommendation
 
 log = logging.getLogger(__name__)
@@ -19,14 +20,6 @@ log = logging.getLogger(__name__)
 AUTO = "auto"
 HOUR_MS = 3_600_000
 RUNS_LOOKED_AT = 1_000
-
-
-class Refused(Exception):
-    """It is not done; `code` is for programs, the sentence for people."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
 
 
 class Hooks:
@@ -54,11 +47,11 @@ class Hooks:
         *,
         dry_run: bool = False,
     ) -> HookRun:
-        """Run it now and wait for its end. Refused; StoreError before anything was run, or when its end is not kept."""
+        """Run it now and wait for its end. Refusal; StoreError before anything was run, or when its end is not kept."""
         if options is None:
-            raise Refused("no_hook", f"{service} has no hook, so there is nothing that could be run")
+            raise Refusal(409, "no_hook", f"{service} has no hook, so there is nothing that could be run")
         if service in self._at_work:
-            raise Refused("under_way", f"a hook of {service} is being run; wait for its end")
+            raise Refusal(409, "under_way", f"a hook of {service} is being run; wait for its end")
         self._at_work.add(service)
         try:
             return await self._noted(
@@ -77,7 +70,7 @@ class Hooks:
             if not await self._may(service, options):
                 return
             run = await self.run(service, options, said.current, said.wanted, said.reason, AUTO)
-        except (Refused, StoreError) as trouble:
+        except (Refusal, StoreError) as trouble:
             log.error("The hook of %s was not run: %s", service, trouble)  # noqa: TRY400 - theirs, no trace of ours
             return
         if run.state != "done":

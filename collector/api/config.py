@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 import yaml
-from aiohttp import web
 from msgspec import Meta, Struct
 
-from agent.options import ConfigError
-from collector.api.doors import Door, Query, Refusal, Text
+from collector.api.doors import Door, Query, Text
 from collector.config import Loaded
-from collector.config.runtime import Held, Line, SettingError, flat, lines
+from collector.config.runtime import Line, flat, lines
+from collector.desks.settings import Settings
 from collector.who import Who
 
 KEYS_MAX = 100
-STATUS_OF = {"unknown": 400, "only_in_files": 409, "held": 409}
-Audited = Callable[..., Awaitable[None]]
 
 Changes = Annotated[dict[Annotated[str, Meta(max_length=200)], Any], Meta(min_length=1, max_length=KEYS_MAX)]
 
@@ -41,19 +37,9 @@ class ConfigWanted(Query, frozen=True, kw_only=True):
     q: Annotated[str, Meta(max_length=200)] = ""
 
 
-class Runtime(Protocol):
-    """`held` is what was taken up last; what is written by now may have a mistake in it."""
-
-    @property
-    def held(self) -> Held: ...
-    async def change(self, wanted: Mapping[str, Any], by: str, /) -> dict[str, tuple[Any, Any]]: ...
-
-
 class Config:
-    """`audit` notes what was changed: who, what, before, after, and the request that did it."""
-
-    def __init__(self, runtime: Runtime, audit: Audited) -> None:
-        self._runtime, self._audit = runtime, audit
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
 
     def doors(self) -> list[Door]:
         return [
@@ -64,7 +50,7 @@ class Config:
             Door(
                 method="PUT", path="/config", handler=self.put, needs="monitoring.config.update",
                 summary="Change settings that no file holds; null leaves one to its default again",
-                body=Changes, answer=ConfigView, refusals=(409,), with_request=True,
+                body=Changes, answer=ConfigView, refusals=(409,),
             ),
             Door(
                 method="GET", path="/config/export", handler=self.export, needs="monitoring.config.read",
@@ -73,33 +59,18 @@ class Config:
         ]  # fmt: skip
 
     async def get(self, who: Who, asked: ConfigWanted, body: None) -> ConfigView:
-        loaded = self._runtime.held.loaded
+        loaded = self._settings.held.loaded
         wanted = [
             line for line in lines(loaded) if asked.source in (None, line.source) and asked.q in line.key
         ]
         return ConfigView(wanted, flat(loaded))
 
-    async def put(self, who: Who, asked: Query, changes: Changes, request: web.Request) -> ConfigView:
-        await changing(self._runtime, self._audit, changes, who, request)
+    async def put(self, who: Who, asked: Query, changes: Changes) -> ConfigView:
+        await self._settings.change(who, changes)
         return await self.get(who, ConfigWanted(), None)
 
     async def export(self, who: Who, asked: Query, body: None) -> Text:
-        return Text(as_file(self._runtime.held.loaded), "application/yaml")
-
-
-async def changing(
-    runtime: Runtime, audit: Audited, changes: Mapping[str, Any], who: Who, request: web.Request
-) -> None:
-    """Set what is to be set, and note it in the trail. Refusal, with nothing changed."""
-    try:
-        done = await runtime.change(changes, who.name)
-    except SettingError as error:
-        raise Refusal(STATUS_OF[error.code], error.code, str(error)) from None
-    except ConfigError as mistake:
-        raise Refusal(422, "invalid", str(mistake)) from None
-    before = {key: was for key, (was, _) in done.items()}
-    after = {key: becomes for key, (_, becomes) in done.items()}
-    await audit(who, "config.update", before=before, after=after, request=request)
+        return Text(as_file(self._settings.held.loaded), "application/yaml")
 
 
 def as_file(loaded: Loaded) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
-from collector.who import Permission, Refusal
+from collector.who import Permission, Refusal, missing
 
 __all__ = [
     "BASE",
@@ -51,11 +51,6 @@ class Nothing(Query, frozen=True):
     """Neither names nor keys."""
 
 
-def missing(noun: str, name: object) -> Refusal:
-    """There is no such thing."""
-    return Refusal(404, "missing", f"there is no {noun} {str(name)[:100]!r}")
-
-
 class Reply(Struct, Generic[A], frozen=True):
     """An answer with another status than the door's, or with headers of its own."""
 
@@ -76,10 +71,10 @@ class Door(Struct, frozen=True, kw_only=True):
     """`path` lies below BASE. `needs` is the right that whoever asks must have; None opens it to all.
 
     `handler` is asked with who asks, a `query` and a `body` (None where there is none), and with the request as well
-    where `with_request` says so, for the audit trail to tell from where something was changed. It returns an `answer`
-    (the name of a media type stands for Text), a Reply or a Text, or raises Refusal or StoreError. `status` is that of
-    a plain answer, `others` are those of Replies, each with its type, `refusals` those that Refusals may have besides
-    what every door refuses.
+    where `with_request` says so, for what looks at where it comes from. It returns an `answer` (the name of a media
+    type stands for Text), a Reply or a Text, or raises Refusal or StoreError. `status` is that of a plain answer,
+    `others` are those of Replies, each with its type, `refusals` those that Refusals may have besides what every door
+    refuses.
 
     `kept` says of which topics an answer is made, whoever asks; it may then be given again until a commit touches one
     of them.

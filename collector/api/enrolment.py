@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from agent.wire import Token
 from collector.api.doors import Body, Door, Query, Refusal, missing
 from collector.api.hosts import OneHost
+from collector.auth import new_token
+from collector.desks.trail import Audit
 from collector.store import Hosts as Kept
 from collector.store import StoreError
 from collector.who import Who
@@ -20,7 +20,6 @@ Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-
 Label = Annotated[str, Meta(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$")]
 Text = Annotated[str, Meta(max_length=200)]
 Labels = Annotated[dict[Label, Text], Meta(max_length=50)]
-Audited = Callable[..., Awaitable[None]]
 
 
 class NewHost(Body, frozen=True, kw_only=True):
@@ -58,17 +57,16 @@ class Revoked(Struct, frozen=True):
 
 
 class Enrolment:
-    """`follow` has the judge learn of what was changed; `new_token` makes one for an agent."""
+    """`follow` has the judge learn of what was changed."""
 
     def __init__(
         self,
         hosts: Kept,
-        new_token: Callable[[], tuple[Token, bytes]],
         follow: Callable[[], Awaitable[None]],
-        audit: Audited,
+        audit: Audit,
         now_ms: Callable[[], int],
     ) -> None:
-        self._hosts, self._new_token, self._follow = hosts, new_token, follow
+        self._hosts, self._follow = hosts, follow
         self._audit, self._now_ms = audit, now_ms
 
     def doors(self) -> list[Door]:
@@ -76,35 +74,35 @@ class Enrolment:
             Door(
                 method="POST", path="/hosts", handler=self.enrol, needs="monitoring.tokens.manage",
                 summary="Take a host in; its agent's token is shown this once", body=NewHost, answer=Enrolled,
-                status=201, refusals=(409,), with_request=True,
+                status=201, refusals=(409,),
             ),
             Door(
                 method="PATCH", path="/hosts/{id}", handler=self.change, needs="monitoring.write",
                 summary="Call a host otherwise, or give it labels", query=OneHost, body=HostChange,
-                answer=HostNamed, refusals=(409,), with_request=True,
+                answer=HostNamed, refusals=(409,),
             ),
             Door(
                 method="POST", path="/hosts/{id}/revoke", handler=self.revoke,
                 needs="monitoring.tokens.manage", summary="Let nobody push as a host until it is taken in again",
-                query=OneHost, answer=Revoked, with_request=True,
+                query=OneHost, answer=Revoked,
             ),
             Door(
                 method="DELETE", path="/hosts/{id}", handler=self.remove, needs="monitoring.write",
                 summary="Let a host go, with its samples; its incidents stay as history", query=OneHost,
-                answer=None, status=204, with_request=True,
+                answer=None, status=204,
             ),
         ]  # fmt: skip
 
-    async def enrol(self, who: Who, asked: Query, new: NewHost, request: web.Request) -> Enrolled:
-        token, sha256 = self._new_token()
+    async def enrol(self, who: Who, asked: Query, new: NewHost) -> Enrolled:
+        token, sha256 = new_token()
         try:
             host = await self._hosts.enrol(new.name, new.labels, token.id, sha256, self._now_ms())
         except StoreError as error:
             raise _conflict(error) from error
-        await self._audit(who, "host.add", after=_named(host), request=request)
+        await self._audit.record(who, "host.add", after=_named(host))
         return Enrolled(host.id, host.name, host.labels, str(token))
 
-    async def change(self, who: Who, asked: OneHost, change: HostChange, request: web.Request) -> HostNamed:
+    async def change(self, who: Who, asked: OneHost, change: HostChange) -> HostNamed:
         before = host = await self._host(asked.id)
         try:
             if not isinstance(change.name, UnsetType):
@@ -114,20 +112,20 @@ class Enrolment:
         except StoreError as error:
             raise _conflict(error) from error
         await self._follow()
-        await self._audit(who, "host.change", before=_named(before), after=_named(host), request=request)
+        await self._audit.record(who, "host.change", before=_named(before), after=_named(host))
         return _named(host)
 
-    async def revoke(self, who: Who, asked: OneHost, body: None, request: web.Request) -> Revoked:
+    async def revoke(self, who: Who, asked: OneHost, body: None) -> Revoked:
         host = await self._host(asked.id)
         count = await self._hosts.revoke_all(asked.id, self._now_ms())
-        await self._audit(who, "host.revoke", before=_named(host), request=request)
+        await self._audit.record(who, "host.revoke", before=_named(host))
         return Revoked(count)
 
-    async def remove(self, who: Who, asked: OneHost, body: None, request: web.Request) -> None:
+    async def remove(self, who: Who, asked: OneHost, body: None) -> None:
         host = await self._host(asked.id)
         await self._hosts.remove(asked.id)
         await self._follow()
-        await self._audit(who, "host.remove", before=_named(host), request=request)
+        await self._audit.record(who, "host.remove", before=_named(host))
 
     async def _host(self, number: int) -> Host:
         host = next((host for host in await self._hosts.all() if host.id == number), None)

@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
-from aiohttp import web
 from msgspec import Meta, Struct, field
 
 from collector.api.doors import Body, Door, Id, Query
 from collector.api.enrolment import Labels
 from collector.api.paging import Page, Paged, page_of
 from collector.api.views import Span, moment, moment_or_none, span_ms
+from collector.desks.codes import USES_MAX, Codes
 from collector.store.joins import Join
 from collector.who import Who
-
-USES_MAX = 100_000
-
-
-class Told(Protocol):
-    """How a code is used, in the words of a shell."""
-
-    @property
-    def command(self) -> str | None: ...
-    @property
-    def by_hand(self) -> str: ...
-    @property
-    def trouble(self) -> str: ...
-
-
-class Codes(Protocol):
-    """Where codes are made. Every method may raise Refusal and StoreError."""
-
-    async def make(
-        self, who: Who, /, *, labels: Mapping[str, str], uses: int, for_ms: int, host: int | None,
-        request: web.Request,
-    ) -> tuple[str, Join]: ...  # fmt: skip
-
-    async def all(self) -> list[Join]: ...
-
-    async def revoke(self, who: Who, number: str, /, *, request: web.Request) -> None: ...
-
-    async def tell(self, code: str, /) -> Told: ...
 
 
 class NewJoin(Body, frozen=True, kw_only=True):
@@ -103,12 +75,11 @@ class Joins:
             Door(
                 method="POST", path="/joins", handler=self.make, needs="monitoring.tokens.manage",
                 summary="A code by which hosts join; it is shown this once", body=NewJoin, answer=MadeJoin,
-                status=201, refusals=(404, 409, 422), with_request=True,
+                status=201, refusals=(404, 409, 422),
             ),
             Door(
                 method="DELETE", path="/joins/{id}", handler=self.revoke, needs="monitoring.tokens.manage",
                 summary="Let nobody in by a code any more", query=OneJoin, answer=None, status=204,
-                with_request=True,
             ),
         ]  # fmt: skip
 
@@ -123,16 +94,16 @@ class Joins:
             descending=True,
         )
 
-    async def make(self, who: Who, asked: Query, new: NewJoin, request: web.Request) -> MadeJoin:
+    async def make(self, who: Who, asked: Query, new: NewJoin) -> MadeJoin:
         for_ms = span_ms(new.holds_for, "holds_for")
         code, join = await self._codes.make(
-            who, labels=new.labels, uses=new.uses, for_ms=for_ms, host=new.host, request=request
+            who, labels=new.labels, uses=new.uses, for_ms=for_ms, host=new.host
         )
         told = await self._codes.tell(code)
         return MadeJoin(code, told.command, told.by_hand, told.trouble, _view(join, self._now_ms()))
 
-    async def revoke(self, who: Who, asked: OneJoin, body: None, request: web.Request) -> None:
-        await self._codes.revoke(who, asked.id, request=request)
+    async def revoke(self, who: Who, asked: OneJoin, body: None) -> None:
+        await self._codes.revoke(who, asked.id)
 
 
 def _view(join: Join, now: int) -> JoinView:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import msgspec
-from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from collector.api.doors import Body, Door, Query
 from collector.api.paging import Page, Paged, number_in, page_by_number, page_of
 from collector.api.views import Instant, moment, moment_or_none, ms_of
+from collector.desks.people import Desk
+from collector.desks.trail import Audit
 from collector.store.people import ApiToken, AuditRow, User
 from collector.who import Kind, Permission, Who
 
@@ -129,40 +130,10 @@ class Me(Struct, frozen=True):
     permissions: list[str]
 
 
-class Desk(Protocol):
-    """Where users and tokens are looked after; all of it may raise Refusal and StoreError."""
-
-    async def users(self) -> list[User]: ...
-    async def user(self, name: str) -> User: ...
-    async def add_user(
-        self, who: Who, name: str, role: str, password: str, *, email: str, request: web.Request
-    ) -> User: ...
-    async def set_role(self, who: Who, name: str, role: str, *, request: web.Request) -> User: ...
-    async def set_email(self, who: Who, name: str, email: str, *, request: web.Request) -> User: ...
-    async def set_password(self, who: Who, name: str, password: str, *, request: web.Request) -> User: ...
-    async def disable(self, who: Who, name: str, *, request: web.Request) -> User: ...
-    async def enable(self, who: Who, name: str, *, request: web.Request) -> User: ...
-    async def api_tokens(self) -> list[ApiToken]: ...
-    async def add_api_token(
-        self,
-        who: Who,
-        name: str,
-        permissions: Sequence[str],
-        *,
-        expires_at: int | None,
-        request: web.Request,
-    ) -> tuple[str, ApiToken]: ...
-    async def revoke_api_token(self, who: Who, number: str, *, request: web.Request) -> None: ...
-
-
-class Trail(Protocol):
-    async def rows(self, limit: int, *, below: int | None, who: str, what: str) -> list[AuditRow]: ...
-
-
 class People:
     """`roles` are those there are, with the rights of each."""
 
-    def __init__(self, desk: Desk, trail: Trail, roles: Mapping[str, frozenset[Permission]]) -> None:
+    def __init__(self, desk: Desk, trail: Audit, roles: Mapping[str, frozenset[Permission]]) -> None:
         self._desk, self._trail, self._roles = desk, trail, roles
 
     def doors(self) -> list[Door]:
@@ -182,12 +153,11 @@ class People:
             Door(
                 method="POST", path="/users", handler=self.add_user, needs="monitoring.users.manage",
                 summary="Let somebody log in", body=NewUser, answer=UserView, status=201, refusals=(409,),
-                with_request=True,
             ),
             Door(
                 method="PATCH", path="/users/{name}", handler=self.change_user,
                 needs="monitoring.users.manage", summary="Another role or password, or no log-in any more",
-                query=OneUser, body=UserChange, answer=UserView, refusals=(409,), with_request=True,
+                query=OneUser, body=UserChange, answer=UserView, refusals=(409,),
             ),
             Door(
                 method="GET", path="/tokens", handler=self.tokens, needs="monitoring.tokens.manage",
@@ -196,12 +166,11 @@ class People:
             Door(
                 method="POST", path="/tokens", handler=self.add_token, needs="monitoring.tokens.manage",
                 summary="A token for a program; its text is shown this once", body=NewToken,
-                answer=MadeToken, status=201, refusals=(409,), with_request=True,
+                answer=MadeToken, status=201, refusals=(409,),
             ),
             Door(
                 method="DELETE", path="/tokens/{id}", handler=self.revoke, needs="monitoring.tokens.manage",
                 summary="Let a token open nothing any more", query=OneToken, answer=None, status=204,
-                with_request=True,
             ),
             Door(
                 method="GET", path="/audit", handler=self.audit, needs="monitoring.audit.read",
@@ -220,27 +189,23 @@ class People:
     async def roles(self, who: Who, asked: Query, body: None) -> list[RoleView]:
         return [RoleView(name, sorted(permissions)) for name, permissions in self._roles.items()]
 
-    async def add_user(self, who: Who, asked: Query, new: NewUser, request: web.Request) -> UserView:
-        return _user(
-            await self._desk.add_user(who, new.name, new.role, new.password, email=new.email, request=request)
-        )
+    async def add_user(self, who: Who, asked: Query, new: NewUser) -> UserView:
+        return _user(await self._desk.add_user(who, new.name, new.role, new.password, email=new.email))
 
-    async def change_user(
-        self, who: Who, asked: OneUser, change: UserChange, request: web.Request
-    ) -> UserView:
+    async def change_user(self, who: Who, asked: OneUser, change: UserChange) -> UserView:
         """What can be refused for its sense comes first; a part that was done before another is refused, stays."""
         desk, name = self._desk, asked.name
         user = await desk.user(name)
         if not isinstance(change.role, UnsetType):
-            user = await desk.set_role(who, name, change.role, request=request)
+            user = await desk.set_role(who, name, change.role)
         if not isinstance(change.email, UnsetType):
-            user = await desk.set_email(who, name, change.email, request=request)
+            user = await desk.set_email(who, name, change.email)
         if not isinstance(change.password, UnsetType):
-            user = await desk.set_password(who, name, change.password, request=request)
+            user = await desk.set_password(who, name, change.password)
         if change.disabled is True:
-            user = await desk.disable(who, name, request=request)
+            user = await desk.disable(who, name)
         elif change.disabled is False:
-            user = await desk.enable(who, name, request=request)
+            user = await desk.enable(who, name)
         return _user(user)
 
     # --- tokens ---
@@ -249,15 +214,13 @@ class People:
         tokens = await self._desk.api_tokens()
         return page_of(tokens, asked, lambda token: (float(-token.created_at), token.id), _token)
 
-    async def add_token(self, who: Who, asked: Query, new: NewToken, request: web.Request) -> MadeToken:
+    async def add_token(self, who: Who, asked: Query, new: NewToken) -> MadeToken:
         expires_at = None if new.expires_at is None else ms_of(new.expires_at, "expires_at")
-        text, token = await self._desk.add_api_token(
-            who, new.name, new.permissions, expires_at=expires_at, request=request
-        )
+        text, token = await self._desk.add_api_token(who, new.name, new.permissions, expires_at=expires_at)
         return MadeToken(text, _token(token))
 
-    async def revoke(self, who: Who, asked: OneToken, body: None, request: web.Request) -> None:
-        await self._desk.revoke_api_token(who, asked.id, request=request)
+    async def revoke(self, who: Who, asked: OneToken, body: None) -> None:
+        await self._desk.revoke_api_token(who, asked.id)
 
     # --- the trail ---
 

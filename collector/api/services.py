@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated, Protocol
 
-from aiohttp import web
 from msgspec import Meta, Struct
 
 from collector.api.doors import Door, Query, Refusal, missing
+from collector.desks.trail import Audit
 from collector.who import Who
 from rules.sla.model import ServiceOptions
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
-Audited = Callable[..., Awaitable[None]]
 
 
 class OneService(Query, frozen=True, kw_only=True):
@@ -34,7 +33,7 @@ class ServiceView(Struct, frozen=True):
 
 
 class Kept(Protocol):
-    """The services there are. `put` and `remove` may refuse, with an exception of their own."""
+    """The services there are. `put` and `remove` may raise Refusal."""
 
     async def all(self) -> list[ServiceOptions]: ...
     def is_written(self, name: str) -> bool: ...
@@ -43,16 +42,8 @@ class Kept(Protocol):
 
 
 class Services:
-    """`refused` is what `kept` raises when a service cannot be made, changed or removed."""
-
-    def __init__(
-        self,
-        kept: Kept,
-        refused: type[Exception],
-        audit: Audited,
-        now_ms: Callable[[], int],
-    ) -> None:
-        self._kept, self._refused, self._audit, self._now_ms = kept, refused, audit, now_ms
+    def __init__(self, kept: Kept, audit: Audit, now_ms: Callable[[], int]) -> None:
+        self._kept, self._audit, self._now_ms = kept, audit, now_ms
 
     def doors(self) -> list[Door]:
         return [
@@ -63,40 +54,31 @@ class Services:
             Door(
                 method="PUT", path="/services/{name}", handler=self.put, needs="monitoring.config.update",
                 summary="Make a service, or change one that no file holds", query=OneService,
-                body=ServiceOptions, answer=ServiceView, refusals=(409,), with_request=True,
+                body=ServiceOptions, answer=ServiceView, refusals=(409,),
             ),
             Door(
                 method="DELETE", path="/services/{name}", handler=self.remove,
                 needs="monitoring.config.update", summary="Remove a service; what it was stays written down",
-                query=OneService, answer=None, status=204, refusals=(409,), with_request=True,
+                query=OneService, answer=None, status=204, refusals=(409,),
             ),
         ]  # fmt: skip
 
     async def services(self, who: Who, asked: Query, body: None) -> list[ServiceView]:
         return [self._view(one) for one in await self._kept.all()]
 
-    async def put(
-        self, who: Who, asked: OneService, options: ServiceOptions, request: web.Request
-    ) -> ServiceView:
+    async def put(self, who: Who, asked: OneService, options: ServiceOptions) -> ServiceView:
         if options.name != asked.name:
             raise Refusal(422, "name", f"the body is about {options.name[:100]!r}, and the address is not")
         before = await self._find(asked.name)
-        try:
-            await self._kept.put(options, who.name, self._now_ms())
-        except self._refused as refused:
-            raise Refusal(409, "refused", str(refused)) from None
-        await self._audit(who, "service.put", before=before, after=options, request=request)
+        await self._kept.put(options, who.name, self._now_ms())
+        await self._audit.record(who, "service.put", before=before, after=options)
         return self._view(options)
 
-    async def remove(self, who: Who, asked: OneService, body: None, request: web.Request) -> None:
+    async def remove(self, who: Who, asked: OneService, body: None) -> None:
         before = await self._find(asked.name)
-        try:
-            removed = await self._kept.remove(asked.name)
-        except self._refused as refused:
-            raise Refusal(409, "refused", str(refused)) from None
-        if not removed:
+        if not await self._kept.remove(asked.name):
             raise missing("service", asked.name)
-        await self._audit(who, "service.remove", before=before, request=request)
+        await self._audit.record(who, "service.remove", before=before)
 
     async def _find(self, name: str) -> ServiceOptions | None:
         return next((one for one in await self._kept.all() if one.name == name), None)

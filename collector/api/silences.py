@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
-from aiohttp import web
 from msgspec import Meta, Struct, field
 
-from collector.api.doors import Body, Door, Id, Query, Refusal, missing
+from collector.api.doors import Body, Door, Id, Query, Refusal
 from collector.api.paging import Page, Paged, page_of
 from collector.api.views import Instant, Span, moment, ms_of, span_ms
+from collector.desks.policies import SILENCE_MS_MAX, Policies
 from collector.who import Who
 from rules.model import Severity
 from rules.policy import Match, Planned, Silence
 
-SILENCE_S_MAX = 365 * 86_400
 Pattern = Annotated[str, Meta(min_length=1, max_length=200)]
 Patterns = Annotated[tuple[Pattern, ...], Meta(max_length=50)]
 Labels = Annotated[
@@ -24,7 +23,6 @@ Labels = Annotated[
     Meta(max_length=20),
 ]
 Times = Annotated[str, Meta(min_length=1, max_length=200)]
-Audited = Callable[..., Awaitable[None]]
 
 
 class Matching(Body, frozen=True, kw_only=True):
@@ -102,22 +100,9 @@ class SilencesAsked(Paged, frozen=True, kw_only=True):
     state: Literal["waiting", "active", "over"] | None = None
 
 
-class Policies(Protocol):
-    """What holds, and changing it: on disk and before the judge when a call returns. ValueError says what is wrong."""
-
-    @property
-    def silences(self) -> Sequence[Silence]: ...
-    @property
-    def planned(self) -> Sequence[Planned]: ...
-    async def add_silence(self, silence: Silence) -> Silence: ...
-    async def end_silence(self, silence: int) -> Silence | None: ...
-    async def add_maintenance(self, maintenance: Planned) -> Planned: ...
-    async def remove_maintenance(self, maintenance: int) -> Planned | None: ...
-
-
 class Silences:
-    def __init__(self, policies: Policies, audit: Audited, now_ms: Callable[[], int]) -> None:
-        self._policies, self._audit, self._now_ms = policies, audit, now_ms
+    def __init__(self, policies: Policies, now_ms: Callable[[], int]) -> None:
+        self._policies, self._now_ms = policies, now_ms
 
     def doors(self) -> list[Door]:
         return [
@@ -129,11 +114,11 @@ class Silences:
             Door(
                 method="POST", path="/silences", handler=self.silence, needs="monitoring.write",
                 summary="Have nobody told of such problems for a while", body=NewSilence,
-                answer=SilenceView, status=201, with_request=True,
+                answer=SilenceView, status=201,
             ),
             Door(
                 method="DELETE", path="/silences/{id}", handler=self.end, needs="monitoring.write",
-                summary="End a silence now", query=OneSilence, answer=SilenceView, with_request=True,
+                summary="End a silence now", query=OneSilence, answer=SilenceView,
             ),
             Door(
                 method="GET", path="/maintenance", handler=self.maintenance, needs="monitoring.read",
@@ -143,11 +128,11 @@ class Silences:
             Door(
                 method="POST", path="/maintenance", handler=self.plan, needs="monitoring.write",
                 summary="Plan a time in which work is done", body=NewMaintenance, answer=MaintenanceView,
-                status=201, with_request=True,
+                status=201,
             ),
             Door(
                 method="DELETE", path="/maintenance/{id}", handler=self.drop, needs="monitoring.write",
-                summary="Take a plan back", query=OneMaintenance, answer=MaintenanceView, with_request=True,
+                summary="Take a plan back", query=OneMaintenance, answer=MaintenanceView,
             ),
         ]  # fmt: skip
 
@@ -159,28 +144,14 @@ class Silences:
         wanted = [view for view in views if asked.state in (None, view.state)]
         return page_of(wanted, asked, lambda view: (float(-view.id), view.id), lambda view: view)
 
-    async def silence(self, who: Who, asked: Query, new: NewSilence, request: web.Request) -> SilenceView:
+    async def silence(self, who: Who, asked: Query, new: NewSilence) -> SilenceView:
         now = self._now_ms()
         start = now if new.start is None else ms_of(new.start, "start")
         wanted = Silence(**_match(new), start=start, end=_end(new, start), by=who.name, comment=new.comment)
-        if wanted.is_about_all and not new.everything:
-            sentence = "this would silence everything; say which problems are meant, or everything: true"
-            raise Refusal(422, "everything", sentence)
-        if wanted.end - start > SILENCE_S_MAX * 1000:
-            raise Refusal(422, "unfit", "a silence lasts a year at most; write a rule that is off instead")
-        try:
-            kept = await self._policies.add_silence(wanted)
-        except ValueError as error:
-            raise Refusal(422, "unfit", str(error)) from None
-        await self._audit(who, "silence.add", after=kept, request=request)
-        return _silence(kept, now)
+        return _silence(await self._policies.add_silence(who, wanted, everything=new.everything), now)
 
-    async def end(self, who: Who, asked: OneSilence, body: None, request: web.Request) -> SilenceView:
-        ended = await self._policies.end_silence(asked.id)
-        if ended is None:
-            raise missing("silence that is not over", asked.id)
-        await self._audit(who, "silence.end", after=ended, request=request)
-        return _silence(ended, self._now_ms())
+    async def end(self, who: Who, asked: OneSilence, body: None) -> SilenceView:
+        return _silence(await self._policies.end_silence(who, asked.id), self._now_ms())
 
     # --- maintenance ---
 
@@ -188,25 +159,15 @@ class Silences:
         planned = self._policies.planned
         return page_of(planned, asked, lambda one: (float(-one.id), one.id), _maintenance)
 
-    async def plan(
-        self, who: Who, asked: Query, new: NewMaintenance, request: web.Request
-    ) -> MaintenanceView:
+    async def plan(self, who: Who, asked: Query, new: NewMaintenance) -> MaintenanceView:
         try:
             wanted = Planned(**_match(new), name=new.name, when=new.when, by=who.name)
         except ValueError as error:
             raise Refusal(422, "unfit", str(error)) from None
-        kept = await self._policies.add_maintenance(wanted)
-        await self._audit(who, "maintenance.add", after=kept, request=request)
-        return _maintenance(kept)
+        return _maintenance(await self._policies.add_maintenance(who, wanted))
 
-    async def drop(
-        self, who: Who, asked: OneMaintenance, body: None, request: web.Request
-    ) -> MaintenanceView:
-        removed = await self._policies.remove_maintenance(asked.id)
-        if removed is None:
-            raise missing("maintenance", asked.id)
-        await self._audit(who, "maintenance.remove", before=removed, request=request)
-        return _maintenance(removed)
+    async def drop(self, who: Who, asked: OneMaintenance, body: None) -> MaintenanceView:
+        return _maintenance(await self._policies.remove_maintenance(who, asked.id))
 
 
 def _match(new: Matching) -> dict[str, Any]:
@@ -222,7 +183,7 @@ def _end(new: NewSilence, start: int) -> int:
         raise Refusal(422, "unfit", "say either when it ends (end) or how long it lasts (for)")
     if new.end is not None:
         return ms_of(new.end, "end")
-    return start + span_ms(new.lasts or "", "for", most_s=SILENCE_S_MAX)
+    return start + span_ms(new.lasts or "", "for", most_s=SILENCE_MS_MAX // 1000)
 
 
 def _silence(silence: Silence, now: int) -> SilenceView:

@@ -12,7 +12,7 @@ from collector.api.doors import Door, Query, Refusal
 from collector.api.services import Name, OneService
 from collector.api.views import Span as RangeText
 from collector.api.views import moment, moment_or_none, span_ms
-from collector.store.promises import Day
+from collector.desks.promises import Accounts
 from collector.who import Who
 from rules.sla.budget import Budget
 from rules.sla.model import Class, Interval, Span, Tally
@@ -164,16 +164,6 @@ class ReportView(Struct, frozen=True):
     intervals: list[IntervalView]
     sentence: str
     accounts: str
-
-
-class Accounts(Protocol):
-    """ValueError when nothing is known of a service for that time."""
-
-    async def summaries(self, span: Span | None, now: int) -> list[Summary]: ...
-    async def summary(self, name: str, span: Span | None, now: int) -> Summary: ...
-    async def timeline(self, name: str, start: int, end: int, now: int) -> list[Interval]: ...
-    async def days(self, name: str, count: int, now: int) -> list[Day]: ...
-    async def report(self, name: str, when: str, now: int) -> Report: ...
 
 
 class Targets(Protocol):

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry
 
 from collector.access import Access, Terms
-from collector.access.audit import Audit
 from collector.access.desk import Desk
 from collector.access.passwords import Passwords, hasher
 from collector.access.roles import Roles
 from collector.access.whence import Proxies
 from collector.app.folder import key_in, write_private
 from collector.config import Loaded
+from collector.desks.trail import Audit
 from collector.server import ServerError
 from collector.server.tls import Certificate
 from collector.store.people import People

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry
 
-from collector.advice import Advisor, Post, Refused
+from collector.advice import Advisor, Post
 from collector.advice.capacity import Capacity, look_at
 from collector.advice.loads import past_load
 from collector.advice.seeing import fitting, instances_of
 from collector.config import CollectorConfig, Loaded
 from collector.config.scaling import ScalingOptions
+from collector.desks.trail import Audit
 from collector.store import Store
 from collector.store.advice import Advised, HookRun
+from collector.who import Refusal
 from rules.capacity.report import HostReport
 from rules.capacity.slope import Numbers, Times
 from rules.memory.watch import Watch
@@ -36,6 +38,7 @@ def advisor(
     watch: Callable[[], Watch],
     registry: CollectorRegistry,
     now_ms: Callable[[], int],
+    audit: Audit,
     post: Post | None = None,
 ) -> Advisor:
     """One that sees the fleet as the judge does. `watch` may raise StoreError, which ends a round."""
@@ -46,6 +49,7 @@ def advisor(
         policies(config),
         resting=Resting(lambda: watch().policy),
         post=post,
+        audit=audit,
         now_ms=now_ms,
         registry=registry,
     )
@@ -111,13 +115,14 @@ class Counsel:
             self._store.samples,
             lambda: hosts,
             policies(self._config),
+            audit=Audit(self._store.people, self._now_ms),
             now_ms=self._now_ms,
             registry=CollectorRegistry(),
         )
         try:
             return await hand.scale(service, replicas, by, dry_run=dry_run)
-        except Refused as refused:
-            raise ValueError(str(refused)) from None
+        except Refusal as refusal:
+            raise ValueError(str(refusal)) from None
 
     async def load(self, service: str, end: int, past_ms: int, step_ms: int) -> tuple[Times, Numbers]:
         """How many instances a service kept busy to 100 %, up to `end`. ValueError without hosts of ours."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from collector.advice import Refused
 from collector.api.alerts import Alerts
 from collector.api.checks import Checks
 from collector.api.config import Config
@@ -34,10 +33,8 @@ from collector.api.services import Services
 from collector.api.silences import Silences
 from collector.api.sla import Sla
 from collector.app.advice import Counsel
-from collector.auth import new_token
 from collector.config import CollectorConfig
 from collector.config.thresholds import Thresholds
-from collector.promises import NotPossible
 from rules.capacity.slope import Numbers, Times
 
 if TYPE_CHECKING:
@@ -70,9 +67,7 @@ def _what_is_seen(
     return [
         *Fleet(store, parts.inquiries.sample_now, now_ms).doors(),
         *Hosts(store, now_ms).doors(),
-        *Enrolment(
-            store.hosts, new_token, parts.evaluator.follow_hosts, parts.access.audit.record, now_ms
-        ).doors(),
+        *Enrolment(store.hosts, parts.evaluator.follow_hosts, parts.access.audit, now_ms).doors(),
         *Checks(store).doors(),
         *Alerts(store, act).doors(),
         *Incidents(store, act).doors(),
@@ -82,7 +77,7 @@ def _what_is_seen(
 
 
 def _what_is_promised_and_advised(parts: Parts, now_ms: Callable[[], int]) -> list[Door]:
-    store, runtime, advisor, audit = parts.store, parts.runtime, parts.advisor, parts.access.audit.record
+    store, runtime, advisor = parts.store, parts.runtime, parts.advisor
     services, reports = parts.promised.services, parts.capacity.reports
     performance = Performance(store, parts.ticks, parts.kept, now_ms)
 
@@ -93,11 +88,11 @@ def _what_is_promised_and_advised(parts: Parts, now_ms: Callable[[], int]) -> li
         return await Counsel(store, runtime.held.loaded, now_ms).load(service, end, past_ms, step_ms)
 
     return [
-        *Services(services, NotPossible, audit, now_ms).doors(),
+        *Services(services, parts.access.audit, now_ms).doors(),
         *Sla(parts.promised.accounts, thresholds, now_ms).doors(),
         *performance.doors(),
         *Optimizing(performance, store, reports, thresholds).doors(),
-        *Scalability(advisor, Refused, reports, runtime, audit).doors(),
+        *Scalability(advisor, reports, parts.settings).doors(),
         *Simulating(advisor, load, now_ms).doors(),
         *Layers(store, advisor, services, performance).doors(),
     ]
@@ -110,8 +105,8 @@ def _who_may_what(parts: Parts, config: CollectorConfig, now_ms: Callable[[], in
     return [
         *Rules(lambda: runtime.held.written, lambda: parts.evaluator.watch, parts.store.samples).doors(),
         *Notices(parts.store, [options.name for options in config.channels]).doors(),
-        *Silences(parts.policies, access.audit.record, now_ms).doors(),
-        *Config(runtime, access.audit.record).doors(),
+        *Silences(parts.policies, now_ms).doors(),
+        *Config(parts.settings).doors(),
         *Joins(parts.codes, now_ms).doors(),
         *People(access.desk, access.audit, roles).doors(),
         *Logins(access.own).doors(),

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from collector.advice import Refused
-from collector.api.config import changing
 from collector.api.doors import Query
 from collector.api.scalability.simulating import Simulating, Simulation
 from collector.app.advice import Counsel
 from collector.config import CollectorConfig
-from collector.config.runtime import Line, lines
 from collector.messages import Failed, Message, Sent
 from collector.web.advice import AdvicePages
 from collector.web.people import People
 from collector.web.plays import Played, Wanted
 from collector.web.services import ServicePages
-from collector.web.settings import Settings
+from collector.web.settings import SettingsPages
 from collector.web.status import Board, StatusPages
-from collector.who import LOCAL, Who
+from collector.who import LOCAL
 from rules.capacity.slope import Numbers, Times
 from rules.model import Notice
 
@@ -76,21 +73,11 @@ def _advice(parts: Parts, now_ms: Callable[[], int]) -> AdvicePages:
         parts.advisor,
         parts.capacity.reports,
         play,
-        Refused,
-        parts.access.audit.record,
         now_ms=now_ms,
     )
 
 
-def _settings(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> Settings:
-    runtime, audit = parts.runtime, parts.access.audit.record
-
-    def held() -> list[Line]:
-        return lines(runtime.held.loaded)
-
-    async def change(changes: Mapping[str, Any], who: Who, request: web.Request) -> None:
-        await changing(runtime, audit, changes, who, request)
-
+def _settings(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> SettingsPages:
     async def test(name: str) -> Sent | Failed:
         """A message that anybody can tell from a real one."""
         notice = Notice(
@@ -107,6 +94,11 @@ def _settings(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) 
         )
         return await parts.notifier.test(name, Message(notice, config.link_base))
 
-    return Settings(
-        parts.pages.frame, held, change, parts.notifier.channels_state, test, audit, now_ms=now_ms
+    return SettingsPages(
+        parts.pages.frame,
+        parts.settings,
+        parts.notifier.channels_state,
+        test,
+        parts.access.audit,
+        now_ms=now_ms,
     )

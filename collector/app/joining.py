@@ -9,11 +9,11 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from collector.access.audit import Audit
 from collector.access.limits import Buckets
 from collector.app.access import certificate
-from collector.auth import Tokens, new_token
+from collector.auth import Tokens
 from collector.config import Loaded
+from collector.desks.trail import Audit
 from collector.joining.codes import Codes
 from collector.joining.doors import Doors
 from collector.joining.installer import Installer
@@ -34,7 +34,7 @@ def installer(loaded: Loaded, shown: Certificate | None) -> Installer:
 def codes(store: Store, loaded: Loaded, now_ms: Callable[[], int]) -> Codes:
     """For commands beside the collector. ConfigError."""
     brings = installer(loaded, certificate(loaded))
-    return Codes(store.joins, store.hosts, brings, Audit(store.people, now_ms).record, now_ms)
+    return Codes(store.joins, store.hosts, brings, Audit(store.people, now_ms), now_ms)
 
 
 def doors(
@@ -49,10 +49,9 @@ def doors(
         store.joins,
         store.hosts,
         tokens,
-        new_token,
         ask=Buckets(JOINS_PER_S, JOINS_BURST, time.monotonic).take,
         follow=follow,
-        audit=audit.record,
+        audit=audit,
         now_ms=now_ms,
         registry=registry,
     )

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 def pages(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> list[web.RouteDef]:
     """Every page there is. The last route answers for every address that nothing else does."""
     frame, store, act = parts.pages.frame, parts.store, parts.acting
-    audit = parts.access.audit
 
     def known() -> Watch:
         return parts.evaluator.watch
@@ -44,16 +43,14 @@ def pages(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> l
         *LinkPages(frame, store, read=parts.links.read, act=act, show=incidents.show, now_ms=now_ms).routes(),
         *Accounts(frame, parts.access.own, parts.access.setup, safe_next=safe_next).routes(),
         *Deeds(frame, act, now_ms=now_ms).routes(),
-        *AlertPages(
-            frame, store, act=act, policies=parts.policies, audit=audit.record, now_ms=now_ms
-        ).routes(),
+        *AlertPages(frame, store, act=act, policies=parts.policies, now_ms=now_ms).routes(),
         *incidents.routes(),
         *JoinPages(frame, parts.codes).routes(),
         *HostPages(frame, store, known, now_ms=now_ms).routes(),
         *_rule_pages(parts, known, now_ms).routes(),
-        *SilencePages(frame, known, parts.policies, audit.record, now_ms=now_ms).routes(),
+        *SilencePages(frame, known, parts.policies, now_ms=now_ms).routes(),
         *NoticePages(frame, store, names, now_ms=now_ms).routes(),
-        *AuditPages(frame, audit.rows, now_ms=now_ms).routes(),
+        *AuditPages(frame, parts.access.audit.rows, now_ms=now_ms).routes(),
         *faces(parts, config, now_ms),
         *parts.pages.routes(),
     ]

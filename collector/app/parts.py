@@ -28,6 +28,8 @@ from collector.attendance import NOTE_S, Attendance
 from collector.auth import Tokens
 from collector.config import Loaded, build_channel
 from collector.definitions import Definitions
+from collector.desks.policies import Policies
+from collector.desks.settings import Settings
 from collector.ephemeral import LOOK_S, Ephemeral
 from collector.evaluator import Evaluator
 from collector.health import Component
@@ -41,7 +43,6 @@ from collector.links import Links
 from collector.messages import Message
 from collector.neighbours import Neighbours
 from collector.notifier import Notifier
-from collector.policies import Policies
 from collector.promises.keeping import ROUND_S
 from collector.rounds import Rounds
 from collector.selfwatch import SERVICE, Selfwatch
@@ -92,7 +93,8 @@ class Parts:
             registry=registry,
         )
         self.evaluator = self._judge(loaded, rules, registry)
-        self.policies = Policies(store.policy, self.evaluator, config, now_ms)
+        self.settings = Settings(runtime, self.access.audit)
+        self.policies = Policies(store.policy, self.evaluator, config, self.access.audit, now_ms)
         self.acting = Acting(self.evaluator.act, self.access.audit)
         self.attendance = Attendance(store.promises, self.evaluator.act, now_ms=now_ms)
         self.ticks = Ticks(store.hosts, self.evaluator.take, now_ms=now_ms)
@@ -114,7 +116,13 @@ class Parts:
         self._let_hosts_join(loaded, registry)
         self.upkeep = Upkeep(store, what_to_keep(config), leaps, now_ms)
         self.advisor = advisor(
-            store, config, lambda: self.evaluator.watch, registry, now_ms, self.ticks.gauges
+            store,
+            config,
+            lambda: self.evaluator.watch,
+            registry,
+            now_ms,
+            self.access.audit,
+            self.ticks.gauges,
         )
         self.capacity = capacity(store, config, lambda: self.evaluator.watch, now_ms)
         self.api = api(self, config, registry, now_ms)
@@ -153,7 +161,7 @@ class Parts:
     def _let_hosts_join(self, loaded: Loaded, registry: CollectorRegistry) -> None:
         store, audit = self.store, self.access.audit
         self.installer = installer(loaded, self.certificate)
-        self.codes = Codes(store.joins, store.hosts, self.installer, audit.record, now_ms)
+        self.codes = Codes(store.joins, store.hosts, self.installer, audit, now_ms)
         self.joining = doors(store, self.tokens, audit, self.evaluator.follow_hosts, now_ms, registry)
 
     def _let_people_know(self, loaded: Loaded, registry: CollectorRegistry) -> None:

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from msgspec import Struct
 
 from agent.options import duration_s
-from agent.wire import EVERY_MS_MAX, EVERY_MS_MIN, Token
+from agent.wire import EVERY_MS_MAX, EVERY_MS_MIN
 from collector import config as settings
 from collector.caretaker import Caretaker
 from collector.config import Loaded
+from collector.desks.codes import Codes
+from collector.desks.people import Desk
+from collector.desks.promises import Accounts
 from collector.store import Store
 from collector.store.people import People
 
 if TYPE_CHECKING:
     from collector.cli.counsel import Counsel
-    from collector.cli.desk import Desk
-    from collector.cli.joins import Codes
-    from collector.cli.ledger import Ledger
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Role = Literal["collector", "tool"]
@@ -43,9 +43,8 @@ class House(Struct, frozen=True):
     caretaker: Callable[[Loaded], Caretaker]
     desk: Callable[[People, Loaded], Desk]
     codes: Callable[[Store, Loaded], Codes]
-    ledger: Callable[[Store, Loaded], Ledger]
+    accounts: Callable[[Store, Loaded], Accounts]
     counsel: Callable[[Store, Loaded], Counsel]
-    new_token: Callable[[], tuple[Token, bytes]]
     now_ms: Callable[[], int]
     run: Callable[[Coroutine[Any, Any, int]], int]
 

@@ -5,28 +5,11 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 from collector.cli import House
-from collector.store.people import ApiToken, User
+from collector.desks.people import Desk
 from collector.who import PERMISSIONS, Refusal, Who
-
-
-class Desk(Protocol):
-    """Where users and tokens are looked after. Every method may raise Refusal and StoreError."""
-
-    async def users(self) -> list[User]: ...
-    async def add_user(self, who: Who, name: str, role: str, password: str, *, email: str = "") -> User: ...
-    async def set_role(self, who: Who, name: str, role: str) -> User: ...
-    async def set_password(self, who: Who, name: str, password: str) -> User: ...
-    async def disable(self, who: Who, name: str) -> User: ...
-    async def enable(self, who: Who, name: str) -> User: ...
-    async def api_tokens(self) -> list[ApiToken]: ...
-    async def add_api_token(
-        self, who: Who, name: str, permissions: Iterable[str], *, expires_at: int | None = None
-    ) -> tuple[str, ApiToken]: ...
-    async def revoke_api_token(self, who: Who, number: str) -> None: ...
 
 
 def at_the_desk(

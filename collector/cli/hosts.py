@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent.wire import Token
+from collector.auth import new_token
 from collector.cli import Commands, House, add_config, argument
 from collector.cli.labels import labels_in_words, parse_labels
 from collector.cli.remote.hosts import SHOW, add_show_to
@@ -126,7 +127,7 @@ def _add(house: House, arguments: argparse.Namespace) -> int:
     labels = parse_labels(arguments.label)
 
     async def add() -> int:
-        token, now = house.new_token(), house.now_ms()
+        token, now = new_token(), house.now_ms()
         store = await house.open_store(loaded, "tool")
         try:
             host = await enrol(store.hosts, arguments.name, labels, token, now)

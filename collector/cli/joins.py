@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol
 
 from agent.options import duration_s
 from collector.cli import Commands, House, add_config, argument, number_up_to
@@ -14,34 +13,11 @@ from collector.cli.desk import at_this_shell
 from collector.cli.hosts import named
 from collector.cli.labels import labels_in_words, parse_labels
 from collector.cli.tables import table
+from collector.desks.codes import USES_MAX, Codes, Told
 from collector.store import Store
 from collector.store.joins import Join
-from collector.who import Refusal, Who
+from collector.who import Refusal
 from rules import words
-
-USES_MAX = 100_000
-
-
-class Told(Protocol):
-    """How a code is used, in the words of a shell; `trouble` says why there is no command."""
-
-    @property
-    def command(self) -> str | None: ...
-    @property
-    def by_hand(self) -> str: ...
-    @property
-    def trouble(self) -> str: ...
-
-
-class Codes(Protocol):
-    """Where codes are made. Every method may raise Refusal and StoreError."""
-
-    async def make(
-        self, who: Who, /, *, labels: Mapping[str, str], uses: int, for_ms: int, host: int | None
-    ) -> tuple[str, Join]: ...
-    async def all(self) -> list[Join]: ...
-    async def revoke(self, who: Who, number: str, /) -> None: ...
-    async def tell(self, code: str = "", /) -> Told: ...
 
 
 def add_to(commands: Commands, house: House) -> None:

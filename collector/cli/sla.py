@@ -45,8 +45,8 @@ def _show(house: House, arguments: argparse.Namespace) -> int:
     async def show() -> int:
         store = await house.open_store(loaded, "tool")
         try:
-            ledger = house.ledger(store, loaded)
-            found = await ledger.summaries(arguments.window, house.now_ms())
+            accounts = house.accounts(store, loaded)
+            found = await accounts.summaries(arguments.window, house.now_ms())
         finally:
             await store.close()
         print(msgspec.json.encode(found).decode() if arguments.json else "\n".join(shown(found)))
@@ -61,8 +61,8 @@ def _report(house: House, arguments: argparse.Namespace) -> int:
     async def report() -> int:
         store = await house.open_store(loaded, "tool")
         try:
-            ledger = house.ledger(store, loaded)
-            found = await ledger.report(arguments.service, arguments.month, house.now_ms())
+            accounts = house.accounts(store, loaded)
+            found = await accounts.report(arguments.service, arguments.month, house.now_ms())
         finally:
             await store.close()
         if arguments.html is not None:

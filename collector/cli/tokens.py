@@ -8,8 +8,9 @@ from functools import partial
 
 from agent.options import duration_s
 from collector.cli import Commands, House, add_config, argument
-from collector.cli.desk import Desk, at_the_desk
+from collector.cli.desk import at_the_desk
 from collector.cli.tables import table, without
+from collector.desks.people import Desk
 from collector.store.people import ApiToken
 from collector.who import PERMISSIONS, Who
 from rules import words

@@ -6,8 +6,9 @@ import argparse
 from functools import partial
 
 from collector.cli import Commands, House, add_config
-from collector.cli.desk import Desk, add_password, ask_password, at_the_desk
+from collector.cli.desk import add_password, ask_password, at_the_desk
 from collector.cli.tables import table, without
+from collector.desks.people import Desk
 from collector.store.people import OWNER
 from collector.who import Who
 from rules import words

@@ -16,6 +16,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from agent import wire
+from collector.auth import Tokens
 from collector.health import Component
 from collector.ingest.answer import Answers
 from collector.ingest.arrivals import NotStored, arrival, check_time, evidence
@@ -45,23 +46,6 @@ Heard = Callable[[int, Sequence[wire.Looked]], None]
 """Where it goes what a host's agent saw of others."""
 Defined = Callable[[int, str | None], Sequence[wire.Ask]]
 """What a host's agent is to be asked, given the hash of the definitions that it has."""
-
-
-class Denied(Protocol):
-    """Why a token opens nothing: the HTTP status, a code for machines, a sentence for people."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def code(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-
-
-class Tokens(Protocol):
-    async def host(self, authorization: str | None, /) -> int | Denied:
-        """The host that an Authorization header stands for, or why it stands for none."""
-        ...
 
 
 class Inquiries(Protocol):

@@ -7,20 +7,19 @@ import hmac
 import re
 import secrets
 import string
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiohttp import web
-
 from agent.options import say_duration
-from collector.joining.installer import Installer, Told
+from collector.desks.codes import USES_MAX, Told
+from collector.desks.trail import Audit
+from collector.joining.installer import Installer
 from collector.store import Hosts, StoreError
 from collector.store.joins import Join, Joins
 from collector.who import Refusal, Who
 
 FOR_MS = 30 * 60_000
 FOR_MS_MIN, FOR_MS_MAX = 60_000, 365 * 86_400_000
-USES_MAX = 100_000
 ID_CHARS, SECRET_CHARS = 12, 32
 ID_ALPHABET = string.ascii_lowercase + string.digits
 SECRET_ALPHABET = string.ascii_letters + string.digits
@@ -29,14 +28,12 @@ NOBODYS_SHA256 = b"\0" * 32
 
 _CODE = re.compile(r"wk_join_([a-z0-9]{12})_([A-Za-z0-9]{32})")
 
-Audited = Callable[..., Awaitable[None]]
-
 
 class Codes:
     """Every method may raise Refusal and StoreError."""
 
     def __init__(
-        self, joins: Joins, hosts: Hosts, installer: Installer, audit: Audited, now_ms: Callable[[], int]
+        self, joins: Joins, hosts: Hosts, installer: Installer, audit: Audit, now_ms: Callable[[], int]
     ) -> None:
         self._joins, self._hosts, self._installer = joins, hosts, installer
         self._audit, self._now_ms = audit, now_ms
@@ -49,7 +46,6 @@ class Codes:
         uses: int = 1,
         for_ms: int = FOR_MS,
         host: int | None = None,
-        request: web.Request | None = None,
     ) -> tuple[str, Join]:
         """A code, which is shown this once. With `host` it gives that one host a new token and lets in no other."""
         if not FOR_MS_MIN <= for_ms <= FOR_MS_MAX:
@@ -70,7 +66,7 @@ class Codes:
             await self._joins.add(join)
         except StoreError as error:
             raise error if error.passing else Refusal(409, "too_many", str(error)) from None
-        await self._audit(who, "join.add", after=_told(join), request=request)
+        await self._audit.record(who, "join.add", after=_told(join))
         return f"wk_join_{number}_{secret}", join
 
     async def tell(self, code: str = "") -> Told:
@@ -81,11 +77,11 @@ class Codes:
         """The newest first."""
         return await self._joins.all()
 
-    async def revoke(self, who: Who, number: str, *, request: web.Request | None = None) -> None:
+    async def revoke(self, who: Who, number: str) -> None:
         join = await self._joins.find(number)
         if join is None or not await self._joins.revoke(number, self._now_ms()):
             raise Refusal(404, "missing", f"there is no join code {number[:40]!r} that could be revoked")
-        await self._audit(who, "join.revoke", before=_told(join), request=request)
+        await self._audit.record(who, "join.revoke", before=_told(join))
 
 
 async def right(joins: Joins, text: str) -> Join:

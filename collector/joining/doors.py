@@ -14,7 +14,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
 from agent import wire
-from collector.joining.codes import Audited, right, see_that_it_holds
+from collector.auth import Denied, Tokens, new_token
+from collector.desks.trail import Audit
+from collector.joining.codes import right, see_that_it_holds
 from collector.store import Hosts, StoreError, TokenRow
 from collector.store.joins import Comer, Join, Joins
 from collector.who import ASKED_FROM, Refusal, request_id_of
@@ -23,17 +25,6 @@ BODY_BYTES_MAX = 16 * 1024
 RETRY_AFTER_S = 5
 
 log = logging.getLogger(__name__)
-
-
-class Denied(Protocol):
-    """Why a token opens nothing."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def code(self) -> str: ...
-    @property
-    def message(self) -> str: ...
 
 
 class Standing(Protocol):
@@ -45,10 +36,6 @@ class Standing(Protocol):
     def wait_s(self) -> int: ...
 
 
-class Tokens(Protocol):
-    async def row(self, authorization: str | None, /) -> TokenRow | Denied: ...
-
-
 class Doors:
     """`ask` counts the requests of each network; `follow` has the judge learn of labels that were given."""
 
@@ -57,15 +44,14 @@ class Doors:
         joins: Joins,
         hosts: Hosts,
         tokens: Tokens,
-        new_token: Callable[[], tuple[wire.Token, bytes]],
         *,
         ask: Callable[[str], Standing],
         follow: Callable[[], Awaitable[None]],
-        audit: Audited,
+        audit: Audit,
         now_ms: Callable[[], int],
         registry: CollectorRegistry,
     ) -> None:
-        self._joins, self._hosts, self._tokens, self._new_token = joins, hosts, tokens, new_token
+        self._joins, self._hosts, self._tokens = joins, hosts, tokens
         self._ask, self._follow, self._audit, self._now_ms = ask, follow, audit, now_ms
         self._count = Counter(
             "watchkeeper_joins", "Requests to join or for a new token", ["outcome"], registry=registry
@@ -111,7 +97,7 @@ class Doors:
             raise Refusal(400, "shape", f"the body is not as it should be: {error}") from None
         join = await right(self._joins, asked.code)
         see_that_it_holds(join, self._now_ms())
-        token, sha256 = self._new_token()
+        token, sha256 = new_token()
         comer = await self._comer(request, asked, token.id, sha256)
         now = self._now_ms()
         host = None
@@ -125,7 +111,7 @@ class Doors:
         if host.enrolled_at != now:
             await self._follow()
         about = {"id": host.id, "name": host.name, "labels": host.labels, "facts": asked.facts}
-        await self._audit(f"join:{join.id}", "host.join", after=about, request=request)
+        await self._audit.record(f"join:{join.id}", "host.join", after=about)
         log.info("%s has joined, by the code %s that %s made.", host.name, join.id, join.created_by)
         return wire.Joined(str(token), host.id, host.name, host.labels)
 
@@ -136,7 +122,7 @@ class Doors:
         row = await self._tokens.row(shown) if shown is not None else None
         if isinstance(row, TokenRow) and (not asked.chosen or await self._is_called(row.host, name)):
             return Comer(name, token_id, sha256, row.host, row.id)
-        if row is not None and not isinstance(row, TokenRow) and row.status == 503:
+        if isinstance(row, Denied) and row.status == 503:
             raise Refusal(503, row.code, row.message, retry_after_s=RETRY_AFTER_S)
         return Comer(name, token_id, sha256)
 
@@ -145,12 +131,12 @@ class Doors:
 
     async def _rotate(self, request: web.Request) -> wire.Rotated:
         row = await self._tokens.row(request.headers.get("Authorization"))
-        if not isinstance(row, TokenRow):
+        if isinstance(row, Denied):
             raise Refusal(row.status, row.code, row.message)
-        token, sha256 = self._new_token()
+        token, sha256 = new_token()
         if not await self._hosts.replace_token(row.id, token.id, sha256, self._now_ms()):
             raise Refusal(403, "token_revoked", "this token has been revoked meanwhile")
-        await self._audit(f"host:{row.host}", "host.rotate", request=request)
+        await self._audit.record(f"host:{row.host}", "host.rotate")
         return wire.Rotated(str(token))
 
     def _refuse(self, request: web.Request, refusal: Refusal) -> web.Response:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from msgspec import Struct
 
+from collector.desks.codes import Told
 from collector.joining.bundles import Bundles
 from collector.joining.trust import fingerprint, is_trusted
 from collector.who import needs
@@ -41,14 +42,6 @@ class Way(Struct, frozen=True):
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             return " --allow-plaintext"
         return f" --pin {self.pin}" if self.pin else ""
-
-
-class Told(Struct, frozen=True):
-    """How a code is used, in the words of a shell; see `collector.api.joins`."""
-
-    command: str | None
-    by_hand: str
-    trouble: str = ""
 
 
 class Installer:

@@ -8,13 +8,10 @@ from collections.abc import Sequence
 import msgspec
 
 from collector.store.promises import Promise, Promises
+from collector.who import Refusal
 from rules.sla.model import ServiceOptions, in_order
 
 log = logging.getLogger(__name__)
-
-
-class NotPossible(Exception):
-    """A service cannot be made, changed or removed; the sentence says why."""
 
 
 class Services:
@@ -50,27 +47,28 @@ class Services:
         return any(service.name == name for service in self._written)
 
     async def put(self, service: ServiceOptions, by: str, now: int) -> None:
-        """Make a service, or change one that was made at run time. NotPossible, StoreError."""
+        """Make a service, or change one that was made at run time. Refusal, StoreError."""
         self._refuse_written(service.name)
         others = [other for other in await self.all() if other.name != service.name]
         try:
             in_order([*others, service])
         except ValueError as mistake:
-            raise NotPossible(str(mistake)) from None
+            raise Refusal(409, "refused", str(mistake)) from None
         options = msgspec.json.encode(service).decode()
         await self._promises.put(Promise(service.name, options, now, by))
 
     async def remove(self, name: str) -> bool:
-        """What it was stays kept. False when there is none of that name. NotPossible, StoreError."""
+        """What it was stays kept. False when there is none of that name. Refusal, StoreError."""
         self._refuse_written(name)
         for service in await self.all():
             if service.depends_on and name in service.depends_on.services:
-                raise NotPossible(f"{service.name} depends on {name}; change that first")
+                raise Refusal(409, "refused", f"{service.name} depends on {name}; change that first")
         return await self._promises.remove(name)
 
     def _refuse_written(self, name: str) -> None:
         if self.is_written(name):
-            raise NotPossible(f"{name} stands in the config of the collector; change it there and reload")
+            sentence = f"{name} stands in the config of the collector; change it there and reload"
+            raise Refusal(409, "refused", sentence)
 
 
 def decoded(row: Promise) -> ServiceOptions:

@@ -4,11 +4,11 @@ the room on hosts."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
 
 from aiohttp import web
 from msgspec import Struct
 
+from collector.desks.advice import Advisor, Standing
 from collector.store.advice import Advised, HookRun
 from collector.web.answers import Missing, answer
 from collector.web.asked import View
@@ -20,7 +20,7 @@ from collector.web.plays import RANGES, SHAPES, Play, Played, Wanted, play_of, w
 from collector.web.words import NOTHING, Times, say_duration, say_value, unit_of
 from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Refusal, needs
 from rules.capacity.report import HostReport
-from rules.scaling.model import Direction, Evidence, Recommendation, ScalingPolicy
+from rules.scaling.model import Direction, Evidence
 
 HISTORY_MAX = RUNS_MAX = 50
 WHAT: dict[Direction, str] = {
@@ -29,39 +29,8 @@ WHAT: dict[Direction, str] = {
     "hold": "as it is",
     "unknown": "not known",
 }
-Audited = Callable[..., Awaitable[None]]
 Playing = Callable[[str, Wanted], Awaitable[tuple[Sequence[Played], int]]]
 """Plays a load upon a service's policy: the runs, and how long a step is. Refusal."""
-
-
-class Standing(Protocol):
-    """How it stands with a service."""
-
-    @property
-    def service(self) -> str: ...
-    @property
-    def policy(self) -> ScalingPolicy: ...
-    @property
-    def recommendation(self) -> Recommendation | None: ...
-    @property
-    def auto(self) -> bool: ...
-    @property
-    def auto_by(self) -> str: ...
-    @property
-    def hook(self) -> str: ...
-    @property
-    def dry_run(self) -> bool: ...
-    @property
-    def ahead(self) -> str: ...
-
-
-class Advisor(Protocol):
-    @property
-    def services(self) -> list[str]: ...
-    def standing(self, service: str) -> Standing | None: ...
-    async def history(self, service: str | None, limit: int) -> list[Advised]: ...
-    async def runs(self, service: str | None, limit: int) -> list[HookRun]: ...
-    async def switch(self, service: str, on: bool, by: str) -> Standing: ...
 
 
 class EvidenceRow(Struct, frozen=True):
@@ -108,7 +77,7 @@ class RunRow(Struct, frozen=True):
 
 
 class AdvicePages:
-    """`refused` is what `advisor` raises when something cannot be done; `play` plays loads."""
+    """`play` plays loads."""
 
     def __init__(
         self,
@@ -116,13 +85,11 @@ class AdvicePages:
         advisor: Advisor,
         reports: Callable[[], Sequence[HostReport]],
         play: Playing,
-        refused: type[Exception],
-        audit: Audited,
         *,
         now_ms: Callable[[], int],
     ) -> None:
-        self._frame, self._advisor, self._reports, self._play = frame, advisor, reports, play
-        self._refused, self._audit, self._now_ms = refused, audit, now_ms
+        self._frame, self._advisor, self._reports = frame, advisor, reports
+        self._play, self._now_ms = play, now_ms
 
     def routes(self) -> list[web.RouteDef]:
         page = self._frame.page
@@ -177,19 +144,14 @@ class AdvicePages:
     async def _switch(self, request: web.Request) -> web.Response:
         """What runs programs without asking is switched on by who says that they know it."""
         form, who = await form_of(request), request[ASKED_BY]
-        before = self._standing(request.match_info["service"])
+        service = self._standing(request.match_info["service"]).service
         on = form["on"] == "yes"
         if on and form["sure"] != "yes":
             raise Refusal(
                 422, "unsure", "tick the box, which says that you know that the hook then runs by itself"
             )
-        try:
-            after = await self._advisor.switch(before.service, on, who.name)
-        except self._refused as refused:
-            raise Refusal(409, "refused", str(refused)) from None
-        was = {"service": before.service, "auto": before.auto}
-        await self._audit(who, "scaling.auto", before=was, after={**was, "auto": after.auto}, request=request)
-        return led_to(f"/advice/{before.service}")
+        await self._advisor.switch(who, service, on)
+        return led_to(f"/advice/{service}")
 
     def _standing(self, service: str) -> Standing:
         standing = self._advisor.standing(service)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 from urllib.parse import urlencode
 
 from aiohttp import web
 from msgspec import Struct
 
+from collector.desks.policies import Policies
 from collector.store import Store
 from collector.web.answers import answer
 from collector.web.asked import View, choice_of, number_of, text_of
@@ -36,11 +37,6 @@ SPANS = {"1 hour": HOUR_MS, "4 hours": 4 * HOUR_MS, "1 day": 24 * HOUR_MS, "7 da
 """For how long alerts can be silenced."""
 
 Acting = Callable[[Act], Awaitable[Incident]]
-Audited = Callable[..., Awaitable[None]]
-
-
-class Silencing(Protocol):
-    async def add_silence(self, silence: Silence) -> Silence: ...
 
 
 class Wanted(Struct, frozen=True):
@@ -83,7 +79,7 @@ class Listed(Struct, frozen=True):
 
 
 class AlertPages:
-    """`act` does what people want (Refused), `policies` keeps silences, `audit` notes them."""
+    """`act` does what people want (Refused)."""
 
     def __init__(
         self,
@@ -91,12 +87,11 @@ class AlertPages:
         store: Store,
         *,
         act: Acting,
-        policies: Silencing,
-        audit: Audited,
+        policies: Policies,
         now_ms: Callable[[], int],
     ) -> None:
         self._frame, self._store, self._act = frame, store, act
-        self._policies, self._audit, self._now_ms = policies, audit, now_ms
+        self._policies, self._now_ms = policies, now_ms
 
     def routes(self) -> list[web.RouteDef]:
         def page(handler: Handler) -> Handler:
@@ -159,7 +154,7 @@ class AlertPages:
         alerts, _, hosts = await self._standing()
         chosen = _chosen(form, alerts)
         if deed == "silence":
-            await self._silence(request, who, chosen, hosts, form)
+            await self._silence(who, chosen, hosts, form)
         else:
             await self._tell(deed, who, chosen, form["text"])
         severity = next((one for one in SEVERITIES if one == form["severity"]), None)
@@ -179,19 +174,13 @@ class AlertPages:
                     raise Refusal(422, refused.code, refused.sentence) from None
 
     async def _silence(
-        self,
-        request: web.Request,
-        who: Who,
-        chosen: Sequence[Alert],
-        hosts: Mapping[int, Host],
-        form: Form,
+        self, who: Who, chosen: Sequence[Alert], hosts: Mapping[int, Host], form: Form
     ) -> None:
         if form["for"] not in SPANS:
             raise Refusal(422, "invalid", f"alerts can be silenced for {' or '.join(SPANS)}")
         now = self._now_ms()
         for silence in silences_for(chosen, hosts, now, now + SPANS[form["for"]], who.name, form["text"]):
-            kept = await self._policies.add_silence(silence)
-            await self._audit(who, "silence.add", after=kept, request=request)
+            await self._policies.add_silence(who, silence)
 
 
 def silences_for(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
 
 from aiohttp import web
 
+from collector.desks.codes import USES_MAX, Codes, Told
 from collector.web.answers import answer
 from collector.web.asked import View
 from collector.web.deeds import names_in
@@ -16,26 +16,6 @@ from collector.web.words import DAY_MS, HOUR_MS, MINUTE_MS
 from collector.who import ASKED_BY, FORM_TOKEN, Refusal, Who, needs
 
 SPANS = {"30 minutes": 30 * MINUTE_MS, "8 hours": 8 * HOUR_MS, "7 days": 7 * DAY_MS}
-USES_MAX = 100_000
-
-
-class Told(Protocol):
-    """How a code is used, in the words of a shell; `trouble` says why there is no command."""
-
-    @property
-    def command(self) -> str | None: ...
-    @property
-    def by_hand(self) -> str: ...
-    @property
-    def trouble(self) -> str: ...
-
-
-class Codes(Protocol):
-    """Where codes are made. Both may raise Refusal and StoreError."""
-
-    @property
-    def make(self) -> Callable[..., Awaitable[tuple[str, Any]]]: ...
-    async def tell(self, code: str, /) -> Told: ...
 
 
 class JoinPages:
@@ -68,7 +48,6 @@ class JoinPages:
             uses=int(uses),
             for_ms=SPANS[form["for"]],
             host=None,
-            request=request,
         )
         return code
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, get_args
+from typing import get_args
 
 from aiohttp import web
 from msgspec import Struct
 
-from collector.store.joins import Join
-from collector.store.people import ApiToken, User
+from collector.desks.codes import Codes
+from collector.desks.people import Desk
 from collector.web.answers import answer
 from collector.web.asked import View
 from collector.web.forms import Form, form_of, led_to, sentence_of
@@ -18,37 +18,6 @@ from collector.web.words import DAY_MS
 from collector.who import ASKED_BY, FORM_TOKEN, Permission, Refusal, Who, needs
 
 TOKEN_SPANS = {"30 days": 30 * DAY_MS, "90 days": 90 * DAY_MS, "a year": 365 * DAY_MS, "ever": 0}
-
-
-class Desk(Protocol):
-    """Where users and tokens are looked after; all of it may raise Refusal and StoreError."""
-
-    async def users(self) -> list[User]: ...
-    async def add_user(
-        self, who: Who, name: str, role: str, password: str, *, email: str, request: web.Request
-    ) -> User: ...
-    async def set_role(self, who: Who, name: str, role: str, *, request: web.Request) -> User: ...
-    async def set_password(self, who: Who, name: str, password: str, *, request: web.Request) -> User: ...
-    async def disable(self, who: Who, name: str, *, request: web.Request) -> User: ...
-    async def enable(self, who: Who, name: str, *, request: web.Request) -> User: ...
-    async def api_tokens(self) -> list[ApiToken]: ...
-    async def add_api_token(
-        self,
-        who: Who,
-        name: str,
-        permissions: Sequence[str],
-        *,
-        expires_at: int | None,
-        request: web.Request,
-    ) -> tuple[str, ApiToken]: ...
-    async def revoke_api_token(self, who: Who, number: str, *, request: web.Request) -> None: ...
-
-
-class Codes(Protocol):
-    """Where join codes are looked after. Both may raise Refusal and StoreError."""
-
-    async def all(self) -> list[Join]: ...
-    async def revoke(self, who: Who, number: str, /, *, request: web.Request) -> None: ...
 
 
 class Made(Struct, frozen=True):
@@ -143,21 +112,19 @@ class People:
     async def _add_user(self, form: Form, who: Who, request: web.Request) -> None:
         if form["password"] != form["again"]:
             raise Refusal(422, "unfit", "the two passwords are not alike; type the same one twice")
-        await self._desk.add_user(
-            who, form["name"], form["role"], form["password"], email=form["email"], request=request
-        )
+        await self._desk.add_user(who, form["name"], form["role"], form["password"], email=form["email"])
 
     async def _change_user(self, form: Form, who: Who, request: web.Request) -> None:
         desk, name = self._desk, form["name"]
         match form["do"]:
             case "role":
-                await desk.set_role(who, name, form["role"], request=request)
+                await desk.set_role(who, name, form["role"])
             case "password":
-                await desk.set_password(who, name, form["password"], request=request)
+                await desk.set_password(who, name, form["password"])
             case "disable":
-                await desk.disable(who, name, request=request)
+                await desk.disable(who, name)
             case "enable":
-                await desk.enable(who, name, request=request)
+                await desk.enable(who, name)
             case _:
                 raise Refusal(422, "invalid", "a user can get a role or a password, be disabled or enabled")
 
@@ -177,12 +144,11 @@ class People:
             form["name"],
             form.all("permission"),
             expires_at=self._now_ms() + span if span else None,
-            request=request,
         )
         return Made(f"The token {token.name}", text, "Programs send it as Authorization: Bearer …")
 
     async def _revoke_token(self, form: Form, who: Who, request: web.Request) -> None:
-        await self._desk.revoke_api_token(who, form["id"], request=request)
+        await self._desk.revoke_api_token(who, form["id"])
 
     # --- join codes ---
 
@@ -190,7 +156,7 @@ class People:
         return {"joins": await self._codes.all()}
 
     async def _revoke_join(self, form: Form, who: Who, request: web.Request) -> None:
-        await self._codes.revoke(who, form["id"], request=request)
+        await self._codes.revoke(who, form["id"])
 
 
 def _one_of(spans: Mapping[str, int], wanted: str) -> int:

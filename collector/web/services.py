@@ -7,11 +7,12 @@ import base64
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from aiohttp import web
 from msgspec import Struct
 
+from collector.desks.promises import Accounts
 from collector.store import DAY_MS, Store
 from collector.store.promises import Day
 from collector.web.answers import HEADERS, Body, Missing, answer
@@ -26,9 +27,8 @@ from collector.web.standing import Mark
 from collector.web.words import NOTHING, Times
 from collector.who import needs
 from rules.sla.budget import Budget, availability_pct
-from rules.sla.model import Class, ServiceOptions, Span, Tally
+from rules.sla.model import Class, ServiceOptions, Tally
 from rules.sla.paper import STYLE, as_csv, as_html
-from rules.sla.report import Report
 from rules.sla.summary import Outage, Summary
 from rules.sla.words import percent, share, span_in_words
 
@@ -36,16 +36,6 @@ MONTHS = 6
 OUTAGES_SHOWN_MAX = 50
 LONG_WINDOWS = {"5m": "5 minutes", "30m": "30 minutes", "1h": "hour", "6h": "6 hours", "3d": "3 days"}
 T = TypeVar("T")
-
-
-class Accounts(Protocol):
-    """ValueError when nothing is known of a service."""
-
-    async def summaries(self, span: Span | None, now: int) -> list[Summary]: ...
-    async def summary(self, name: str, span: Span | None, now: int) -> Summary: ...
-    async def days(self, name: str, count: int, now: int) -> list[Day]: ...
-    async def outages(self, name: str, since: int, now: int) -> list[Outage]: ...
-    async def report(self, name: str, when: str, now: int) -> Report: ...
 
 
 class BudgetShown(Struct, frozen=True):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import yaml
 from aiohttp import web
 from msgspec import Struct
 
+from collector.config.runtime import Line, lines
+from collector.desks.settings import Settings
+from collector.desks.trail import Audit
 from collector.messages import ChannelState, Failed, Sent
 from collector.web.answers import Missing, answer
 from collector.web.asked import View, text_of
@@ -19,7 +22,7 @@ from collector.web.frame import Frame
 from collector.web.incidents import When, when
 from collector.web.standing import Mark
 from collector.web.words import Times, say_count
-from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Permission, Refusal, Who, needs
+from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Permission, Refusal, needs
 
 SHORT_LETTERS = 60
 DETAILS_LETTERS_MAX = 20_000
@@ -33,30 +36,9 @@ LEGENDS = {
 }
 
 
-class Line(Protocol):
-    """A setting: what holds, and where from."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def value(self) -> Any: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def where(self) -> str: ...
-    @property
-    def changeable(self) -> bool: ...
-    @property
-    def help(self) -> str: ...
-
-
-Lines = Callable[[], Sequence[Line]]
-Change = Callable[[Mapping[str, Any], Who, web.Request], Awaitable[None]]
-"""Set keys, or with None leave them to their defaults; noted in the trail. Refusal."""
 States = Callable[[], Awaitable[list[ChannelState]]]
 Try = Callable[[str], Awaitable[Sent | Failed]]
 """Sends a test by a channel. KeyError when there is none of that name."""
-Audited = Callable[..., Awaitable[None]]
 
 
 class Row(Struct, frozen=True):
@@ -82,19 +64,18 @@ class ChannelRow(Struct, frozen=True):
     waiting: int
 
 
-class Settings:
+class SettingsPages:
     def __init__(
         self,
         frame: Frame,
-        lines: Lines,
-        change: Change,
+        settings: Settings,
         states: States,
         test: Try,
-        audit: Audited,
+        audit: Audit,
         *,
         now_ms: Callable[[], int],
     ) -> None:
-        self._frame, self._lines, self._change = frame, lines, change
+        self._frame, self._desk = frame, settings
         self._states, self._test, self._audit, self._now_ms = states, test, audit, now_ms
 
     def routes(self) -> list[web.RouteDef]:
@@ -118,14 +99,14 @@ class Settings:
         form = await form_of(request)
         changes = {
             line.key: _typed(wanted)
-            for line in self._lines()
+            for line in lines(self._desk.held.loaded)
             if line.key.startswith(THRESHOLDS) and line.changeable and form.all(line.key)
             if (wanted := form[line.key]) != _text(line.value)
         }
         if not changes:
             return led_to("/settings?done=nothing")
         try:
-            await self._change(changes, request[ASKED_BY], request)
+            await self._desk.change(request[ASKED_BY], changes)
         except Refusal as refusal:
             return self._shown(request, refusal, {key: form[key] for key in changes})
         return led_to("/settings?done=thresholds")
@@ -134,7 +115,7 @@ class Settings:
         self, request: web.Request, refusal: Refusal | None = None, typed: Mapping[str, str] | None = None
     ) -> web.Response:
         view, wanted = View.of(request), text_of(request, "q")
-        rows = [_row(line) for line in self._lines()]
+        rows = [_row(line) for line in lines(self._desk.held.loaded)]
         thresholds = [row for row in rows if row.key.startswith(THRESHOLDS)]
         body = self._frame.render(
             "settings.html",
@@ -162,7 +143,7 @@ class Settings:
             outcome = await self._test(name)
         except KeyError:
             raise Missing(f"There is no channel called {name[:100]!r}.") from None
-        await self._audit(request[ASKED_BY], "channel.test", after={"channel": name}, request=request)
+        await self._audit.record(request[ASKED_BY], "channel.test", after={"channel": name})
         if isinstance(outcome, Sent):
             return await self._channels_shown(request, f"{name} took the test: {outcome.answer}", "")
         return await self._channels_shown(request, "", f"{name} did not take the test: {outcome.answer}")

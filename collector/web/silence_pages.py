@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 from aiohttp import web
 
 from agent.options import duration_s
+from collector.desks.policies import Policies
 from collector.web.answers import answer
 from collector.web.around import Known, works_in
 from collector.web.asked import View, id_of, text_of
@@ -22,23 +23,8 @@ from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Handler, Refusal, needs
 from rules.model import Severity
 from rules.policy import Planned, Silence
 
-SILENCE_MS_MAX = 365 * DAY_MS
 OVER_SHOWN_MAX = 50
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-Audited = Callable[..., Awaitable[None]]
-
-
-class Policies(Protocol):
-    """What holds, and changing it: on disk and before the judge when a call returns. ValueError says what is wrong."""
-
-    @property
-    def silences(self) -> Sequence[Silence]: ...
-    @property
-    def planned(self) -> Sequence[Planned]: ...
-    async def add_silence(self, silence: Silence) -> Silence: ...
-    async def end_silence(self, silence: int) -> Silence | None: ...
-    async def add_maintenance(self, maintenance: Planned) -> Planned: ...
-    async def remove_maintenance(self, maintenance: int) -> Planned | None: ...
 
 
 class SilencePages:
@@ -47,12 +33,10 @@ class SilencePages:
         frame: Frame,
         known: Known,
         policies: Policies,
-        audit: Audited,
         *,
         now_ms: Callable[[], int],
     ) -> None:
-        self._frame, self._known, self._policies = frame, known, policies
-        self._audit, self._now_ms = audit, now_ms
+        self._frame, self._known, self._policies, self._now_ms = frame, known, policies, now_ms
 
     def routes(self) -> list[web.RouteDef]:
         def page(handler: Handler) -> Handler:
@@ -98,23 +82,11 @@ class SilencePages:
         form, who, now = await form_of(request), request[ASKED_BY], self._now_ms()
         end = _end(form, View.of(request).times(now))
         silence = Silence(**_match(form), start=now, end=end, by=who.name, comment=form["comment"][:1_000])
-        if silence.is_about_all and not form["everything"]:
-            sentence = (
-                "this would silence everything; say which problems are meant, or tick that you mean all"
-            )
-            raise Refusal(422, "everything", sentence)
-        try:
-            kept = await self._policies.add_silence(silence)
-        except ValueError as error:
-            raise Refusal(422, "unfit", str(error)) from None
-        await self._audit(who, "silence.add", after=kept, request=request)
+        await self._policies.add_silence(who, silence, everything=bool(form["everything"]))
         return led_to("/silences")
 
     async def _end(self, request: web.Request) -> web.StreamResponse:
-        ended = await self._policies.end_silence(id_of(request))
-        if ended is None:
-            raise Refusal(404, "unknown", "there is no such silence, or it is over already")
-        await self._audit(request[ASKED_BY], "silence.end", after=ended, request=request)
+        await self._policies.end_silence(request[ASKED_BY], id_of(request))
         return led_to("/silences")
 
     # --- maintenance ---
@@ -128,15 +100,11 @@ class SilencePages:
             )
         except ValueError as error:
             raise Refusal(422, "unfit", str(error)) from None
-        kept = await self._policies.add_maintenance(planned)
-        await self._audit(who, "maintenance.add", after=kept, request=request)
+        await self._policies.add_maintenance(who, planned)
         return led_to("/silences#maintenance")
 
     async def _drop(self, request: web.Request) -> web.StreamResponse:
-        removed = await self._policies.remove_maintenance(id_of(request))
-        if removed is None:
-            raise Refusal(404, "unknown", "there is no such maintenance any more")
-        await self._audit(request[ASKED_BY], "maintenance.remove", before=removed, request=request)
+        await self._policies.remove_maintenance(request[ASKED_BY], id_of(request))
         return led_to("/silences#maintenance")
 
 
@@ -173,6 +141,4 @@ def _end(form: Form, times: Times) -> int:
             end = times.now + round(duration_s(form["for"]) * 1000)
         except ValueError as error:
             raise Refusal(422, "invalid", f"how long it lasts: {error}") from None
-    if end - times.now > SILENCE_MS_MAX:
-        raise Refusal(422, "unfit", "a silence lasts a year at most; switch the rule off instead")
     return end

@@ -17,8 +17,8 @@ import msgspec
 from aiohttp import web
 
 from collector.config.status import StatusOptions
+from collector.desks.promises import Accounts
 from collector.store import DAY_MS, Store, StoreError
-from collector.store.promises import Day
 from collector.web.answers import HEADERS, Body, Missing, takes_gzip
 from collector.web.asked import View
 from collector.web.bars import bars_of
@@ -39,8 +39,7 @@ from collector.web.public import (
 from collector.web.summary import summary_of
 from collector.web.words import SECOND_MS, Times, zone_named
 from collector.who import Permission, needs
-from rules.sla.model import ServiceOptions, Span
-from rules.sla.summary import Summary
+from rules.sla.model import ServiceOptions
 from rules.times.calendar import times
 
 PATH = "/status"
@@ -75,11 +74,6 @@ class Works(Protocol):
     """Maintenance that people have planned, by service."""
 
     async def all(self) -> Planning: ...
-
-
-class Accounts(Protocol):
-    async def summaries(self, span: Span | None, now: int) -> list[Summary]: ...
-    async def days(self, name: str, count: int, now: int) -> list[Day]: ...
 
 
 class Board:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
-from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from collector.api.config import Runtime, changing
 from collector.api.doors import Body, Door, Query, Refusal, missing
 from collector.api.scalability.views import (
     NO_POLICY,
     Analysis,
     ScalingConfig,
     ScalingThresholds,
-    Standing,
     advice_view,
     host_room,
     scaling_view,
@@ -23,11 +20,12 @@ from collector.api.scalability.views import (
     urgent_first,
 )
 from collector.config.thresholds import Milliseconds, Percent
+from collector.desks.advice import Advisor, Standing
+from collector.desks.settings import Settings
 from collector.who import Who
 from rules.capacity.report import HostReport
 
 HOSTS_SHOWN_MAX = 100
-STATUS_OF = {"not_found": 404, "no_hook": 409}
 KEYS = {
     "cpu_up_pct": "thresholds.scale_up_cpu_pct",
     "memory_up_pct": "thresholds.scale_up_memory_pct",
@@ -35,7 +33,6 @@ KEYS = {
     "cpu_down_pct": "thresholds.scale_down_cpu_pct",
     "memory_down_pct": "thresholds.scale_down_memory_pct",
 }
-Audited = Callable[..., Awaitable[None]]
 ServiceName = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
@@ -78,27 +75,13 @@ class SwitchedAll(Struct, frozen=True):
     why: str
 
 
-class Advisor(Protocol):
-    @property
-    def services(self) -> list[str]: ...
-    def standing(self, service: str) -> Standing | None: ...
-    async def switch(self, service: str, on: bool, by: str) -> Standing: ...
-
-
 class Scalability:
-    """`refused` is what `advisor` raises when something cannot be done; it has a `code`. `reports` are of each host
-    that was looked at."""
+    """`reports` are of each host that was looked at."""
 
     def __init__(
-        self,
-        advisor: Advisor,
-        refused: type[Exception],
-        reports: Callable[[], Sequence[HostReport]],
-        runtime: Runtime,
-        audit: Audited,
+        self, advisor: Advisor, reports: Callable[[], Sequence[HostReport]], settings: Settings
     ) -> None:
-        self._advisor, self._refused, self._reports = advisor, refused, reports
-        self._runtime, self._audit = runtime, audit
+        self._advisor, self._reports, self._settings = advisor, reports, settings
 
     def doors(self) -> list[Door]:
         return [
@@ -115,12 +98,12 @@ class Scalability:
             Door(
                 method="POST", path="/scalability/auto-scaling", handler=self.auto,
                 needs="monitoring.config.update", summary="Have the hooks of services run without asking, or no more",
-                body=AutoScaling, answer=SwitchedAll, refusals=(404, 409), with_request=True,
+                body=AutoScaling, answer=SwitchedAll, refusals=(404, 409),
             ),
             Door(
                 method="PUT", path="/scalability/thresholds", handler=self.thresholds,
                 needs="monitoring.config.update", summary="From which use on instances are added or taken away",
-                body=NewThresholds, answer=ScalingThresholds, refusals=(409,), with_request=True,
+                body=NewThresholds, answer=ScalingThresholds, refusals=(409,),
             ),
         ]  # fmt: skip
 
@@ -134,7 +117,7 @@ class Scalability:
 
     async def config(self, who: Who, asked: ScalingAsked, body: None) -> ScalingConfig:
         services = [scaling_view(name, standing) for name, standing in self._standings(asked.service)]
-        thresholds = thresholds_view(self._runtime.held.config.thresholds)
+        thresholds = thresholds_view(self._settings.held.config.thresholds)
         return ScalingConfig(services, thresholds, "" if services else NO_POLICY)
 
     def _standings(self, service: str | None) -> list[tuple[str, Standing]]:
@@ -144,34 +127,23 @@ class Scalability:
             raise missing("scaling policy of a service", service)
         return found
 
-    async def auto(self, who: Who, asked: Query, wanted: AutoScaling, request: web.Request) -> SwitchedAll:
+    async def auto(self, who: Who, asked: Query, wanted: AutoScaling) -> SwitchedAll:
         if wanted.service is not None:
-            switched = [await self._switch(who, wanted.service, wanted.enabled, request)]
+            switched = [await self._switch(who, wanted.service, wanted.enabled)]
             return SwitchedAll(switched, "")
         switched = []
         for name in self._advisor.services:
             try:
-                switched.append(await self._switch(who, name, wanted.enabled, request))
+                switched.append(await self._switch(who, name, wanted.enabled))
             except Refusal as refusal:
                 switched.append(Switched(name, False, str(refusal)))
         return SwitchedAll(switched, "" if switched else NO_POLICY)
 
-    async def _switch(self, who: Who, service: str, on: bool, request: web.Request) -> Switched:
-        standing = self._advisor.standing(service)
-        try:
-            after = await self._advisor.switch(service, on, who.name)
-        except self._refused as refused:
-            code = str(getattr(refused, "code", "refused"))
-            raise Refusal(STATUS_OF.get(code, 409), code, str(refused)) from None
-        before = {"service": service, "auto": standing is not None and standing.auto}
-        await self._audit(
-            who, "scaling.auto", before=before, after={**before, "auto": after.auto}, request=request
-        )
-        return Switched(service, after.auto, "")
+    async def _switch(self, who: Who, service: str, on: bool) -> Switched:
+        await self._advisor.switch(who, service, on)
+        return Switched(service, on, "")
 
-    async def thresholds(
-        self, who: Who, asked: Query, new: NewThresholds, request: web.Request
-    ) -> ScalingThresholds:
+    async def thresholds(self, who: Who, asked: Query, new: NewThresholds) -> ScalingThresholds:
         changes: dict[str, Any] = {}
         for name, key in KEYS.items():
             value = getattr(new, name)
@@ -180,5 +152,5 @@ class Scalability:
                 changes[key] = f"{value:.15g}ms" if in_ms else value
         if not changes:
             raise Refusal(422, "invalid", "nothing is to be different; say what, such as cpu_up_pct")
-        await changing(self._runtime, self._audit, changes, who, request)
-        return thresholds_view(self._runtime.held.config.thresholds)
+        await self._settings.change(who, changes)
+        return thresholds_view(self._settings.held.config.thresholds)

@@ -19,8 +19,8 @@ from collector.api.doors import Door, Query
 from collector.api.kept import INCIDENTS, SAMPLES
 from collector.api.performance import PerformanceWanted, ResponseTimes
 from collector.api.posted import ServiceTimes
-from collector.api.scalability import Advisor
 from collector.api.views import HostState, host_state, number, silent_hosts
+from collector.desks.advice import Advisor
 from collector.store import Latest, Store
 from collector.store.queries import SlowQuery
 from collector.who import Who

@@ -11,9 +11,10 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from collector.api.doors import Body, Door, Query, Refusal, missing
-from collector.api.scalability import Advisor, ServiceName
+from collector.api.scalability import ServiceName
 from collector.api.views import Span, span_ms
 from collector.config.thresholds import Percent
+from collector.desks.advice import Advisor
 from collector.who import Who
 from rules.capacity.slope import Numbers, Times
 from rules.scaling.model import CPU, ScalingPolicy

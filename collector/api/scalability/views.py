@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
 
 from msgspec import Struct
 
 from collector.api.views import moment, moment_or_none
 from collector.config.thresholds import Thresholds
+from collector.desks.advice import Standing
 from rules.capacity.report import HostReport
-from rules.scaling.model import Direction, Evidence, Recommendation, ScalingPolicy
+from rules.scaling.model import Direction, Evidence
 
 NO_POLICY = (
     "no service has a scaling policy: say under `scaling:` in the config which hosts are its instances, and how many "
@@ -102,25 +102,6 @@ class ScalingConfig(Struct, frozen=True):
     services: list[ScalingView]
     thresholds: ScalingThresholds
     why: str
-
-
-class Standing(Protocol):
-    """How it stands with a service that has a policy; the recommendation is None before the first look."""
-
-    @property
-    def policy(self) -> ScalingPolicy: ...
-    @property
-    def recommendation(self) -> Recommendation | None: ...
-    @property
-    def auto(self) -> bool: ...
-    @property
-    def auto_by(self) -> str: ...
-    @property
-    def hook(self) -> str: ...
-    @property
-    def dry_run(self) -> bool: ...
-    @property
-    def ahead(self) -> str: ...
 
 
 def advice_view(service: str, standing: Standing) -> AdviceView:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.wire import Token, parse_token
+from collector.auth import new_token
 from collector.cli import House
 from collector.cli.progress import Progress
 from collector.config import Loaded
@@ -27,7 +28,7 @@ async def enrol(house: House, loaded: Loaded, count: int, progress: Progress) ->
         tokens: list[Token] = []
         for number in range(count):
             progress("enrolling", number / count)
-            name, (token, sha256) = name_of(number), house.new_token()
+            name, (token, sha256) = name_of(number), new_token()
             if name in known:
                 await store.hosts.add_token(known[name], token.id, sha256, house.now_ms())
             else:

@@ -79,6 +79,7 @@ class House:
                 web.post("/open", needs(None, _who)),
                 web.get("/id", needs(None, _id)),
                 web.post("/login", needs(None, self._log_in)),
+                web.post("/bob", needs("monitoring.users.manage", self._make_bob_an_analyst)),
                 web.get("/page", needs("monitoring.read", _who)),
                 web.post("/page", needs("monitoring.write", _who)),
                 web.get("/api/thing", needs("monitoring.read", _who)),
@@ -128,6 +129,10 @@ class House:
         except Refusal as refusal:
             return web.Response(status=refusal.status, text=str(refusal))
         return answer
+
+    async def _make_bob_an_analyst(self, request: web.Request) -> web.Response:
+        await self.access.desk.set_role(request[ASKED_BY], "bob", "analyst")
+        return web.Response()
 
     async def status_by_http_1_0(self, path: str) -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._server.addresses[0][1])

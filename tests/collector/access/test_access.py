@@ -16,7 +16,7 @@ from collector.access.names import parse_email, parse_token_name, parse_user_nam
 from collector.access.passwords import see_that_it_is_fit
 from collector.access.roles import Roles, parse_permissions
 from collector.access.whence import Proxies
-from collector.who import ASKED_FROM, PERMISSIONS, Who
+from collector.who import PERMISSIONS
 from tests.collector.access.house import NOW, House, open_house
 
 # --- from where ------------------------------------------------------------------------------------------------------
@@ -258,15 +258,13 @@ async def _seen_both(house: House) -> tuple[str, str]:
 # --- the trail -------------------------------------------------------------------------------------------------------
 
 
-async def test_the_trail_tells_who_from_where_and_how_it_was_before_and_after(house: House) -> None:
-    await house.user()
-    await house.user("bob", "viewer")
-    ada = Who("ada", "user", PERMISSIONS)
-    headers = {"X-Request-Id": "abc-1"}
-    request = make_mocked_request("PATCH", "/", headers, transport=_Peer("192.0.2.7"))
-    request[ASKED_FROM] = Proxies(()).whence(request)
-    await house.access.desk.set_role(ada, "bob", "analyst", request=request)
-    (row,) = await house.access.audit.rows(10)
+async def test_the_trail_tells_who_from_where_and_how_it_was_before_and_after(tmp_path: Path) -> None:
+    async with open_house(tmp_path, proxies=("127.0.0.1",)) as house:
+        ada = await house.bearer(await house.user())
+        await house.user("bob", "viewer")
+        from_afar = {"X_Forwarded_For": "192.0.2.7", "X_Request_Id": "abc-1"}
+        assert (await house.post("/bob", Authorization=ada, **from_afar)).status == 200
+        (row,) = await house.access.audit.rows(10)
     assert (row.who, row.what, row.address, row.request_id) == ("ada", "user.role", "192.0.2.7", "abc-1")
     before, after = msgspec.json.decode(row.before), msgspec.json.decode(row.after)
     assert (before["role"], after["role"]) == ("viewer", "analyst")

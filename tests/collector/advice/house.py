@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from agent.options import Secret
 from collector.advice import Advisor
 from collector.config.scaling import HookOptions, ScalingOptions
+from collector.desks.trail import Audit
 from collector.store import Store
 from collector.stores.sqlite import open_store
 from rules.model import Host
@@ -53,6 +54,7 @@ class House:
             self.options,
             resting=lambda host, now: host.name in self.resting,
             post=self._post,
+            audit=Audit(self.store.people, lambda: self.now),
             now_ms=lambda: self.now,
             registry=CollectorRegistry(),
         )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.advice import Refused
 from collector.store.advice import HookRun
+from collector.who import Refusal
 from rules.scaling.model import CPU, Change
 from tests.collector.advice.house import House, hook
 from tests.collector.stores.builders import batch
@@ -116,7 +116,7 @@ async def test_after_a_restart_nothing_is_taken_away_at_once(tmp_path: Path) -> 
 async def test_a_service_without_a_policy_is_not_spoken_of(tmp_path: Path) -> None:
     async with House(tmp_path) as house:
         assert house.advisor.standing("mail") is None
-        with pytest.raises(Refused, match=r'"mail" has no scaling policy; there are: shop'):
+        with pytest.raises(Refusal, match=r'"mail" has no scaling policy; there are: shop'):
             await house.advisor.scale("mail", 3, "ada")
         house.advisor.replace({})
         await house.advisor.round()
@@ -151,7 +151,7 @@ async def test_what_cannot_be_done_is_refused(
     tmp_path: Path, replicas: int, with_hook: bool, code: str
 ) -> None:
     async with House(tmp_path, hook=hook(tmp_path) if with_hook else None) as house:
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(Refusal) as refused:
             await house.advisor.scale("shop", replicas, "ada")
         assert refused.value.code == code
         assert house.told == []
@@ -162,7 +162,7 @@ async def test_one_at_a_time(tmp_path: Path) -> None:
         first = asyncio.create_task(house.advisor.scale("shop", 4, "ada"))
         while not house.told:
             await asyncio.sleep(0.01)
-        with pytest.raises(Refused, match="being run"):
+        with pytest.raises(Refusal, match="being run"):
             await house.advisor.scale("shop", 5, "bob")
         assert isinstance(await first, HookRun)
 

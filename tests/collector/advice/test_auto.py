@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.advice import Refused
 from collector.store.advice import HookRun
+from collector.who import LOCAL, Refusal
 from tests.collector.advice.far import Far
 from tests.collector.advice.house import House, hook, webhook
 
@@ -35,8 +35,10 @@ async def test_switched_off_it_only_advises(tmp_path: Path) -> None:
 async def test_switched_on_the_hook_is_told(tmp_path: Path) -> None:
     async with House(tmp_path, hook=hook(tmp_path)) as house:
         await house.join("a", "b")
-        standing = await house.advisor.switch("shop", True, "ada")
-        assert (standing.auto, standing.auto_by, standing.hook) == (True, "ada", "command")
+        await house.advisor.switch(LOCAL, "shop", True)
+        standing = house.advisor.standing("shop")
+        assert standing is not None
+        assert (standing.auto, standing.auto_by, standing.hook) == (True, "local", "command")
         await house.look(**BUSY)
         (run,) = await runs(house, 1)
         assert (run.by, run.before, run.wanted, run.state) == ("auto", 2, 3, "done")
@@ -46,15 +48,15 @@ async def test_switched_on_the_hook_is_told(tmp_path: Path) -> None:
 async def test_a_switch_outlives_a_restart_and_wins_over_the_config(tmp_path: Path) -> None:
     async with House(tmp_path, hook=hook(tmp_path), auto=True) as house:
         assert house.advisor.is_auto("shop")
-        await house.advisor.switch("shop", False, "ada")
+        await house.advisor.switch(LOCAL, "shop", False)
         await house.restart()
         assert not house.advisor.is_auto("shop")
 
 
 async def test_nothing_can_be_switched_on_that_has_no_hook(tmp_path: Path) -> None:
     async with House(tmp_path) as house:
-        with pytest.raises(Refused, match="nothing that could be run"):
-            await house.advisor.switch("shop", True, "ada")
+        with pytest.raises(Refusal, match="nothing that could be run"):
+            await house.advisor.switch(LOCAL, "shop", True)
 
 
 async def test_after_one_run_it_waits_restart_or_not(tmp_path: Path) -> None:

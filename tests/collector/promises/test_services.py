@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from collector.promises import NotPossible, Works
+from collector.promises import Works
 from collector.store import Store
 from collector.store.promises import Promise
+from collector.who import Refusal
 from rules.policy import Maintenance, Planned
 from rules.sla.model import CheckPart, LatencyOptions, ServicePart
 from tests.collector.promises.house import DAY, HOUR, MIN, T0, House, Said, shop
@@ -28,17 +29,17 @@ async def test_what_is_made_at_run_time_comes_back_as_it_was(store: Store) -> No
 async def test_what_stands_in_the_config_is_not_changed_at_run_time(store: Store) -> None:
     services = House(store, [shop()]).services
     for refused in (services.put(shop(title="x"), "ada", T0), services.remove("shop")):
-        with pytest.raises(NotPossible, match="stands in the config"):
+        with pytest.raises(Refusal, match="stands in the config"):
             await refused
 
 
 async def test_one_that_does_not_fit_the_others_is_refused(store: Store) -> None:
     services = House(store, [shop()]).services
-    with pytest.raises(NotPossible, match='top depends on "made"'):
+    with pytest.raises(Refusal, match='top depends on "made"'):
         await services.put(TOP, "ada", T0)
     await services.put(MADE, "ada", T0)
     await services.put(TOP, "ada", T0)
-    with pytest.raises(NotPossible, match="top depends on made"):
+    with pytest.raises(Refusal, match="top depends on made"):
         await services.remove("made")
     assert await services.remove("top")
     assert await services.remove("made")

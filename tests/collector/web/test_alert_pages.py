@@ -5,33 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import web
 
-from collector.policies import Policies
 from collector.web.alert_pages import NEEDS, AlertPages, silences_for
 from collector.who import LOCAL, Permission, Who
 from rules.model import Alert, Host
 from tests.collector.web.site import NOW, Page, Site, asked_by
-from tests.collector.web.test_silence_pages import Said
+from tests.collector.web.test_silence_pages import policies_of
 
 FULL = {'disk_used_pct{mount="/"}': 97.0, "cpu_used_pct": 12.0}
 READER = Who("eve", "user", frozenset({"monitoring.read"}))
 
 
 def alert_pages(site: Site) -> list[web.RouteDef]:
-    async def audit(who: Who, what: str, **more: Any) -> None:
-        await site.store.people.record(site.now, who.name, what, "", "", "", "")
-
-    policies = Policies(site.store.policy, site.evaluator, Said(), lambda: site.now)
     return AlertPages(
         site.pages.frame,
         site.store,
         act=site.evaluator.act,
-        policies=policies,
-        audit=audit,
+        policies=policies_of(site),
         now_ms=lambda: site.now,
     ).routes()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from collector.access.audit import Audit
+from collector.desks.trail import Audit
 from collector.web.audit_pages import ROWS_PER_PAGE, AuditPages
 from collector.who import needed_by
 from tests.collector.web.site import Site

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import web
 from msgspec import Struct
 
-from collector.policies import Policies
+from collector.desks.policies import Policies
+from collector.desks.trail import Audit
 from collector.web.charts import Work
 from collector.web.silence_pages import SilencePages
 from collector.web.silences import about, calendar, silence_rows
@@ -34,13 +34,15 @@ class Said(Struct):
     services: list[ServiceOptions] = []
 
 
-def silence_pages(site: Site) -> list[web.RouteDef]:
-    async def audit(who: Who, what: str, **more: Any) -> None:
-        await site.store.people.record(site.now, who.name, what, "", "", "", "")
+def policies_of(site: Site) -> Policies:
+    audit = Audit(site.store.people, lambda: site.now)
+    return Policies(site.store.policy, site.evaluator, Said(), audit, lambda: site.now)
 
-    policies = Policies(site.store.policy, site.evaluator, Said(), lambda: site.now)
+
+def silence_pages(site: Site) -> list[web.RouteDef]:
+    policies = policies_of(site)
     policies.configure(Said(maintenance=[Maintenance(name="Backups", when="daily 03:00 to 04:00")]))
-    return SilencePages(site.pages.frame, site.known, policies, audit, now_ms=lambda: site.now).routes()
+    return SilencePages(site.pages.frame, site.known, policies, now_ms=lambda: site.now).routes()
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ import pytest
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
-from collector.policies import Policies
+from collector.desks.policies import Policies
+from collector.desks.trail import Audit
 from collector.stores.sqlite import open_store
+from collector.who import LOCAL, Refusal
 from rules.policy import Maintenance, Planned, Rotation, Route, Silence
 from rules.policy.routes import When
 from rules.sla.model import ServiceOptions
@@ -45,7 +47,13 @@ async def started(house: House, said: Said | None = None) -> Policies:
     await house.evaluator.stop()
     house.registry = CollectorRegistry()
     house.evaluator = house.make([CPU])
-    policies = Policies(house.store.policy, house.evaluator, said or Said(), house.clock.now_ms)
+    policies = Policies(
+        house.store.policy,
+        house.evaluator,
+        said or Said(),
+        Audit(house.store.people, house.clock.now_ms),
+        house.clock.now_ms,
+    )
     await policies.start()
     await house.evaluator.start()
     return policies
@@ -71,7 +79,7 @@ async def test_a_silence_holds_at_once_and_through_a_start_and_when_it_ends_the_
     house: House,
 ) -> None:
     policies = await started(house)
-    kept = await policies.add_silence(silence(house, 300_000))
+    kept = await policies.add_silence(LOCAL, silence(house, 300_000))
     await make_it_bad(house)
     assert await reasons(house) == []
     policies = await started(house)
@@ -84,20 +92,22 @@ async def test_a_silence_holds_at_once_and_through_a_start_and_when_it_ends_the_
 
 async def test_ending_a_silence_tells_what_it_kept(house: House) -> None:
     policies = await started(house)
-    kept = await policies.add_silence(silence(house))
+    kept = await policies.add_silence(LOCAL, silence(house))
     await make_it_bad(house)
-    await policies.end_silence(kept.id)
+    await policies.end_silence(LOCAL, kept.id)
     pass_time(house, 1)
     assert await reasons(house) == ["first"]
 
 
 async def test_maintenance_is_planned_and_taken_back(house: House) -> None:
     policies = await started(house)
-    planned = await policies.add_maintenance(Planned(name="work", when="daily 00:00 to 24:00", by="ada"))
+    planned = await policies.add_maintenance(
+        LOCAL, Planned(name="work", when="daily 00:00 to 24:00", by="ada")
+    )
     await make_it_bad(house)
     assert await reasons(house) == []
     assert [one.name for one in policies.planned] == ["work"]
-    assert await policies.remove_maintenance(planned.id) == planned
+    assert await policies.remove_maintenance(LOCAL, planned.id) == planned
     pass_time(house, 1)
     assert await reasons(house) == ["first"]
 
@@ -107,7 +117,7 @@ async def test_what_the_config_says_holds_beside_it_and_anew_after_a_reload(hous
     policies = await started(house, Said(maintenance=[everyday]))
     await make_it_bad(house)
     assert await reasons(house) == []
-    await policies.add_silence(silence(house, 2_000))
+    await policies.add_silence(LOCAL, silence(house, 2_000))
     policies.configure(Said())
     pass_time(house, 1)
     assert await reasons(house) == [], "the silence still holds"
@@ -123,14 +133,16 @@ async def test_a_silence_that_would_say_nothing_is_refused(
     house: House, begins_ms: int, ends_ms: int, sentence: str
 ) -> None:
     policies, now = await started(house), house.clock.now_ms()
-    with pytest.raises(ValueError, match="ends after it begins, and in the future"):
-        await policies.add_silence(Silence(start=now + begins_ms, end=now + ends_ms, by="ada"))
+    with pytest.raises(Refusal, match="ends after it begins, and in the future"):
+        await policies.add_silence(
+            LOCAL, Silence(rules=("x",), start=now + begins_ms, end=now + ends_ms, by="ada")
+        )
     assert list(policies.silences) == [], sentence
 
 
 async def test_what_is_withheld_is_written_beside_the_incident(house: House) -> None:
     policies = await started(house)
-    kept = await policies.add_silence(silence(house))
+    kept = await policies.add_silence(LOCAL, silence(house))
     await make_it_bad(house)
     await reasons(house)
     [incident] = await house.store.incidents.open()

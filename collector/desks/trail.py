@@ -6,11 +6,10 @@ import logging
 from collections.abc import Callable
 
 import msgspec
-from aiohttp import web
 
 from collector.store import StoreError
 from collector.store.people import AuditRow, People
-from collector.who import ANSWERED_TO, ASKED_FROM, BEING_ANSWERED, Who, request_id_of
+from collector.who import ANSWERED_TO, BEING_ANSWERED, Who
 
 JSON_BYTES_MAX = 64 * 1024
 TEXT_LETTERS_MAX = 200
@@ -28,21 +27,21 @@ class Audit:
         what: str,
         before: object = None,
         after: object = None,
-        *,
-        request: web.Request | None = None,
     ) -> None:
         """Note a change that was made: `what` is a word such as `user.add`, `before` and `after` are anything that can
-        be JSON and holds no secret. Where no `request` is given it is the one that is being answered, if any. A change
-        that cannot be noted stands all the same, and is in the log instead."""
+        be JSON and holds no secret. From where it was asked is known of the request that is being answered, if any. A
+        change that cannot be noted stands all the same, and is in the log instead."""
         name = who if isinstance(who, str) else who.name
-        address, request_id = ANSWERED_TO.get(), BEING_ANSWERED.get()
-        if request is not None:
-            address = request[ASKED_FROM].address if ASKED_FROM in request else ""
-            request_id = request_id_of(request)
         was, became = _json(before), _json(after)
         try:
             await self._people.record(
-                self._now_ms(), name[:TEXT_LETTERS_MAX], what, was, became, address, request_id
+                self._now_ms(),
+                name[:TEXT_LETTERS_MAX],
+                what,
+                was,
+                became,
+                ANSWERED_TO.get(),
+                BEING_ANSWERED.get(),
             )
         except StoreError as error:
             log.error(  # noqa: TRY400 - the store's trouble is in its sentence; a trace of ours would add nothing

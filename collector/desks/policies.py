@@ -10,8 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from collector.config.policy import Said, policy_of
+from collector.desks.trail import Audit
 from collector.store.policy import PolicyKept
+from collector.who import Refusal, Who, missing
 from rules.policy import Planned, Policy, Silence
+
+SILENCE_MS_MAX = 365 * 86_400_000
 
 
 class Judge(Protocol):
@@ -19,10 +23,13 @@ class Judge(Protocol):
 
 
 class Policies:
-    """Every method but `configure` may raise StoreError; what failed changes nothing."""
+    """Every method but `configure` may raise StoreError; what failed changes nothing, and so does what is refused."""
 
-    def __init__(self, kept: PolicyKept, judge: Judge, said: Said, now_ms: Callable[[], int]) -> None:
-        self._kept, self._judge, self._said, self._now_ms = kept, judge, said, now_ms
+    def __init__(
+        self, kept: PolicyKept, judge: Judge, said: Said, audit: Audit, now_ms: Callable[[], int]
+    ) -> None:
+        self._kept, self._judge, self._said = kept, judge, said
+        self._audit, self._now_ms = audit, now_ms
         self._silences: list[Silence] = []
         self._planned: list[Planned] = []
         self._reading = asyncio.Lock()
@@ -48,30 +55,46 @@ class Policies:
         """The newest first."""
         return self._planned
 
-    async def add_silence(self, silence: Silence) -> Silence:
-        """The same with an id. ValueError when it would say nothing: it ends before it begins, or is over already."""
+    async def add_silence(self, who: Who, silence: Silence, *, everything: bool = False) -> Silence:
+        """The same with an id. Refusal when it would say nothing, lasts too long, or is about everything and nobody
+        said that they mean that."""
+        if silence.is_about_all and not everything:
+            sentence = (
+                "this would silence everything; say which problems are meant, or that you mean everything"
+            )
+            raise Refusal(422, "everything", sentence)
         if silence.end <= max(silence.start, self._now_ms()):
-            raise ValueError("a silence ends after it begins, and in the future")
+            raise Refusal(422, "unfit", "a silence ends after it begins, and in the future")
+        if silence.end - silence.start > SILENCE_MS_MAX:
+            raise Refusal(422, "unfit", "a silence lasts a year at most; write a rule that is off instead")
         kept = await self._kept.add_silence(silence, self._now_ms())
         await self.start()
+        await self._audit.record(who, "silence.add", after=kept)
         return kept
 
-    async def end_silence(self, silence: int) -> Silence | None:
-        """It holds no longer. None when there is none of that id, or it is over already."""
+    async def end_silence(self, who: Who, silence: int) -> Silence:
+        """It holds no longer. Refusal when there is none of that id, or it is over already."""
         ended = await self._kept.end_silence(silence, self._now_ms())
         await self.start()
+        if ended is None:
+            raise missing("silence that is not over", silence)
+        await self._audit.record(who, "silence.end", after=ended)
         return ended
 
-    async def add_maintenance(self, maintenance: Planned) -> Planned:
+    async def add_maintenance(self, who: Who, maintenance: Planned) -> Planned:
         """The same with an id."""
         kept = await self._kept.add_maintenance(maintenance)
         await self.start()
+        await self._audit.record(who, "maintenance.add", after=kept)
         return kept
 
-    async def remove_maintenance(self, maintenance: int) -> Planned | None:
-        """What was removed; None when there is none of that id."""
+    async def remove_maintenance(self, who: Who, maintenance: int) -> Planned:
+        """What was removed. Refusal when there is none of that id."""
         removed = await self._kept.remove_maintenance(maintenance)
         await self.start()
+        if removed is None:
+            raise missing("maintenance", maintenance)
+        await self._audit.record(who, "maintenance.remove", before=removed)
         return removed
 
     def _tell(self) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from collector.access.gate import safe_next
-from collector.api.hosts import OneHost
-from collector.api.rules import Rules, RulesOfHost
 from collector.app.faces import faces
-from collector.config import CollectorConfig, WrittenRule
+from collector.config import CollectorConfig
 from collector.web.accounts import Accounts
 from collector.web.alert_pages import AlertPages
 from collector.web.audit_pages import AuditPages
@@ -23,7 +21,6 @@ from collector.web.links import LinkPages
 from collector.web.notice_pages import NoticePages
 from collector.web.rule_pages import RulePages
 from collector.web.silence_pages import SilencePages
-from collector.who import NOBODY
 from rules.memory.watch import Watch
 
 if TYPE_CHECKING:
@@ -47,29 +44,10 @@ def pages(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> l
         *incidents.routes(),
         *JoinPages(frame, parts.codes).routes(),
         *HostPages(frame, store, known, now_ms=now_ms).routes(),
-        *_rule_pages(parts, known, now_ms).routes(),
+        *RulePages(frame, store, known, written=lambda: parts.runtime.held.written, now_ms=now_ms).routes(),
         *SilencePages(frame, known, parts.policies, now_ms=now_ms).routes(),
         *NoticePages(frame, store, names, now_ms=now_ms).routes(),
         *AuditPages(frame, parts.access.audit.rows, now_ms=now_ms).routes(),
         *faces(parts, config, now_ms),
         *parts.pages.routes(),
     ]
-
-
-def _rule_pages(parts: Parts, known: Callable[[], Watch], now_ms: Callable[[], int]) -> RulePages:
-    def written() -> Sequence[WrittenRule]:
-        return parts.runtime.held.written
-
-    rules = Rules(written, known, parts.store.samples)
-
-    async def of_host(number: int) -> RulesOfHost:
-        return await rules.of_host(NOBODY, OneHost(id=number), None)
-
-    return RulePages(
-        parts.pages.frame,
-        parts.store,
-        known,
-        written=written,
-        of_host=of_host,
-        now_ms=now_ms,
-    )

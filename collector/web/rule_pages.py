@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from aiohttp import web
 from msgspec import Struct
 
 from collector.config import PACKS, WrittenRule
 from collector.config.kinds import kind_of
-from collector.store import Store, StoreError
+from collector.store import Store
 from collector.web.answers import Missing, answer
 from collector.web.around import Known
 from collector.web.asked import View, id_of, text_of
@@ -21,41 +19,10 @@ from collector.web.frame import Frame
 from collector.web.standing import SHAPES, Mark, acknowledged_of, mark_of
 from collector.web.words import NOTHING, Times, say_duration, say_value, unit_of
 from collector.who import Handler, needs
+from rules.judging.applied import Applied, rules_of
 from rules.judging.engine import Rule
 from rules.labels import listed
-from rules.model import State
-
-
-class Applied(Protocol):
-    """What one rule says of one series of a host, or of the host itself where `series` is empty."""
-
-    @property
-    def rule(self) -> str: ...
-    @property
-    def written_in(self) -> str: ...
-    @property
-    def series(self) -> str: ...
-    @property
-    def limits_said(self) -> str: ...
-    @property
-    def for_s(self) -> float: ...
-    @property
-    def value(self) -> float | None: ...
-    @property
-    def state(self) -> State: ...
-    @property
-    def since(self) -> datetime | None: ...
-    @property
-    def alert(self) -> int | None: ...
-
-
-class OfHost(Protocol):
-    """All rules about a host; `idle` are those none of whose series it has now."""
-
-    @property
-    def applied(self) -> Sequence[Applied]: ...
-    @property
-    def idle(self) -> Sequence[str]: ...
+from rules.model import Severity, State
 
 
 class RuleRow(Struct, frozen=True):
@@ -88,7 +55,7 @@ class AppliedRow(Struct, frozen=True):
 
 
 class RulePages:
-    """`written` are the rules that hold, `of_host` tells how they stand about a host (Refusal)."""
+    """`written` are the rules that hold."""
 
     def __init__(
         self,
@@ -97,11 +64,10 @@ class RulePages:
         known: Known,
         *,
         written: Callable[[], Sequence[WrittenRule]],
-        of_host: Callable[[int], Awaitable[OfHost]],
         now_ms: Callable[[], int],
     ) -> None:
         self._frame, self._store, self._known = frame, store, known
-        self._written, self._of_host, self._now_ms = written, of_host, now_ms
+        self._written, self._now_ms = written, now_ms
 
     def routes(self) -> list[web.RouteDef]:
         def page(name: str, handler: Handler) -> Handler:
@@ -138,16 +104,15 @@ class RulePages:
             self._store.incidents.open_alerts(),
             self._store.incidents.open(),
         )
-        if latest is None:
+        watch = self._known()
+        if latest is None or number not in watch.hosts:
             raise Missing(f"There is no host with the number {number}.")
-        found = await self._of_host(number)
+        found = rules_of(watch, watch.hosts[number], latest.values)
         own = [alert for alert in alerts if alert.host == number]
-        observed = self._observed()
         severities = {alert.id: alert.severity for alert in own}
+        written = {one.rule.name: one for one in self._written()}
         rows = [
-            _applied(one, Mark(SHAPES[severities[one.alert]], severities[one.alert]), observed, times)
-            if one.alert in severities
-            else _applied(one, _MARKS[one.state], observed, times)
+            _applied(one, written.get(one.rule), severities.get(one.alert or 0), times)
             for one in found.applied
         ]
         rows.sort(key=lambda row: (_ORDER[row.mark.shape], row.rule, row.series))
@@ -161,14 +126,6 @@ class RulePages:
             idle=sorted(found.idle),
         )
         return answer(request, body)
-
-    def _observed(self) -> frozenset[str]:
-        """The names of the rules that are only being tried."""
-        try:
-            rules = self._known().rules
-        except StoreError:
-            return frozenset()
-        return frozenset(name for name, rule in rules.items() if rule.options.observe)
 
 
 _MARKS: dict[State, Mark] = {
@@ -226,18 +183,19 @@ def _fits(row: RuleRow, text: str) -> bool:
     return all(word in said for word in text.lower().split())
 
 
-def _applied(one: Applied, mark: Mark, observed: Iterable[str], times: Times) -> AppliedRow:
-    file, _, line = one.written_in.rpartition(":")
-    since = None if one.since is None else round(one.since.timestamp() * 1000)
+def _applied(
+    one: Applied, written: WrittenRule | None, severity: Severity | None, times: Times
+) -> AppliedRow:
+    """`severity` is that of the alert that it has open, if any."""
     return AppliedRow(
         one.rule,
-        _short(Path(file), int(line)) if file and line.isdecimal() else NOTHING,
-        one.written_in,
+        _short(written.file, written.line) if written else NOTHING,
+        written.place if written else "",
         one.series,
         one.limits_said,
         say_duration(one.for_s * 1000) if one.for_s else "at once",
         say_value(unit_of(one.series.partition("{")[0]), one.value) if one.series else "",
-        mark,
-        "" if since is None else f"since {times.clock(since)}",
-        one.rule in observed,
+        _MARKS[one.state] if severity is None else Mark(SHAPES[severity], severity),
+        "" if one.since is None else f"since {times.clock(one.since)}",
+        written is not None and written.rule.options.observe,
     )

@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from collector.api.hosts import OneHost
-from collector.api.rules import Rules, RulesOfHost
 from collector.config import PACKS, WrittenRule
 from collector.config.rulefiles import rules_in
 from collector.web.rule_pages import RulePages, limits_said, where_said
-from collector.who import NOBODY
 from tests.collector.web.site import Site
 
 OWN = """
@@ -41,17 +38,11 @@ def written(tmp_path: Path) -> list[WrittenRule]:
 @pytest.fixture
 async def site(tmp_path: Path, written: list[WrittenRule]) -> AsyncIterator[Site]:
     def rule_pages(site: Site) -> list[web.RouteDef]:
-        rules = Rules(lambda: written, site.known, site.store.samples)
-
-        async def of_host(number: int) -> RulesOfHost:
-            return await rules.of_host(NOBODY, OneHost(id=number), None)
-
         return RulePages(
             site.pages.frame,
             site.store,
             site.known,
             written=lambda: written,
-            of_host=of_host,
             now_ms=lambda: site.now,
         ).routes()
 

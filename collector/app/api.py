@@ -32,10 +32,8 @@ from collector.api.scalability.simulating import Simulating
 from collector.api.services import Services
 from collector.api.silences import Silences
 from collector.api.sla import Sla
-from collector.app.advice import Counsel
 from collector.config import CollectorConfig
 from collector.config.thresholds import Thresholds
-from rules.capacity.slope import Numbers, Times
 
 if TYPE_CHECKING:
     from collector.app.parts import Parts
@@ -84,16 +82,13 @@ def _what_is_promised_and_advised(parts: Parts, now_ms: Callable[[], int]) -> li
     def thresholds() -> Thresholds:
         return runtime.held.config.thresholds
 
-    async def load(service: str, end: int, past_ms: int, step_ms: int) -> tuple[Times, Numbers]:
-        return await Counsel(store, runtime.held.loaded, now_ms).load(service, end, past_ms, step_ms)
-
     return [
         *Services(services, parts.access.audit, now_ms).doors(),
         *Sla(parts.promised.accounts, thresholds, now_ms).doors(),
         *performance.doors(),
         *Optimizing(performance, store, reports, thresholds).doors(),
         *Scalability(advisor, reports, parts.settings).doors(),
-        *Simulating(advisor, load, now_ms).doors(),
+        *Simulating(parts.plays).doors(),
         *Layers(store, advisor, services, performance).doors(),
     ]
 

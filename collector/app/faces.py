@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from collector.api.doors import Query
-from collector.api.scalability.simulating import Simulating, Simulation
-from collector.app.advice import Counsel
 from collector.config import CollectorConfig
 from collector.messages import Failed, Message, Sent
 from collector.web.advice import AdvicePages
 from collector.web.people import People
-from collector.web.plays import Played, Wanted
 from collector.web.services import ServicePages
 from collector.web.settings import SettingsPages
 from collector.web.status import Board, StatusPages
-from collector.who import LOCAL
-from rules.capacity.slope import Numbers, Times
 from rules.model import Notice
 
 if TYPE_CHECKING:
@@ -47,32 +41,11 @@ def faces(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> l
 
 
 def _advice(parts: Parts, now_ms: Callable[[], int]) -> AdvicePages:
-    async def load(service: str, end: int, past_ms: int, step_ms: int) -> tuple[Times, Numbers]:
-        return await Counsel(parts.store, parts.runtime.held.loaded, now_ms).load(
-            service, end, past_ms, step_ms
-        )
-
-    simulating = Simulating(parts.advisor, load, now_ms)
-
-    async def play(service: str, wanted: Wanted) -> tuple[Sequence[Played], int]:
-        asked = Simulation(
-            service=service,
-            load=wanted.load,
-            step=wanted.step,
-            range=wanted.source if wanted.is_past else None,
-            start=wanted.start,
-            min=wanted.min,
-            max=wanted.max,
-            cpu_target_pct=wanted.target_pct,
-        )
-        played = await simulating.simulate(LOCAL, Query(), asked)
-        return played.runs, played.step_ms
-
     return AdvicePages(
         parts.pages.frame,
         parts.advisor,
         parts.capacity.reports,
-        play,
+        parts.plays,
         now_ms=now_ms,
     )
 

@@ -16,7 +16,7 @@ from collector.access.acting import Acting
 from collector.api.kept import Kept
 from collector.api.ticks import Ticks
 from collector.app.access import access, certificate, proxies
-from collector.app.advice import ADVISE_S, advisor, capacity
+from collector.app.advice import ADVISE_S, Counsel, advisor, capacity
 from collector.app.api import api
 from collector.app.doors import application
 from collector.app.folder import key_in
@@ -28,6 +28,7 @@ from collector.attendance import NOTE_S, Attendance
 from collector.auth import Tokens
 from collector.config import Loaded, build_channel
 from collector.definitions import Definitions
+from collector.desks.plays import Plays
 from collector.desks.policies import Policies
 from collector.desks.settings import Settings
 from collector.ephemeral import LOOK_S, Ephemeral
@@ -50,6 +51,7 @@ from collector.server import Limits, Server
 from collector.store import Store, StoreError
 from collector.web.pages import Pages
 from collector.wording import load_wording
+from rules.capacity.slope import Numbers, Times
 from rules.judging.engine import Rule
 from rules.model import Notice, Outcome
 
@@ -124,6 +126,7 @@ class Parts:
             self.access.audit,
             self.ticks.gauges,
         )
+        self.plays = Plays(self.advisor, self._past_load, now_ms)
         self.capacity = capacity(store, config, lambda: self.evaluator.watch, now_ms)
         self.api = api(self, config, registry, now_ms)
         self.server = Server(
@@ -264,6 +267,11 @@ class Parts:
 
     def _asks(self, host: int, has: str | None) -> Sequence[Ask]:
         return [*self.neighbours.asks(host), *self.definitions.asks(host, has)]
+
+    async def _past_load(self, service: str, end: int, past_ms: int, step_ms: int) -> tuple[Times, Numbers]:
+        return await Counsel(self.store, self.runtime.held.loaded, now_ms).load(
+            service, end, past_ms, step_ms
+        )
 
     def _labels(self, host: int) -> Mapping[str, str] | None:
         try:

@@ -3,12 +3,13 @@ the room on hosts."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 from msgspec import Struct
 
 from collector.desks.advice import Advisor, Standing
+from collector.desks.plays import Plays
 from collector.store.advice import Advised, HookRun
 from collector.web.answers import Missing, answer
 from collector.web.asked import View
@@ -16,7 +17,7 @@ from collector.web.forms import form_of, led_to
 from collector.web.frame import Frame
 from collector.web.incidents import When, when
 from collector.web.outlook import outlook
-from collector.web.plays import RANGES, SHAPES, Play, Played, Wanted, play_of, wanted_by
+from collector.web.plays import RANGES, SHAPES, Play, Wanted, play_of, wanted_by
 from collector.web.words import NOTHING, Times, say_duration, say_value, unit_of
 from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Refusal, needs
 from rules.capacity.report import HostReport
@@ -29,8 +30,6 @@ WHAT: dict[Direction, str] = {
     "hold": "as it is",
     "unknown": "not known",
 }
-Playing = Callable[[str, Wanted], Awaitable[tuple[Sequence[Played], int]]]
-"""Plays a load upon a service's policy: the runs, and how long a step is. Refusal."""
 
 
 class EvidenceRow(Struct, frozen=True):
@@ -77,19 +76,19 @@ class RunRow(Struct, frozen=True):
 
 
 class AdvicePages:
-    """`play` plays loads."""
+    """`reports` are of each host that was looked at."""
 
     def __init__(
         self,
         frame: Frame,
         advisor: Advisor,
         reports: Callable[[], Sequence[HostReport]],
-        play: Playing,
+        plays: Plays,
         *,
         now_ms: Callable[[], int],
     ) -> None:
         self._frame, self._advisor, self._reports = frame, advisor, reports
-        self._play, self._now_ms = play, now_ms
+        self._plays, self._now_ms = plays, now_ms
 
     def routes(self) -> list[web.RouteDef]:
         page = self._frame.page
@@ -136,7 +135,11 @@ class AdvicePages:
         if wanted is None:
             return None, ""
         try:
-            return play_of(*await self._play(service, wanted)), ""
+            if wanted.past_ms is None:
+                played = await self._plays.play(service, wanted.load, wanted.step_ms, wanted.tried)
+            else:
+                played = await self._plays.play_past(service, wanted.past_ms, wanted.step_ms, wanted.tried)
+            return play_of(played), ""
         except Refusal as refusal:
             sentence = str(refusal)
             return None, f"{sentence[:1].upper()}{sentence[1:]}."

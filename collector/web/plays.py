@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
 
 from aiohttp import web
 from msgspec import Struct
 
+from collector.desks.plays import Played, Tried
 from collector.web.answers import Unclear
 from collector.web.asked import text_of
 from collector.web.scales import Axis, value_axis
-from collector.web.words import HOUR_MS, MINUTE_MS, say_duration, say_number
+from collector.web.words import DAY_MS, HOUR_MS, MINUTE_MS, say_duration, say_number
 
 WIDTH, HEIGHT = 1000, 160
 STEP_MS = 5 * MINUTE_MS
@@ -22,7 +22,8 @@ SHAPES = {
     "growth": "growing all day",
 }
 RANGES = {"24h": "the last day", "7d": "the last week", "28d": "the last four weeks"}
-STEPS = {"24h": "5m", "7d": "30m", "28d": "2h"}
+RANGES_MS = {"24h": DAY_MS, "7d": 7 * DAY_MS, "28d": 28 * DAY_MS}
+STEPS_MS = {"24h": STEP_MS, "7d": 30 * MINUTE_MS, "28d": 2 * HOUR_MS}
 INSTANCES_MAX = 10_000
 
 
@@ -38,39 +39,25 @@ class Wanted(Struct, frozen=True):
     target_pct: float | None
 
     @property
-    def is_past(self) -> bool:
-        return self.source in RANGES
+    def past_ms(self) -> int | None:
+        """How much of the past; None for a shape."""
+        return RANGES_MS.get(self.source)
 
     @property
-    def step(self) -> str:
-        return STEPS.get(self.source, "5m")
+    def step_ms(self) -> int:
+        return STEPS_MS.get(self.source, STEP_MS)
+
+    @property
+    def tried(self) -> Tried:
+        return Tried(self.start, self.min, self.max, self.target_pct)
 
     @property
     def load(self) -> tuple[float, ...]:
         """How many instances it keeps busy to 100 %, step by step over a day; nothing where it is of the past."""
-        if self.is_past:
+        if self.past_ms is not None:
             return ()
         steps = 24 * HOUR_MS // STEP_MS
         return tuple(round(self.peak * _part(self.source, place / steps), 4) for place in range(steps))
-
-
-class Played(Protocol):
-    """How one way of scaling did."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def above_target_s(self) -> float: ...
-    @property
-    def full_s(self) -> float: ...
-    @property
-    def instance_hours(self) -> float: ...
-    @property
-    def changes(self) -> int: ...
-    @property
-    def highest(self) -> int: ...
-    @property
-    def instances(self) -> Sequence[int]: ...
 
 
 class PlayRow(Struct, frozen=True):
@@ -137,8 +124,8 @@ def _count(request: web.Request, name: str) -> int | None:
     return None if value is None else int(value)
 
 
-def play_of(runs: Sequence[Played], step_ms: int) -> Play:
-    """`runs` are of the same load, as long as each other."""
+def play_of(played: Played) -> Play:
+    runs, step_ms = played.runs, played.step_ms
     highest = max((run.highest for run in runs), default=1)
     axis = value_axis("", 0, highest, from_zero=True)
     steps = max((len(run.instances) for run in runs), default=0)
@@ -151,7 +138,7 @@ def play_of(runs: Sequence[Played], step_ms: int) -> Play:
             say_number(run.instance_hours),
             run.changes,
             run.highest,
-            _line(run.instances, axis),
+            _line(run.instances.tolist(), axis),
         )
         for slot, run in enumerate(runs, start=1)
     ]

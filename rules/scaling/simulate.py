@@ -50,6 +50,11 @@ class Run(Struct, frozen=True):
     instance_hours: float
     changes: int
 
+    @property
+    def highest(self) -> int:
+        """The most instances that there were at once."""
+        return int(self.instances.max())
+
 
 def reactive(policy: ScalingPolicy) -> ScalingPolicy:
     """The same bounds and targets as Kubernetes' HorizontalPodAutoscaler would have them by default."""

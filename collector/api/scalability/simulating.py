@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-import numpy as np
 from msgspec import Meta, Struct
-from msgspec.structs import replace
 
-from collector.api.doors import Body, Door, Query, Refusal, missing
+from collector.api.doors import Body, Door, Query, Refusal
 from collector.api.scalability import ServiceName
 from collector.api.views import Span, span_ms
 from collector.config.thresholds import Percent
-from collector.desks.advice import Advisor
+from collector.desks.plays import STEPS_MAX, Plays, Tried
 from collector.who import Who
-from rules.capacity.slope import Numbers, Times
-from rules.scaling.model import CPU, ScalingPolicy
-from rules.scaling.simulate import Curve, Run, compare
+from rules.scaling.simulate import Run
 
-STEPS_MAX = 2_000
 RANGE_S_MAX = 28 * 86_400
-AT_ONCE_MAX = 4
-Load = Callable[[str, int, int, int], Awaitable[tuple[Times, Numbers]]]
-"""How many instances a service kept busy to 100 %: given its name, until when, how long, in which steps. ValueError
-where nothing is known of that."""
 
 
 class Simulation(Body, frozen=True, kw_only=True):
@@ -62,11 +51,8 @@ class Simulated(Struct, frozen=True):
 
 
 class Simulating:
-    """One load is played at a time; a few may wait."""
-
-    def __init__(self, advisor: Advisor, load: Load, now_ms: Callable[[], int]) -> None:
-        self._advisor, self._load, self._now_ms = advisor, load, now_ms
-        self._turn, self._waiting = asyncio.Lock(), 0
+    def __init__(self, plays: Plays) -> None:
+        self._plays = plays
 
     def doors(self) -> list[Door]:
         return [
@@ -78,54 +64,17 @@ class Simulating:
         ]  # fmt: skip
 
     async def simulate(self, who: Who, asked: Query, wanted: Simulation) -> Simulated:
-        standing = self._advisor.standing(wanted.service)
-        if standing is None:
-            raise missing("scaling policy of a service", wanted.service)
-        policy = _policy(standing.policy, wanted)
-        curve = await self._curve(wanted)
-        start = wanted.start if wanted.start is not None else policy.min
-        if self._waiting >= AT_ONCE_MAX:
-            raise Refusal(503, "busy", "several loads are being played already", retry_after_s=5)
-        self._waiting += 1
-        try:
-            async with self._turn:
-                runs = await asyncio.to_thread(compare, policy, curve, start)
-        except ValueError as error:
-            raise Refusal(422, "unfit", str(error)) from None
-        finally:
-            self._waiting -= 1
-        return Simulated(wanted.service, curve.step_ms, len(curve.at), [_view(run) for run in runs])
-
-    async def _curve(self, wanted: Simulation) -> Curve:
-        step_ms, now = span_ms(wanted.step, "step"), self._now_ms()
         if (wanted.range is None) == (not wanted.load):
             raise Refusal(422, "unfit", "give either a load to be played, or the range of one that was")
+        tried = Tried(wanted.start, wanted.min, wanted.max, wanted.cpu_target_pct)
+        step_ms = span_ms(wanted.step, "step")
         if wanted.range is None:
-            at = now + np.arange(len(wanted.load), dtype=np.int64) * step_ms
-            return Curve(at, np.array(wanted.load, np.float64))
-        past_ms = span_ms(wanted.range, "range", most_s=RANGE_S_MAX)
-        if past_ms // step_ms > STEPS_MAX:
-            raise Refusal(422, "unfit", f"at most {STEPS_MAX} steps are played; take longer ones")
-        try:
-            return Curve(*await self._load(wanted.service, now, past_ms, step_ms))
-        except ValueError as error:
-            raise Refusal(422, "unfit", str(error)) from None
-
-
-def _policy(policy: ScalingPolicy, wanted: Simulation) -> ScalingPolicy:
-    """The policy with what is tried in its place. Refusal when that makes no sense."""
-    targets = policy.targets
-    if wanted.cpu_target_pct is not None:
-        targets = {**targets, CPU: wanted.cpu_target_pct}
-    try:
-        return replace(
-            policy,
-            min=policy.min if wanted.min is None else wanted.min,
-            max=policy.max if wanted.max is None else wanted.max,
-            targets=targets,
-        )
-    except ValueError as error:
-        raise Refusal(422, "unfit", str(error)) from None
+            played = await self._plays.play(wanted.service, wanted.load, step_ms, tried)
+        else:
+            past_ms = span_ms(wanted.range, "range", most_s=RANGE_S_MAX)
+            played = await self._plays.play_past(wanted.service, past_ms, step_ms, tried)
+        steps = len(played.runs[0].instances)
+        return Simulated(wanted.service, played.step_ms, steps, [_view(run) for run in played.runs])
 
 
 def _view(run: Run) -> RunView:
@@ -135,6 +84,6 @@ def _view(run: Run) -> RunView:
         run.full_s,
         run.instance_hours,
         run.changes,
-        int(run.instances.max()),
+        run.highest,
         run.instances.tolist(),
     )

@@ -140,7 +140,7 @@ async def test_who_may_only_read_is_offered_no_switch(tmp_path: Path) -> None:
 def test_every_load_has_as_many_steps_as_are_played() -> None:
     for source in (*SHAPES, *RANGES):
         wanted = Wanted(source, 5.0, None, None, None, None)
-        assert wanted.is_past == (not wanted.load)
+        assert (wanted.past_ms is not None) == (not wanted.load)
         assert all(0 < part <= 5.0 for part in wanted.load)
 
 

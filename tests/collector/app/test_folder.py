@@ -1,0 +1,56 @@
+"""Keys and tokens in the collector's folder: whole, private, on disk, and never two of one name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from collector.app.folder import KEY_BYTES, key_in, write_private
+from collector.store import StoreError
+
+MAKERS = 8
+
+
+def test_a_key_is_made_once_and_is_the_same_ever_after(tmp_path: Path) -> None:
+    key = key_in(tmp_path, "some.key")
+    assert len(key) == KEY_BYTES
+    assert key_in(tmp_path, "some.key") == key
+    assert key_in(tmp_path, "other.key") != key
+    assert (tmp_path / "some.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_programs_that_make_a_key_at_once_use_the_same(tmp_path: Path) -> None:
+    make = "import sys, pathlib, collector.app.folder as f; print(f.key_in(pathlib.Path(sys.argv[1]), 'some.key').hex())"
+
+    def made(_: int) -> str:
+        return subprocess.check_output([sys.executable, "-c", make, tmp_path], text=True)
+
+    with ThreadPoolExecutor(MAKERS) as makers:
+        assert len(set(makers.map(made, range(MAKERS)))) == 1
+    assert os.listdir(tmp_path) == ["some.key"]
+
+
+def test_half_a_key_is_no_key(tmp_path: Path) -> None:
+    (tmp_path / "some.key").write_bytes(b"short")
+    with pytest.raises(StoreError, match=r"some\.key is damaged; remove it, and a new one is made"):
+        key_in(tmp_path, "some.key")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"some\.key cannot be kept: No such file or directory"):
+        key_in(tmp_path / "nowhere", "some.key")
+    with pytest.raises(StoreError, match=r"some\.token cannot be written: No such file or directory"):
+        write_private(tmp_path / "nowhere" / "some.token", "t")
+
+
+def test_a_private_line_takes_the_place_of_what_was_there_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        write_private(tmp_path / "some.token", text)
+    assert (tmp_path / "some.token").read_text() == "second\n"
+    assert (tmp_path / "some.token").stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["some.token"]

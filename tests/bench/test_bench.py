@@ -93,7 +93,7 @@ def test_every_row_says_what_it_measures() -> None:
         assert callable(module.run)
 
 
-@pytest.mark.parametrize("part", ["push_cpu", "growth"])
+@pytest.mark.parametrize("part", ["push_cpu", "growth", "power_cut"])
 def test_a_quick_run_prints_a_table_and_says_that_its_figures_mean_nothing(part: str) -> None:
     command = [sys.executable, "-m", "tests.bench", "--only", part, "--quick"]
     done = subprocess.run(

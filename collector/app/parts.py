@@ -26,7 +26,7 @@ from collector.app.runtime import Runtime
 from collector.app.upkeep import Upkeep, what_to_keep
 from collector.attendance import NOTE_S, Attendance
 from collector.auth import Tokens
-from collector.config import Loaded, build_channel
+from collector.config import CollectorConfig, Loaded, build_channel
 from collector.definitions import Definitions
 from collector.desks.plays import Plays
 from collector.desks.policies import Policies
@@ -53,6 +53,7 @@ from collector.web.pages import Pages
 from collector.wording import load_wording
 from rules.capacity.slope import Numbers, Times
 from rules.judging.engine import Rule
+from rules.memory.watch import Watch
 from rules.model import Notice, Outcome
 
 DRAIN_S = 5.0
@@ -117,17 +118,7 @@ class Parts:
         self._let_batches_in(round(config.late_s_max * 1000), registry)
         self._let_hosts_join(loaded, registry)
         self.upkeep = Upkeep(store, what_to_keep(config), leaps, now_ms)
-        self.advisor = advisor(
-            store,
-            config,
-            lambda: self.evaluator.watch,
-            registry,
-            now_ms,
-            self.access.audit,
-            self.ticks.gauges,
-        )
-        self.plays = Plays(self.advisor, self._past_load, now_ms)
-        self.capacity = capacity(store, config, lambda: self.evaluator.watch, now_ms)
+        self._advise(config, registry)
         self.api = api(self, config, registry, now_ms)
         self.server = Server(
             application(self, config, registry, now_ms, not_ready),
@@ -194,6 +185,17 @@ class Parts:
             needed = [self._judging, self.store_health]
             self._beat_every_s = config.heartbeat.every_s
             self._heartbeat = Heartbeat(config.heartbeat.url, needed, registry)
+
+    def _advise(self, config: CollectorConfig, registry: CollectorRegistry) -> None:
+        """How many instances services should have, and what becomes of the room on hosts."""
+
+        def known() -> Watch:
+            return self.evaluator.watch
+
+        audit, post = self.access.audit, self.ticks.gauges
+        self.advisor = advisor(self.store, config, known, registry, now_ms, audit, post)
+        self.plays = Plays(self.advisor, self._past_load, now_ms)
+        self.capacity = capacity(self.store, config, known, now_ms)
 
     async def start(self) -> None:
         """StoreError or ServerError, one sentence each; what was started is stopped again then."""

@@ -105,16 +105,8 @@ class Parts:
         self.promised = Promised(store, config, self.ticks, leaps, now_ms)
         self._let_people_know(loaded, registry)
         self.kept = Kept(time.monotonic)
-        self.inquiries = Inquiries(store.incidents, now_ms=now_ms, registry=registry)
-        self.ephemeral = Ephemeral(
-            store.hosts,
-            lambda: self.evaluator.watch,
-            after_ms=round(config.ephemeral_after_s * 1000),
-            now_ms=now_ms,
-        )
-        self.neighbours = Neighbours(lambda: self.evaluator.watch, now_ms=now_ms, registry=registry)
-        self.definitions = Definitions(loaded.definitions, self._labels)
         self.tokens = Tokens(store.hosts, now_ms)
+        self._ask_of_hosts(loaded, registry)
         self._let_batches_in(round(config.late_s_max * 1000), registry)
         self._let_hosts_join(loaded, registry)
         self.upkeep = Upkeep(store, what_to_keep(config), leaps, now_ms)
@@ -139,6 +131,18 @@ class Parts:
             on_commit=self._committed,
             registry=registry,
         )
+
+    def _ask_of_hosts(self, loaded: Loaded, registry: CollectorRegistry) -> None:
+        """What answers to pushes ask agents for; and which hosts are let go of by themselves."""
+
+        def known() -> Watch:
+            return self.evaluator.watch
+
+        after_ms = round(loaded.config.ephemeral_after_s * 1000)
+        self.inquiries = Inquiries(self.store.incidents, now_ms=now_ms, registry=registry)
+        self.neighbours = Neighbours(known, now_ms=now_ms, registry=registry)
+        self.definitions = Definitions(loaded.definitions, self._labels)
+        self.ephemeral = Ephemeral(self.store.hosts, known, after_ms=after_ms, now_ms=now_ms)
 
     def _let_batches_in(self, late_ms_max: int, registry: CollectorRegistry) -> None:
         self.ingest = Ingest(

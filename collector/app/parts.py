@@ -112,14 +112,7 @@ class Parts:
         self.upkeep = Upkeep(store, what_to_keep(config), leaps, now_ms)
         self._advise(config, registry)
         self.api = api(self, config, registry, now_ms)
-        self.server = Server(
-            application(self, config, registry, now_ms, not_ready),
-            *config.address,
-            registry=registry,
-            limits=Limits(connections_max=config.connections_max),
-            tls=self.certificate.context if self.certificate else None,
-            short_cuts=self.ingest.routes(),
-        )
+        self._serve(config, registry, not_ready)
 
     def _judge(self, loaded: Loaded, rules: Sequence[Rule], registry: CollectorRegistry) -> Evaluator:
         return Evaluator(
@@ -200,6 +193,18 @@ class Parts:
         self.advisor = advisor(self.store, config, known, registry, now_ms, audit, post)
         self.plays = Plays(self.advisor, self._past_load, now_ms)
         self.capacity = capacity(self.store, config, known, now_ms)
+
+    def _serve(
+        self, config: CollectorConfig, registry: CollectorRegistry, not_ready: Callable[[], str | None]
+    ) -> None:
+        self.server = Server(
+            application(self, config, registry, now_ms, not_ready),
+            *config.address,
+            registry=registry,
+            limits=Limits(connections_max=config.connections_max),
+            tls=self.certificate.context if self.certificate else None,
+            short_cuts=self.ingest.routes(),
+        )
 
     async def start(self) -> None:
         """StoreError or ServerError, one sentence each; what was started is stopped again then."""

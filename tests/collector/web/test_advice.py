@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from rules.capacity.forecast import Forecast
 from rules.capacity.report import Filling, HostReport
 from rules.capacity.sizing import Prices, Size, Sizing, Use, right_size
 from tests.collector.api.house import House
+from tests.collector.web.reading import page, text_of
 
 SCALING = f"""  scaling:
     - {{service: web, where: {{role: web}}, min: 1, max: 4, targets: {{cpu_used_pct: 50}}, look_ahead: null}}
@@ -32,16 +31,6 @@ RIGHT = Sizing("right", Size(4, 8), Size(4, 8), 0.0, "EUR", "it fits")
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with House(tmp_path, SCALING) as house:
         yield house
-
-
-def text_of(source: str) -> str:
-    return html.unescape(" ".join(re.sub(r"<[^>]*>", " ", source).split())).replace("\N{NO-BREAK SPACE}", " ")
-
-
-async def page(house: House, path: str, status: int = 200) -> str:
-    answer = await house.send("GET", path)
-    assert answer.status == status, answer
-    return answer.body.decode()
 
 
 async def busy(house: House, *used: float) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html
-import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +13,7 @@ from collector.store import DAY_MS
 from rules.model import Incident, Outcome
 from rules.sla.model import Interval
 from tests.collector.api.house import House
+from tests.collector.web.reading import page, text_of
 
 CONFIG = """
   services:
@@ -27,16 +26,6 @@ CONFIG = """
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with House(tmp_path, CONFIG) as house:
         yield house
-
-
-def text_of(source: str) -> str:
-    return html.unescape(" ".join(re.sub(r"<[^>]*>", " ", source).split())).replace("\N{NO-BREAK SPACE}", " ")
-
-
-async def page(house: House, path: str, status: int = 200) -> str:
-    answer = await house.send("GET", path)
-    assert answer.status == status, answer
-    return answer.body.decode()
 
 
 async def live(house: House, *states: str) -> None:

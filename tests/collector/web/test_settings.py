@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from aiohttp import web
 
 from collector.who import LOCAL
 from tests.collector.api.house import House
+from tests.collector.web.reading import page, text_of
 
 PASSWORD = "correct horse battery"
 CONFIG = """
@@ -26,16 +26,6 @@ CONFIG = """
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with House(tmp_path, CONFIG) as house:
         yield house
-
-
-def text_of(source: str) -> str:
-    return html.unescape(" ".join(re.sub(r"<[^>]*>", " ", source).split())).replace("\N{NO-BREAK SPACE}", " ")
-
-
-async def page(house: House, path: str, status: int = 200) -> str:
-    answer = await house.send("GET", path)
-    assert answer.status == status, answer
-    return answer.body.decode()
 
 
 async def send(house: House, path: str, fields: Any, status: int = 303) -> str:

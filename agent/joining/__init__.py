@@ -159,9 +159,23 @@ def _rotate(config: Path | None, environ: Mapping[str, str]) -> int:
     if not place.token:
         raise ConfigError(str(place.token_file), None, "", "holds no token yet; join first")
     see_that_it_can_be_written(place)
-    post = _post(place.loaded, place.loaded.config.collectors[0], wire.ROTATE_PATH, place.token)
-    answer = ask(post, msgspec.json.encode({}), wire.decode_rotated)
-    write(place, answer.token)
+    write(place, _renewed(place).token)
     print(f"A new token is in {place.token_file}. The one before it holds until the agent has used this one:")
     print(f"systemctl reload {SERVICE_USER}")
     return WELL
+
+
+def _renewed(place: Place) -> wire.Rotated:
+    """By the first collector that does it, as all are ways to the same tokens. NotGiven."""
+    *others, last = place.loaded.config.collectors
+    for url in others:
+        try:
+            return _asked(place, url)
+        except NotGiven as error:
+            print(f"{error}; the next collector is asked", file=sys.stderr)
+    return _asked(place, last)
+
+
+def _asked(place: Place, url: str) -> wire.Rotated:
+    post = _post(place.loaded, url, wire.ROTATE_PATH, place.token)
+    return ask(post, msgspec.json.encode({}), wire.decode_rotated)

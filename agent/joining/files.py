@@ -1,4 +1,7 @@
-"""The two files that a host has of its joining: agent.yaml, and beside it the token, for the agent alone."""
+"""The two files that a host has of its joining: agent.yaml, and beside it the token, for the agent alone.
+
+An agent.yaml that was written by hand may hold the token itself; then that is where the next one goes.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,14 @@ TOKEN_MODE, CONFIG_MODE, FOLDER_MODE = 0o600, 0o640, 0o755
 
 
 class Place(Struct, frozen=True):
-    """Where things are put. `token` is the one that is there now, if any; `text` is what is to be written to `config`,
-    empty where that is there already."""
+    """Where things are put. `token` is the one that is there now, if any, and `around` what stands before and behind
+    it in its file; `text` is what is to be written to `config`, empty where that is there already."""
 
     config: Path
     token_file: Path
     loaded: Loaded
     token: str = ""
+    around: tuple[str, str] = ("", "\n")
     text: str = ""
 
 
@@ -38,15 +42,23 @@ def existing(config: Path, environ: Mapping[str, str]) -> Place:
     entries = overlay_environment(root, environ, section="agent").get("agent").entries()
     named, token = entries.get("token_file"), entries.get("token")
     if named is None and token is not None:
-        raise token.error(
-            "the token stands here itself; put it into a file, `token_file: agent.token`, then try again"
-        )
+        loaded = _looked_over(root, environ)
+        return Place(config, config, loaded, token=_valid(token.text), around=_around(config, token))
     if named is None:
         raise ConfigError(
             str(config), None, "agent.token_file", "is missing; add `token_file: agent.token`, for the token"
         )
     file = Path(named.file).parent / named.text
     return Place(config, file, _looked_over(root, environ), token=_token_in(file))
+
+
+def _around(config: Path, token: Node) -> tuple[str, str]:
+    """Of a config that holds the token itself. ConfigError."""
+    text = config.read_text()
+    if token.line is None or not token.text or text.count(token.text) != 1:
+        raise token.error("cannot be replaced there; have it in a file, `token_file: agent.token`, instead")
+    before, _, behind = text.partition(token.text)
+    return before, behind
 
 
 def fresh(config: Path, text: str, environ: Mapping[str, str]) -> Place:
@@ -64,8 +76,16 @@ def _looked_over(root: Node, environ: Mapping[str, str]) -> Loaded:
 def _token_in(file: Path) -> str:
     """Empty when there is none that is of any use."""
     try:
-        return str(wire.parse_token(file.read_text().strip()))
-    except (OSError, ValueError):
+        return _valid(file.read_text().strip())
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _valid(token: str) -> str:
+    """Empty when it is none."""
+    try:
+        return str(wire.parse_token(token))
+    except ValueError:
         return ""
 
 
@@ -79,7 +99,8 @@ def see_that_it_can_be_written(place: Place) -> None:
 
 def write(place: Place, token: str) -> None:
     """The token first: an agent that finds a config finds its token as well. OSError."""
-    _put(place.token_file, f"{token}\n", TOKEN_MODE, owned=True)
+    before, behind = place.around
+    _put(place.token_file, f"{before}{token}{behind}", TOKEN_MODE, owned=True)
     if place.text:
         _put(place.config, place.text, CONFIG_MODE, owned=False)
 

@@ -157,7 +157,7 @@ async def test_where_no_collector_answers_that_is_said(config: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("token: wk_agent_default_aaaaaaaaaaaa_" + "b" * 40, "the token stands here itself"),
+        ("token: wk_agent_x\n  labels: {was: wk_agent_x}", "cannot be replaced there"),
         ("every: 5s", "add `token_file: agent.token`"),
         ("{token_file: t, collector: 'https://watch.example.org'}", "is https://watch.example.org and not"),
         ("{token_file: t, colour: red}", "unknown key"),
@@ -210,6 +210,45 @@ async def test_a_token_is_renewed_in_its_file(whole: Whole, config: Path) -> Non
     assert parse_token(token_in(config)) != parse_token(before)
     assert (config.parent / "agent.token").stat().st_mode & 0o777 == 0o640
     assert [await push(whole, token) for token in (before, token_in(config), before)] == [200, 200, 403]
+
+
+async def test_a_token_that_stands_in_the_config_is_renewed_in_its_place(whole: Whole, config: Path) -> None:
+    await run("join", url_of(whole), await code_of(whole), "--name", "web-1", "--config", config)
+    before = token_in(config)
+    text = f"agent:\n  collector: {url_of(whole)}\n  token: {before}  # from `host add`\n  every: 5s\n"
+    config.write_text(text)
+    config.chmod(0o640)
+    (config.parent / "agent.token").unlink()
+    assert (await run("rotate", "--config", config)).code == 0
+    token = agent.config.load(config, {}).token
+    assert token is not None
+    assert config.read_text() == text.replace(before, token.reveal())
+    assert token.reveal() != before
+    assert config.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in config.parent.iterdir()] == ["agent.yaml"]
+    assert [await push(whole, one) for one in (token.reveal(), before)] == [200, 403]
+
+
+async def test_a_token_from_the_environment_is_not_renewed(whole: Whole, config: Path) -> None:
+    config.parent.mkdir()
+    config.write_text(f"agent: {{collector: '{url_of(whole)}'}}\n")
+    token = f"wk_agent_default_{'a' * 12}_{'b' * 40}"
+    said = await run("rotate", "--config", config, WATCHKEEPER_AGENT__TOKEN=token)
+    assert (said.code, "WATCHKEEPER_AGENT__TOKEN" in said.err) == (2, True), said.err
+    assert "have it in a file, `token_file: agent.token`" in said.err
+    assert token not in said.err
+
+
+async def test_of_several_collectors_the_next_is_asked_where_one_is_away(whole: Whole, config: Path) -> None:
+    await run("join", url_of(whole), await code_of(whole), "--name", "web-1", "--config", config)
+    both = f"[http://127.0.0.1:9, {url_of(whole)}]"
+    config.write_text(config.read_text().replace(f'"{url_of(whole)}"', both))
+    before = token_in(config)
+    said = await run("rotate", "--config", config)
+    assert said.code == 0, said.err
+    assert "127.0.0.1:9" in said.err
+    assert "the next collector is asked" in said.err
+    assert [await push(whole, token) for token in (token_in(config), before)] == [200, 403]
 
 
 async def test_a_revoked_host_is_told_so_and_its_token_stays_as_it_is(whole: Whole, config: Path) -> None:

@@ -27,6 +27,10 @@ APART_S = 2.0
 DATE_S = 1.0
 """A date in HTTP has no fractions."""
 SOON_DAYS = 14
+LET_IN_ANEW = (
+    "let this host join anew: watchkeeper join-command --host NAME, on the collector's machine, prints how "
+    "(without --host, if it was never enrolled there)"
+)
 DAY_S = 86_400
 
 
@@ -102,9 +106,7 @@ def _answer(url: str, post: Post) -> Iterator[Finding]:
         case "too much" | "taken":
             yield Finding("token", "ok", f"the collector takes it; it answered in {answer.took_ms:.0f} ms")
         case "denied":
-            yield Finding(
-                "token", "bad", verdict.words, "on the collector's machine: watchkeeper host add THIS-HOST"
-            )
+            yield Finding("token", "bad", verdict.words, LET_IN_ANEW)
         case "misled":
             yield Finding(
                 "collector",

@@ -43,14 +43,14 @@ async def _users(store: Store, loaded: Loaded) -> Finding:
 
 def _hosts(hosts: Sequence[Host], now: int) -> Iterator[Finding]:
     if not hosts:
-        yield Finding("hosts", "look", "none is enrolled yet", "watchkeeper host add NAME")
+        yield Finding("hosts", "look", "none is enrolled yet", "watchkeeper join-command")
         return
     never = [host.name for host in hosts if host.arrived_at is None]
     silent = [host.name for host in hosts if _is_silent(host, now)]
     well = len(hosts) - len(never) - len(silent)
     yield Finding("hosts", "ok", f"{well} of {len(hosts)} are heard, or have said that they stop")
     if never:
-        do = "is the agent installed there, with the config that was printed? On that host: watchkeeper-agent doctor"
+        do = "is the agent installed there, and does it run? On that host: watchkeeper-agent doctor"
         yield Finding("hosts", "look", f"never heard: {_named(never)}", do)
     if silent:
         yield Finding("hosts", "look", f"silent: {_named(silent)}", "on that host: watchkeeper-agent doctor")

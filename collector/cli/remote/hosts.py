@@ -20,6 +20,7 @@ HOSTS_MAX = 20_000
 VALUES_MAX = 5_000
 SHOW = "show"
 CHECK_STATE = "check_state"
+TO_ADD_ONE = "add one, where the collector runs: watchkeeper join-command"
 
 Readings = Mapping[str, Mapping[int, float]]
 """Of each metric, what it is on each host; the highest, where a host has several."""
@@ -61,9 +62,7 @@ def _hosts(talk: Talk, arguments: argparse.Namespace) -> int:
     hosts, found = entries(listed, Host), readings(talk.client)
     if not hosts:
         narrowed = arguments.text or arguments.label or arguments.state
-        talk.paper.say(
-            "No such host." if narrowed else "No host yet. Enrol one with: watchkeeper host add NAME"
-        )
+        talk.paper.say("No such host." if narrowed else f"No host yet; {TO_ADD_ONE}")
         return DONE
     if by_metric:
         values = found[METRICS[arguments.sort.upper()]]

@@ -8,6 +8,7 @@ from collector.cli import Commands, House
 from collector.cli.remote.answers import Dashboard, Health, Measure
 from collector.cli.remote.client import decoded
 from collector.cli.remote.command import Talk, add_talk
+from collector.cli.remote.hosts import TO_ADD_ONE
 from collector.cli.remote.incidents import incident_rows
 from collector.cli.remote.paper import Paper
 from rules import words
@@ -63,7 +64,7 @@ def in_a_sentence(health: Health) -> str:
     """2 incidents and 3 alerts are open; 12 of 14 hosts are heard, 1 silent, 1 never heard"""
     total = sum(health.hosts.values())
     if not total:
-        return "no host yet; enrol one with: watchkeeper host add NAME"
+        return f"no host yet; {TO_ADD_ONE}"
     rest = [
         f"{count} {state.replace('_', ' ')}"
         for state, count in health.hosts.items()

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from collector.cli.labels import labels_in_words
 from collector.cli.remote.answers import Check, Host, Incident, IncidentDetails, ms
-from collector.cli.remote.hosts import METRICS, state_word, value_rows
+from collector.cli.remote.hosts import METRICS, TO_ADD_ONE, state_word, value_rows
 from collector.cli.remote.incidents import incident_rows, standing
 from collector.cli.remote.paper import ago, cut, plain
 from collector.cli.remote.status import in_a_sentence
@@ -165,7 +165,7 @@ def _incidents(incidents: Sequence[Incident], now: int) -> list[Line]:
 
 def _hosts(hosts: Sequence[Host], seen: Seen, view: View, width: int) -> list[Line | Row]:
     if not hosts:
-        none = "No such host." if view.text else "No host yet. Enrol one with: watchkeeper host add NAME"
+        none = "No such host." if view.text else f"No host yet; {TO_ADD_ONE}"
         return [Line(none, "dim")]
     wide = min(NAME_MAX, max(NAME_MIN, *(len(host.name) for host in hosts)))
     meters = width >= METERS_FROM_WIDTH

@@ -114,7 +114,7 @@ def test_a_token_that_the_collector_does_not_know(look: Look, door: Door) -> Non
     door.reply = problem(401, "this collector knows no such token")
     found = look()["bad token"]
     assert "knows no such token" in found.words
-    assert "watchkeeper host add" in found.do
+    assert "watchkeeper join-command --host NAME" in found.do
 
 
 def test_what_is_no_collector(look: Look, door: Door) -> None:

@@ -52,7 +52,7 @@ async def test_of_a_collector_that_is_well_only_what_nobody_has_set_up_yet_is_to
     assert {name for name in seen if not name.startswith("ok")} - {"look clock"} == setting_up
     assert "Judging 0 hosts" in seen["ok evaluator"].words
     assert seen["look users"].do == "watchkeeper user add NAME"
-    assert seen["look hosts"].do == "watchkeeper host add NAME"
+    assert seen["look hosts"].do == "watchkeeper join-command"
     assert seen["ok url"].words == "only this machine reaches it"
 
 

@@ -23,8 +23,8 @@ def columns(text: str, head: str) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("command", "code", "says"),
     [
-        ("status", 3, "unknown: no host yet; enrol one with: watchkeeper host add NAME"),
-        ("hosts", 0, "No host yet. Enrol one with: watchkeeper host add NAME"),
+        ("status", 3, "unknown: no host yet; add one, where the collector runs: watchkeeper join-command"),
+        ("hosts", 0, "No host yet; add one, where the collector runs: watchkeeper join-command"),
         ("hosts web", 0, "No such host."),
         ("alerts", 0, "No alert is open."),
         ("alerts --state all", 0, "No such alert."),

@@ -128,5 +128,7 @@ def test_the_last_line_asks_tells_and_shows_what_is_typed() -> None:
 
 def test_without_hosts_the_next_step_is_said() -> None:
     found = replace(seen(), hosts=[], incidents=[], alerts=[])
-    assert "No host yet. Enrol one with: watchkeeper host add NAME" in texts(drawn(View(), found))
+    assert "No host yet; add one, where the collector runs: watchkeeper join-command" in texts(
+        drawn(View(), found)
+    )
     assert "No such host." in texts(drawn(View(text="x"), found))

@@ -21,7 +21,7 @@ from rules.model import Alert, Incident, Severity
 Acting = Callable[[Act], Awaitable[Incident]]
 NoteText = Annotated[str, Meta(max_length=10_000)]
 
-STATUS_OF = {"unknown_incident": 404, "already_resolved": 409, "invalid": 422}
+STATUS_OF = {"unknown_incident": 404, "already_resolved": 409, "changed_meanwhile": 409, "invalid": 422}
 
 
 class AlertsAsked(Paged, frozen=True, kw_only=True):

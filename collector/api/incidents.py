@@ -92,7 +92,11 @@ class NewIncident(Body, frozen=True, kw_only=True):
 
 
 class IncidentChange(Body, frozen=True, kw_only=True):
-    """What is to be different; what is left out stays as it is. `state` acknowledges, takes that back, or resolves."""
+    """What is to be different; what is left out stays as it is. `state` acknowledges, takes that back, or resolves.
+
+    `postmortem_upon` is the `postmortem_version` that was read before: where somebody saved another text meanwhile,
+    nothing is changed (409, changed_meanwhile).
+    """
 
     state: Literal["open", "acknowledged", "resolved"] | UnsetType = UNSET
     title: Title | UnsetType = UNSET
@@ -103,6 +107,7 @@ class IncidentChange(Body, frozen=True, kw_only=True):
     postmortem: Annotated[str, Meta(max_length=POSTMORTEM_CHARS_MAX)] | UnsetType = UNSET
     note: NoteText = ""
 
+    postmortem_upon: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
 
 class NewNote(Body, frozen=True, kw_only=True):
     text: Annotated[str, Meta(min_length=1, max_length=TEXT_CHARS_MAX)]
@@ -255,7 +260,8 @@ def _acts(number: int, by: str, change: IncidentChange) -> list[Act]:
     fields = ("title", "severity", "services", "postmortem")
     edits = {name: value for name in fields if (value := getattr(change, name)) is not UNSET}
     if edits:
-        acts.append(Edit(number, by, **edits))
+        upon = None if isinstance(change.postmortem_upon, UnsetType) else change.postmortem_upon
+        acts.append(Edit(number, by, **edits, upon=upon))
     if not isinstance(change.assignee, UnsetType):
         acts.append(Assign(number, by, change.assignee))
     if not isinstance(change.snoozed_until, UnsetType):

@@ -148,7 +148,8 @@ def alert_view(alert: Alert, hosts: Mapping[int, str], incident: Incident | None
 
 
 class IncidentView(Struct, frozen=True):
-    """One problem, opened by alerts or by a person. `round` counts how often it came back within minutes."""
+    """One problem, opened by alerts or by a person. `round` counts how often it came back within minutes, and
+    `postmortem_version` says which text the post-mortem is."""
 
     id: int
     title: str
@@ -167,6 +168,7 @@ class IncidentView(Struct, frozen=True):
     key: str
     text: str
     postmortem: str
+    postmortem_version: str
 
 
 def incident_view(incident: Incident) -> IncidentView:
@@ -193,4 +195,5 @@ def incident_view(incident: Incident) -> IncidentView:
         key=incident.key,
         text=incident.text,
         postmortem=incident.postmortem,
+        postmortem_version=incident.postmortem_version,
     )

@@ -39,7 +39,7 @@ def pages(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> l
     return [
         *LinkPages(frame, store, read=parts.links.read, act=act, show=incidents.show, now_ms=now_ms).routes(),
         *Accounts(frame, parts.access.own, parts.access.setup, safe_next=safe_next).routes(),
-        *Deeds(frame, act, now_ms=now_ms).routes(),
+        *Deeds(frame, store.incidents, act, now_ms=now_ms).routes(),
         *AlertPages(frame, store, act=act, policies=parts.policies, now_ms=now_ms).routes(),
         *incidents.routes(),
         *JoinPages(frame, parts.codes).routes(),

@@ -7,12 +7,14 @@ from typing import Literal, get_args
 
 from aiohttp import web
 
-from collector.web.answers import Missing
-from collector.web.asked import id_of
+from collector.store import Incidents
+from collector.web.answers import Missing, answer
+from collector.web.asked import View, id_of
 from collector.web.forms import Form, form_of, led_to
 from collector.web.frame import Frame
+from collector.web.incidents import when
 from collector.web.words import HOUR_MS
-from collector.who import ASKED_BY, Permission, Who, needs
+from collector.who import ASKED_BY, FORM_TOKEN, Permission, Who, needs
 from rules.judging.acts import (
     POSTMORTEM_CHARS_MAX,
     Acknowledge,
@@ -68,9 +70,14 @@ class Deeds:
     """`act` does it (Refused), in the name of whoever the gate says it is."""
 
     def __init__(
-        self, frame: Frame, act: Callable[[Act], Awaitable[Incident]], *, now_ms: Callable[[], int]
+        self,
+        frame: Frame,
+        incidents: Incidents,
+        act: Callable[[Act], Awaitable[Incident]],
+        *,
+        now_ms: Callable[[], int],
     ) -> None:
-        self._frame, self._act, self._now_ms = frame, act, now_ms
+        self._frame, self._incidents, self._act, self._now_ms = frame, incidents, act, now_ms
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -89,10 +96,33 @@ class Deeds:
             except Refused as refused:
                 if refused.code == "unknown_incident":
                     raise Missing(refused.sentence) from None
+                if refused.code == "changed_meanwhile":
+                    return await self._both(request, number, form["text"])
                 return self._frame.trouble(request, 409, "Nothing was changed", refused.sentence)
             return led_to(f"/incidents/{number}")
 
         return do
+
+    async def _both(self, request: web.Request, number: int, text: str) -> web.Response:
+        """Two people wrote a post-mortem at once: who came second sees both, and neither text is lost."""
+        view = View.of(request)
+        times = view.times(self._now_ms())
+        incident = await self._incidents.get(number)
+        if incident is None:
+            raise Missing(f"There is no incident with the number {number} any more.")
+        edits = [one for one in await self._incidents.remarks(number) if "the post-mortem" in one.text]
+        body = self._frame.render(
+            "postmortem.html",
+            view,
+            times,
+            incident=incident,
+            by=edits[-1].by if edits else "",
+            at=when(edits[-1].at, times) if edits else None,
+            text=text,
+            postmortem_max=POSTMORTEM_CHARS_MAX,
+            form_token=request.get(FORM_TOKEN, ""),
+        )
+        return answer(request, body, status=409)
 
 
 def act_of(deed: Deed, incident: int, by: str, form: Form, now: int) -> Act:
@@ -118,7 +148,7 @@ def act_of(deed: Deed, incident: int, by: str, form: Form, now: int) -> Act:
         case "edit":
             return _edit(incident, by, form)
         case "postmortem":
-            return Edit(incident, by, postmortem=text.replace("\r\n", "\n"))
+            return Edit(incident, by, postmortem=text.replace("\r\n", "\n"), upon=form["upon"] or None)
 
 
 def _edit(incident: int, by: str, form: Form) -> Edit:
@@ -131,7 +161,7 @@ def _edit(incident: int, by: str, form: Form) -> Edit:
         by,
         None if form["title"] == form["title_before"] else form["title"],
         None if severity == form["severity_before"] else severity,
-        names_in(form["services"]),
+        None if form["services"] == form["services_before"] else names_in(form["services"]),
     )
 
 

@@ -90,7 +90,11 @@ class Open(Struct, frozen=True, tag_field="act", tag="open"):
 
 
 class Edit(Struct, frozen=True, tag_field="act", tag="edit"):
-    """Say it better: what is None stays as it is. A title or severity that a person set is left alone by the judge."""
+    """Say it better: what is None stays as it is. A title or severity that a person set is left alone by the judge.
+
+    `upon` is the version of the post-mortem that was read before this one was written: where somebody saved another
+    meanwhile, it is refused, so that nobody's text is lost. None does not ask.
+    """
 
     incident: int
     by: str
@@ -100,12 +104,14 @@ class Edit(Struct, frozen=True, tag_field="act", tag="edit"):
     postmortem: str | None = None
 
 
+    upon: str | None = None
 Act = Acknowledge | Unacknowledge | Resolve | Note | Publish | Assign | Snooze | Open | Edit
 Changing = Acknowledge | Unacknowledge | Note | Publish | Assign | Snooze | Edit
 
 
 class Refused(Exception):
-    """It cannot be done. `code` is for programs: `unknown_incident`, `already_resolved` or `invalid`."""
+    """It cannot be done. `code` is for programs: `unknown_incident`, `already_resolved`, `changed_meanwhile` or
+    `invalid`."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -212,6 +218,9 @@ def _said(name: str, before: object, after: object) -> str:
 # --- its beginning and its end ----------------------------------------------------------------------------------------
 
 
+    if "postmortem" in new and what.upon not in (None, incident.postmortem_version):
+        sentence = "Somebody saved another post-mortem meanwhile; read it, and write yours upon that one."
+        raise Refused("changed_meanwhile", sentence)
 def _open(what: Open, recorder: Recorder, now: int) -> Outcome:
     incident = recorder.draft.report(_one_line(what.title), what.severity, what.by, what.text, what.services)
     return recorder.finish(Remark(incident, now, what.by, "opened", what.text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 from msgspec import Struct
@@ -62,6 +63,11 @@ class Incident(Struct, frozen=True):
     noted: Severity | None = None
     came: tuple[int, ...] = ()
     withheld: tuple[Withheld, ...] = ()
+
+    @property
+    def postmortem_version(self) -> str:
+        """Which text it is, in a few letters: whoever writes the next one says upon which."""
+        return hashlib.sha256(self.postmortem.encode(errors="replace")).hexdigest()[:16]
 
 
 WATCHKEEPER = "watchkeeper"

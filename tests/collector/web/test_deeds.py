@@ -19,7 +19,9 @@ ADA = Who("ada", "user", frozenset(NEEDS.values()) | {"monitoring.read"})
 
 
 def deeds(site: Site) -> list[web.RouteDef]:
-    return Deeds(site.pages.frame, site.evaluator.act, now_ms=lambda: site.now).routes()
+    return Deeds(
+        site.pages.frame, site.store.incidents, site.evaluator.act, now_ms=lambda: site.now
+    ).routes()
 
 
 @pytest.fixture
@@ -75,6 +77,36 @@ async def test_what_is_refused_says_why_and_changes_nothing(site: Site) -> None:
     assert len(await site.store.incidents.remarks(1)) == 2
 
 
+async def test_of_two_who_write_the_post_mortem_at_once_the_second_sees_both_and_loses_nothing(
+    site: Site,
+) -> None:
+    [upon] = [one["value"] for one in (await site.get("/incidents/1")).all("input", name="upon")]
+    await site.evaluator.act(Edit(1, "bob", postmortem="The <disk> was full."))
+    page = await post(site, "postmortem", text="It was the network.", upon=upon)
+    assert page.status == 409
+    assert "Somebody saved another post-mortem meanwhile" in page.text
+    assert "bob saved theirs at 02:00 , while you wrote." in page.text
+    assert page.text.index("The <disk> was full.") < page.text.index("It was the network.")
+    assert await kept(site) == "The <disk> was full."
+
+    [newer] = [one["value"] for one in page.all("input", name="upon")]
+    page = await post(site, "postmortem", text="The disk was full, by the network.", upon=newer)
+    assert page.status == 200
+    assert await kept(site) == "The disk was full, by the network."
+
+
+async def test_the_same_post_mortem_sent_twice_is_no_quarrel(site: Site) -> None:
+    [upon] = [one["value"] for one in (await site.get("/incidents/1")).all("input", name="upon")]
+    for _ in range(2):
+        assert (await post(site, "postmortem", text="The disk was full.", upon=upon)).status == 200
+
+
+async def kept(site: Site) -> str:
+    incident = await site.store.incidents.get(1)
+    assert incident is not None
+    return incident.postmortem
+
+
 async def test_every_form_of_the_page_holds_the_sign_that_it_is_ours(site: Site) -> None:
     page = await site.get("/incidents/1")
     forms = page.all("form", method="post")
@@ -121,7 +153,7 @@ def test_what_was_left_as_it_stood_stays_the_judges_to_change() -> None:
     fields = {
         "title": ["slow"], "title_before": ["slow"], "severity": ["info"], "severity_before": ["warning"],
     }  # fmt: skip
-    assert act_of("edit", 7, "ada", Form(fields), 0) == Edit(7, "ada", None, "info", ())
+    assert act_of("edit", 7, "ada", Form(fields), 0) == Edit(7, "ada", None, "info", None)
 
 
 def test_a_deed_is_done_in_the_name_of_whoever_asked() -> None:

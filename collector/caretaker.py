@@ -63,7 +63,8 @@ class HostUse(Struct, frozen=True):
 class Contents(Struct, frozen=True):
     """What is in a store. `free_bytes` of `file_bytes` are empty; `log_bytes` lie beside it, to be taken in.
 
-    `tiers` are the fresh samples first; `hosts` are those that take most first; `others` is what lies beside samples.
+    `tiers` are the fresh samples first; `hosts` are those that take most first, with those that were removed as long as
+    samples of theirs are still to go; `others` is what lies beside samples.
     """
 
     file_bytes: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from collector.caretaker import Contents, Found, HostUse, Tier, Told
@@ -40,6 +40,8 @@ TIERS = {
     ),
 }
 OTHERS = ("hosts", "incidents", "alerts", "transitions", "notices")
+REMOVED = "SELECT id FROM hosts WHERE removed"
+HOSTS_HAVE_REMOVED = "SELECT 1 FROM pragma_table_info('hosts') WHERE name = 'removed'"
 PAGES_OF_TABLES = """
     SELECT owner.tbl_name, sum(pages.pgsize) FROM dbstat AS pages
     JOIN sqlite_schema AS owner ON owner.name = pages.name WHERE pages.aggregate = TRUE GROUP BY 1
@@ -96,17 +98,21 @@ def contents(connection: sqlite3.Connection, folder: Folder, told: Told) -> Cont
         connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("page_count", "freelist_count", "page_size")
     )
+    others = {
+        table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        for table in OTHERS
+        if table in there
+    }
+    removed = _removed(connection)
+    if removed:
+        others["hosts"] -= len(removed)
     found = Contents(
         file_bytes=pages * page_bytes,
         log_bytes=_size(folder),
         free_bytes=empty * page_bytes,
         tiers=[_tier(tier, rows, on_disk.get(TIERS[tier][0])) for tier, rows in by_tier.items()],
-        hosts=_hosts(connection, by_tier.values()),
-        others={
-            table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-            for table in OTHERS
-            if table in there
-        },
+        hosts=_hosts(connection, by_tier.values(), removed),
+        others=others,
     )
     connection.execute("ROLLBACK")
     return found
@@ -125,13 +131,22 @@ def _tier(name: str, rows: Sequence[Sequence[Any]], on_disk: int | None) -> Tier
     )
 
 
-def _hosts(connection: sqlite3.Connection, tiers: Iterable[Sequence[Sequence[Any]]]) -> list[HostUse]:
+def _removed(connection: sqlite3.Connection) -> set[int]:
+    """Hosts that are removed, though their rows are not gone yet."""
+    if connection.execute(HOSTS_HAVE_REMOVED).fetchone() is None:
+        return set()  # a file of an older version
+    return {host for (host,) in connection.execute(REMOVED)}
+
+
+def _hosts(
+    connection: sqlite3.Connection, tiers: Iterable[Sequence[Sequence[Any]]], removed: Collection[int]
+) -> list[HostUse]:
     rows: defaultdict[int, list[Sequence[Any]]] = defaultdict(list)
     for tier in tiers:
         for row in tier:
             rows[row[0]].append(row[2:])
     names = connection.execute("SELECT id, name FROM hosts").fetchall()
-    uses = [_sum(name, rows[host]) for host, name in names]
+    uses = [_sum(name, rows[host]) for host, name in names if host in rows or host not in removed]
     return sorted(uses, key=lambda use: (-use.bytes, use.name))
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from collector.caretaker import Contents
-from collector.store import StoreError
+from collector.store import Keep, StoreError
 from collector.stores.sqlite import contents, open_store
 from collector.stores.sqlite.caretaker import SqliteCaretaker
 from rules.model import Outcome
-from tests.collector.stores.builders import NOW, batch, enrolled, incident, notice
+from tests.collector.stores.builders import NOW, alert, batch, enrolled, forgotten, incident, notice
 
 HOUR_MS = 3_600_000
 START = NOW - NOW % (24 * HOUR_MS)
@@ -87,6 +87,28 @@ async def test_an_empty_store_has_nothing_in_it(tmp_path: Path) -> None:
     inside = found_in(tmp_path)
     assert [(tier.rows, tier.samples, tier.oldest_at) for tier in inside.tiers] == [(0, 0, None)] * 3
     assert inside.hosts == []
+
+
+async def test_a_removed_host_is_told_of_while_samples_of_it_are_to_go_and_then_no_more(
+    tmp_path: Path,
+) -> None:
+    store = await open_store(tmp_path, role="collector")
+    alice, bob = (await enrolled(store, "alice")).id, (await enrolled(store, "bob")).id
+    await store.commit([batch(alice, NOW), batch(bob, NOW)])
+    await store.commit([Outcome(incidents=[incident(1)], alerts=[alert(1, of=1, host=alice)])])
+    await store.hosts.remove(alice)
+    inside = found_in(tmp_path)
+    assert [(host.name, host.batches) for host in inside.hosts] == [
+        (f"alice (removed, {alice})", 1),
+        ("bob", 1),
+    ]
+    assert inside.others["hosts"] == 1
+    await forgotten(store, Keep(), NOW)
+    assert [host.id for host in (await store.remember(NOW)).hosts if host.name != "bob"] == [
+        alice
+    ]  # an alert is open
+    assert [(host.name, host.batches) for host in found_in(tmp_path).hosts] == [("bob", 1)]
+    await store.close()
 
 
 async def test_a_collector_may_be_at_work_and_its_log_is_seen(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""An order as a run of a program that the config names: as it stands, without a shell, within a time.
+"""An order as a run of a program that the config names: as it stands, without a shell, within a time, and not longer
+than the collector itself.
 
 In its arguments {{to}}, {{from}}, {{service}} and {{direction}} stand for the order's; its environment holds them too.
 """
@@ -9,7 +10,10 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from collector.advice.orders import Order, Ran
 from collector.posting import shown
@@ -21,6 +25,8 @@ LAST_WORDS_S = 0.5
 """How long what it said is waited for once it has ended."""
 KEPT = ("PATH", "HOME", "LANG", "KUBECONFIG")
 """Of our own environment it gets these and nothing else: ours may hold secrets."""
+TIED = (sys.executable, "-I", "-S", str(Path(__file__).with_name("tied.py")))
+"""What runs the program, and ends it when we are gone."""
 
 
 def arguments(command: Sequence[str], order: Order) -> list[str]:
@@ -37,22 +43,46 @@ def arguments(command: Sequence[str], order: Order) -> list[str]:
 async def run(command: Sequence[str], timeout_s: float, order: Order) -> Ran:
     """Run it once and say truly what became of it. One that takes too long is ended, with all that it started."""
     output, theirs = os.pipe()
+    tie, far_end = socket.socketpair()
+    with tie:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(*TIED, str(far_end.fileno())),
+                *arguments(command, order),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                env=_environment(order),
+                cwd="/",
+                start_new_session=True,
+                pass_fds=[far_end.fileno()],
+            )
+        except (OSError, ValueError) as error:
+            os.close(output)
+            return _not_started(command[0], error)
+        finally:
+            os.close(theirs)
+            far_end.close()
+        said, in_time = await _watch(process, output, timeout_s)
+        if not in_time:
+            return Ran("unsure", _said(f"stopped, as it had not ended after {timeout_s:g} s", said))
+        return _judged(command[0], _told(tie), said)
+
+
+def _told(tie: socket.socket) -> tuple[str, int]:
+    """What became of the program, from the one that ran it and has ended."""
+    tie.setblocking(False)
     try:
-        process = await asyncio.create_subprocess_exec(
-            *arguments(command, order),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-            env=_environment(order),
-            cwd="/",
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        os.close(output)
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        return Ran("failed", shown(f"{command[0]} could not be started: {reason}"))
-    finally:
-        os.close(theirs)
+        how, _, number = tie.recv(100).decode().rpartition(" ")
+        return how, int(number)
+    except (OSError, ValueError):
+        return "lost", 0
+
+
+async def _watch(
+    process: asyncio.subprocess.Process, output: int, timeout_s: float
+) -> tuple[bytearray, bool]:
+    """What it said, and whether it ended in time; it has ended in any case then."""
     said = bytearray()
     reading = asyncio.create_task(_read(output, said))
     in_time = False
@@ -68,9 +98,7 @@ async def run(command: Sequence[str], timeout_s: float, order: Order) -> Ran:
         await asyncio.wait([reading], timeout=LAST_WORDS_S)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-    if not in_time:
-        return Ran("unsure", _said(f"stopped, as it had not ended after {timeout_s:g} s", said))
-    return _judged(process.returncode or 0, said)
+    return said, in_time
 
 
 async def _read(output: int, said: bytearray) -> None:
@@ -97,12 +125,23 @@ async def _end(process: asyncio.subprocess.Process) -> None:
                 await process.wait()
 
 
-def _judged(code: int, said: bytearray) -> Ran:
-    if code == 0:
-        return Ran("done", _said("exit code 0", said))
-    if code < 0:
-        return Ran("unsure", _said(f"ended by signal {-code}", said))
-    return Ran("failed", _said(f"exit code {code}", said))
+def _not_started(name: str, error: OSError | ValueError) -> Ran:
+    reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    return Ran("failed", shown(f"{name} could not be started: {reason}"))
+
+
+def _judged(name: str, told: tuple[str, int], said: bytearray) -> Ran:
+    match told:
+        case "not started", number:
+            return _not_started(name, OSError(number, ""))
+        case "ended", status:
+            code = os.waitstatus_to_exitcode(status)
+            if code == 0:
+                return Ran("done", _said("exit code 0", said))
+            if code > 0:
+                return Ran("failed", _said(f"exit code {code}", said))
+            return Ran("unsure", _said(f"ended by signal {-code}", said))
+    return Ran("unsure", _said("what ran it was killed, so nobody knows how it ended", said))
 
 
 def _said(how: str, said: bytearray) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -104,6 +105,40 @@ async def test_stopping_us_stops_it(script: Path, tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     await gone(int(note.read_text()))
+
+
+OURS = """
+import sys, uvloop
+from collector.advice.orders import Order
+from collector.advice.program import run
+uvloop.run(run(sys.argv[1:], 600, Order(7, "shop", 3, 5, "up", "cpu is at 96 %", "auto", 0)))
+"""
+
+
+@pytest.mark.parametrize("stubborn", ["", "trap '' TERM; "])
+async def test_it_does_not_outlive_us_however_we_end(script: Path, tmp_path: Path, stubborn: str) -> None:
+    note = tmp_path / "both"
+    command = write(script, f"{stubborn}sleep 600 & echo $$ $! > {note}; while :; do sleep 0.1; done")
+    ours = await asyncio.create_subprocess_exec(sys.executable, "-c", OURS, *command)
+    try:
+        while not (note.exists() and len(note.read_text().split()) == 2):
+            await asyncio.sleep(0.02)
+        hook, child = map(int, note.read_text().split())
+        assert alive(hook)
+        assert alive(child)
+    finally:
+        ours.kill()
+        await ours.wait()
+    await gone(hook)
+    await gone(child)
+
+
+async def test_whoever_kills_what_runs_it_is_told_that_nobody_knows(script: Path) -> None:
+    ran = await run(write(script, "echo begun; kill -9 $PPID; sleep 0.2"), 10, ORDER)
+    assert (ran.state, ran.answer) == (
+        "unsure",
+        "what ran it was killed, so nobody knows how it ended: begun",
+    )
 
 
 async def gone(process: int) -> None:

@@ -15,16 +15,17 @@ from rules.model import Notice
 PERHAPS_AGAIN = "You may have had this before: an earlier try was cut off and may have got through."
 
 
-Deed = Literal["open", "acknowledge", "snooze"]
+Deed = Literal["open", "acknowledge", "snooze", "acknowledge_all"]
 
 
 class Grant(Struct, frozen=True):
-    """What the bearer of a link may do, to one incident and for a while, without logging in. `channel` is where they
-    got it."""
+    """What the bearer of a link may do, for a while and without logging in: to one incident, or, where there is a
+    `notice`, to all that this message says go on. `channel` is where they got it."""
 
     incident: int
     deed: Deed
     channel: str
+    notice: str = ""
 
 
 class NoGrant(Exception):

@@ -44,11 +44,23 @@ def test_what_is_over_can_be_looked_at_and_not_acted_upon() -> None:
     assert links().read(*parts(links().to_incident(over))).deed == "open"
 
 
-def test_a_message_about_several_problems_leads_to_the_list_of_all() -> None:
-    several = replace(
-        notice(), about=[Line(1, "first", "warning", "one"), Line(2, "first", "warning", "two")]
-    )
-    assert (links().actions(several), links().to_incident(several)) == ((), f"{BASE}/incidents")
+SEVERAL = replace(
+    notice(channel="on call"),
+    reason="digest",
+    about=[Line(1, "first", "warning", "one"), Line(2, "resolved", "warning", "two")],
+)
+
+
+def test_a_message_about_several_problems_leads_to_the_list_and_acknowledges_all_it_names() -> None:
+    (acknowledge,) = links().actions(SEVERAL)
+    assert acknowledge.label == "Acknowledge all"
+    assert links().read(*parts(acknowledge.url)) == Grant(0, "acknowledge_all", "on call", SEVERAL.id)
+    assert links().to_incident(SEVERAL) == f"{BASE}/incidents"
+
+
+def test_of_several_problems_that_are_all_over_nothing_is_to_be_done() -> None:
+    over = replace(SEVERAL, about=[replace(line, reason="resolved") for line in SEVERAL.about])
+    assert links().actions(over) == ()
 
 
 def test_anybody_can_read_what_a_link_does() -> None:
@@ -85,6 +97,8 @@ REAL = parts(links().to_incident(notice(incident=12)))
         [*REAL[:4], "é" * 50_000],
         ["", "", "", "", ""],
         parts(links(key=b"o" * KEY_BYTES).to_incident(notice(incident=12))),
+        ["acknowledge_all", *REAL[1:]],
+        [parts(links().actions(SEVERAL)[0].url)[0], "wk-other", *parts(links().actions(SEVERAL)[0].url)[2:]],
     ],
     ids=[
         "another deed",
@@ -96,6 +110,8 @@ REAL = parts(links().to_incident(notice(incident=12)))
         "a huge seal",
         "nothing",
         "another key",
+        "all of a message instead of one",
+        "another message",
     ],
 )
 def test_a_forged_link_is_worth_nothing(forged: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ OPEN = {
     "/health",
     "/install",
     "/install/bundle/{name}.tar",
-    "/links/{deed}/{incident}/{until_s}/{channel}/{seal}",
+    "/links/{deed}/{about}/{until_s}/{channel}/{seal}",
     "/login",
     "/logout",
     "/ping/{token}",

@@ -107,6 +107,10 @@ class SqliteNotices:
 
         return await self._writer.write(job)
 
+    async def get(self, notice: str) -> NoticeRow | None:
+        found = await self._all(f"{NOTICE} WHERE id = ?", notice)
+        return found[0] if found else None
+
     async def recent(self, limit: int, incident: int | None = None) -> list[NoticeRow]:
         if incident is None:
             return await self._all(f"{NOTICE} ORDER BY n DESC LIMIT ?", limit)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from collector.desks.trail import Audit
-from rules.judging.acts import Act
+from rules.judging.acts import Act, Several
 from rules.model import Incident
 
 
@@ -20,8 +20,11 @@ class Acting:
     async def __call__(self, what: Act) -> Incident:
         """The incident afterwards. Raises what `act` does, and then nothing is noted."""
         incident = await self._act(what)
-        said = {key: value for key, value in msgspec.structs.asdict(what).items() if value not in (None, "")}
-        by = said.pop("by")
-        done = what.__struct_config__.tag
-        await self._audit.record(by, f"incident.{done}", after={**said, "incident": incident.id})
+        for one in what.acts if isinstance(what, Several) else (what,):
+            said = {
+                key: value for key, value in msgspec.structs.asdict(one).items() if value not in (None, "")
+            }
+            by = said.pop("by")
+            done = one.__struct_config__.tag
+            await self._audit.record(by, f"incident.{done}", after={**said, "incident": incident.id})
         return incident

@@ -33,15 +33,17 @@ from rules.judging.acts import (
     Acknowledge,
     Act,
     Assign,
+    Changing,
     Edit,
     Note,
     Open,
     Publish,
     Resolve,
+    Several,
     Snooze,
     Unacknowledge,
 )
-from rules.model import Incident, Remark, Severity, Transition
+from rules.model import Remark, Severity, Transition
 
 EVENTS_MAX = 1_000
 NEEDS: dict[type[Act], Permission] = {
@@ -105,9 +107,9 @@ class IncidentChange(Body, frozen=True, kw_only=True):
     assignee: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
     snoozed_until: Instant | UnsetType = UNSET
     postmortem: Annotated[str, Meta(max_length=POSTMORTEM_CHARS_MAX)] | UnsetType = UNSET
+    postmortem_upon: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
     note: NoteText = ""
 
-    postmortem_upon: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
 
 class NewNote(Body, frozen=True, kw_only=True):
     text: Annotated[str, Meta(min_length=1, max_length=TEXT_CHARS_MAX)]
@@ -232,7 +234,7 @@ class Incidents:
         return incident_view(await done(self._act, what))
 
     async def change(self, who: Who, asked: OneIncident, change: IncidentChange) -> IncidentView:
-        """All of it or, where one part cannot be, what came before it: acts are judged one by one."""
+        """All of it or, where one part cannot be, nothing."""
         acts = _acts(asked.id, who.name, change)
         for what in acts:
             if not who.may(needed := NEEDS.get(type(what))):
@@ -241,11 +243,8 @@ class Incidents:
             raise Refusal(
                 422, "invalid", "nothing is to be different; say what, such as a title or an assignee"
             )
-        incident: Incident | None = None
-        for what in acts:
-            incident = await done(self._act, what)
-        assert incident is not None
-        return incident_view(incident)
+        what = acts[0] if len(acts) == 1 else Several(asked.id, who.name, tuple(acts))
+        return incident_view(await done(self._act, what))
 
     async def note(self, who: Who, asked: OneIncident, new: NewNote) -> IncidentView:
         return incident_view(await done(self._act, Note(asked.id, who.name, new.text)))
@@ -254,9 +253,9 @@ class Incidents:
         return incident_view(await done(self._act, Publish(asked.id, who.name, new.text)))
 
 
-def _acts(number: int, by: str, change: IncidentChange) -> list[Act]:
+def _acts(number: int, by: str, change: IncidentChange) -> list[Changing | Resolve]:
     """What a change comes to, in the order in which it makes sense: how it stands, last."""
-    acts: list[Act] = []
+    acts: list[Changing | Resolve] = []
     fields = ("title", "severity", "services", "postmortem")
     edits = {name: value for name in fields if (value := getattr(change, name)) is not UNSET}
     if edits:

@@ -10,6 +10,8 @@ life again; what comes back opens a round of its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct, structs
 
 from rules import words
@@ -102,11 +104,21 @@ class Edit(Struct, frozen=True, tag_field="act", tag="edit"):
     severity: Severity | None = None
     services: tuple[str, ...] | None = None
     postmortem: str | None = None
-
-
     upon: str | None = None
-Act = Acknowledge | Unacknowledge | Resolve | Note | Publish | Assign | Snooze | Open | Edit
+
+
 Changing = Acknowledge | Unacknowledge | Note | Publish | Assign | Snooze | Edit
+
+
+class Several(Struct, frozen=True, tag_field="act", tag="several"):
+    """All of these, in this order, or none of them; what ends it comes last."""
+
+    incident: int
+    by: str
+    acts: tuple[Changing | Resolve, ...]
+
+
+Act = Changing | Resolve | Open | Several
 
 
 class Refused(Exception):
@@ -124,33 +136,46 @@ def act(watch: Watch, what: Act, now: int, kept: Incident | None = None) -> Outc
     `kept` is the incident as it is stored, for one so long over that the Watch has forgotten it. An act that changes
     nothing has an empty outcome.
     """
-    _see_that_it_is_sound(what, now)
     recorder = Recorder(watch, Outcome(judged_at=now))
     if isinstance(what, Open):
+        _see_that_it_is_sound(what, now)
         return _open(what, recorder, now)
+    acts = what.acts if isinstance(what, Several) else (what,)
+    for one in acts:
+        _see_that_it_is_sound(one, now)
     incident = watch.incidents.get(what.incident) or kept
     if incident is None:
         raise Refused("unknown_incident", f"There is no incident {what.incident}.")
-    if incident.resolved_at is not None and isinstance(what, Acknowledge | Unacknowledge | Resolve | Snooze):
+    needing_it_open = Acknowledge | Unacknowledge | Resolve | Snooze
+    if incident.resolved_at is not None and any(isinstance(one, needing_it_open) for one in acts):
         over = words.moment(incident.resolved_at)
         raise Refused("already_resolved", f"Incident {incident.id} is over already, since {over}.")
-    if isinstance(what, Resolve):
-        return _resolve(watch, what, incident, recorder, now)
-    return _change(what, incident, recorder, now)
+    return _done(watch, acts, incident, recorder, now)
 
 
 # --- changing what is said of it --------------------------------------------------------------------------------------
 
 
-def _change(what: Changing, incident: Incident, recorder: Recorder, now: int) -> Outcome:
-    changed, kind, text = _changed(what, incident, now)
-    if changed is incident and not text:
+def _done(
+    watch: Watch, acts: Sequence[Changing | Resolve], before: Incident, recorder: Recorder, now: int
+) -> Outcome:
+    """What follows from all of them together."""
+    incident, remarks = before, []
+    for what in acts:
+        if isinstance(what, Resolve):
+            incident = _resolved(watch, what, incident, recorder, now)
+            remarks.append(Remark(incident.id, now, what.by, "resolved", what.note))
+            continue
+        changed, kind, text = _changed(what, incident, now)
+        if changed is not incident or text:
+            remarks.append(Remark(incident.id, now, what.by, kind, text))
+        incident = changed
+    if not remarks:
         return Outcome(judged_at=now)
-    remark = Remark(incident.id, now, what.by, kind, text)
-    if incident.resolved_at is not None:
-        return Outcome(incidents=[changed], remarks=[remark], judged_at=now)
-    recorder.draft.take(changed)
-    return recorder.finish(remark)
+    if before.resolved_at is not None:
+        return Outcome(incidents=[incident], remarks=remarks, judged_at=now)
+    recorder.draft.take(incident)
+    return recorder.finish(*remarks)
 
 
 def _changed(what: Changing, incident: Incident, now: int) -> tuple[Incident, RemarkKind, str]:
@@ -193,6 +218,9 @@ def _edited(what: Edit, incident: Incident) -> tuple[Incident, RemarkKind, str]:
     new = {name: value for name, value in given.items() if value != getattr(incident, name)}
     if not new:
         return incident, "edited", ""
+    if "postmortem" in new and what.upon not in (None, incident.postmortem_version):
+        sentence = "Somebody saved another post-mortem meanwhile; read it, and write yours upon that one."
+        raise Refused("changed_meanwhile", sentence)
     told = [_said(name, getattr(incident, name), value) for name, value in new.items()]
     held = {*incident.edited, *(name for name in given if name in ("title", "severity"))}
     return structs.replace(incident, **new, edited=tuple(sorted(held))), "edited", "; ".join(told)
@@ -218,15 +246,12 @@ def _said(name: str, before: object, after: object) -> str:
 # --- its beginning and its end ----------------------------------------------------------------------------------------
 
 
-    if "postmortem" in new and what.upon not in (None, incident.postmortem_version):
-        sentence = "Somebody saved another post-mortem meanwhile; read it, and write yours upon that one."
-        raise Refused("changed_meanwhile", sentence)
 def _open(what: Open, recorder: Recorder, now: int) -> Outcome:
     incident = recorder.draft.report(_one_line(what.title), what.severity, what.by, what.text, what.services)
     return recorder.finish(Remark(incident, now, what.by, "opened", what.text))
 
 
-def _resolve(watch: Watch, what: Resolve, incident: Incident, recorder: Recorder, now: int) -> Outcome:
+def _resolved(watch: Watch, what: Resolve, incident: Incident, recorder: Recorder, now: int) -> Incident:
     why = f"resolved by {what.by}"
     for number in watch.members[incident.id]:
         recorder.draft.close(number, now, why)
@@ -236,8 +261,7 @@ def _resolve(watch: Watch, what: Resolve, incident: Incident, recorder: Recorder
     hushed = [change for number in watch.members[incident.id] for change in _hushed(watch, number, why)]
     for change in hushed:
         recorder.hush(change)
-    recorder.draft.take(structs.replace(incident, resolved_by=what.by))
-    return recorder.finish(Remark(incident.id, now, what.by, "resolved", what.note))
+    return structs.replace(incident, resolved_by=what.by)
 
 
 def _hushed(watch: Watch, number: int, why: str) -> list[Change]:
@@ -265,7 +289,7 @@ def _hushed(watch: Watch, number: int, why: str) -> list[Change]:
 # --- is it to be taken seriously? -------------------------------------------------------------------------------------
 
 
-def _see_that_it_is_sound(what: Act, now: int) -> None:
+def _see_that_it_is_sound(what: Changing | Resolve | Open, now: int) -> None:
     """Refused, in words that say what to do instead."""
     if isinstance(what, Note) and not what.text.strip():
         raise Refused("invalid", "The note is empty; write what is to be remembered.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -130,6 +131,50 @@ async def test_an_incident_is_reported_changed_and_resolved(house: House) -> Non
     said = await house.send("PATCH", f"/api/monitoring{path}", {"state": "acknowledged"})
     assert said.status == 409
     assert (await house.do("PATCH", path, {"postmortem": "It was two indexes."}))["state"] == "resolved"
+
+
+async def test_of_two_who_write_the_post_mortem_at_once_the_second_is_told(house: House) -> None:
+    opened = await house.do("POST", "/incidents", {"title": "The shop is slow"}, 201)
+    path, upon = f"/incidents/{opened['id']}", opened["postmortem_version"]
+    kept = await house.do("PATCH", path, {"postmortem": "The disk.", "postmortem_upon": upon})
+    assert kept["postmortem_version"] != upon
+    said = await house.send(
+        "PATCH", f"/api/monitoring{path}", {"postmortem": "The network.", "postmortem_upon": upon}
+    )
+    assert (said.status, said.json["code"]) == (409, "changed_meanwhile")
+    assert (await house.ask(path))["incident"]["postmortem"] == "The disk."
+    body = {"postmortem": "Both.", "postmortem_upon": kept["postmortem_version"]}
+    assert (await house.do("PATCH", path, body))["postmortem"] == "Both."
+
+
+async def test_a_change_of_which_one_part_is_refused_changes_nothing(house: House) -> None:
+    """One refusal that is seen before, one that only the judge knows of."""
+    await house.do("POST", "/incidents", {"title": "The shop is slow"}, 201)
+    before = await house.ask("/incidents/1")
+    too_long = (datetime.now(UTC) + timedelta(days=31)).isoformat()
+    for change in (
+        {"title": "Never", "assignee": "ada", "snoozed_until": too_long},
+        {"title": "Never", "note": " "},
+    ):
+        assert (await house.send("PATCH", "/api/monitoring/incidents/1", change)).status == 422
+        assert await house.ask("/incidents/1") == before
+    await house.do("PATCH", "/incidents/1", {"state": "resolved"})
+    before = await house.ask("/incidents/1")
+    over = await house.send(
+        "PATCH", "/api/monitoring/incidents/1", {"title": "Never", "state": "acknowledged"}
+    )
+    assert over.status == 409
+    assert await house.ask("/incidents/1") == before
+
+
+async def test_the_trail_has_a_row_for_each_part_of_a_change(house: House) -> None:
+    await house.do("POST", "/incidents", {"title": "The shop is slow"}, 201)
+    await house.do("PATCH", "/incidents/1", {"assignee": "ada", "state": "acknowledged", "note": "mine"})
+    rows = (await house.ask("/audit"))["items"]
+    assert [(row["what"], row["after"].get("to") or row["after"].get("note")) for row in rows[:2]] == [
+        ("incident.acknowledge", "mine"),
+        ("incident.assign", "ada"),
+    ]
 
 
 UPDATE: list[Permission] = ["monitoring.incident.update"]

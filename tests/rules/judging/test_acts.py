@@ -14,12 +14,14 @@ from rules.judging.acts import (
     Acknowledge,
     Act,
     Assign,
+    Changing,
     Edit,
     Note,
     Open,
     Publish,
     Refused,
     Resolve,
+    Several,
     Snooze,
     Unacknowledge,
     act,
@@ -156,6 +158,64 @@ def test_an_act_that_makes_no_sense_is_refused(what: Act, code: str, sentence: s
         act(home.watch, what, NOW)
     assert refused.value.code == code
     assert sentence in str(refused.value)
+
+
+def test_a_post_mortem_is_written_upon_the_one_that_was_read() -> None:
+    home = house(85)
+    nothing_yet = home.watch.incidents[1].postmortem_version
+    do(home, Edit(1, "ada", postmortem="The disk.", upon=nothing_yet))
+    with pytest.raises(Refused) as refused:
+        act(home.watch, Edit(1, "bob", postmortem="The network.", upon=nothing_yet), NOW)
+    assert refused.value.code == "changed_meanwhile"
+    assert home.watch.incidents[1].postmortem == "The disk."
+    assert act(home.watch, Edit(1, "bob", postmortem="The disk.", upon=nothing_yet), NOW).empty
+    upon = home.watch.incidents[1].postmortem_version
+    assert do(home, Edit(1, "bob", postmortem="Both.", upon=upon)).postmortem == "Both."
+    assert do(home, Edit(1, "eve", postmortem="Neither.")).postmortem == "Neither.", "who does not ask"
+
+
+SAID = Edit(1, "ada", title="the shop is slow", severity="critical")
+
+
+def test_several_acts_are_one_step_with_a_remark_for_each_and_word_once() -> None:
+    home = house(85)
+    told = len(home.notices)
+    incident = do(home, Several(1, "ada", (SAID, Assign(1, "ada", "bob"), Acknowledge(1, "ada", "on it"))))
+    assert (incident.title, incident.assignee, incident.acknowledged_by) == ("the shop is slow", "bob", "ada")
+    assert [(kind, text) for _, kind, text in remarks(home)][1:] == [
+        ("assigned", "bob"),
+        ("acknowledged", "on it"),
+    ]
+    assert len(home.notices) == told, "who has it need not be told how grave they said that it is"
+    ended = do(
+        home, Several(1, "ada", (Edit(1, "ada", postmortem="We learned."), Resolve(1, "ada", "rebooted")))
+    )
+    assert (ended.postmortem, ended.resolved_by, ended.resolved_at) == ("We learned.", "ada", NOW)
+    assert reasons(home)[told:] == ["resolved"]
+    assert home.watch.incidents[1] == ended
+
+
+@pytest.mark.parametrize(
+    "last", [Snooze(1, "ada", NOW), Note(1, "ada", " "), Edit(1, "ada", title="x" * 201)]
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_several_acts_all_are_refused_when_one_is(last: Changing, turned: bool) -> None:
+    home = house(85)
+    before = home.watch.incidents[1]
+    acts = (last, SAID) if turned else (SAID, last)
+    with pytest.raises(Refused):
+        act(home.watch, Several(1, "ada", acts), NOW)
+    assert home.watch.incidents[1] == before
+
+
+def test_several_acts_upon_what_is_over_are_refused_when_one_of_them_needs_it_open() -> None:
+    home = house(85)
+    do(home, Resolve(1, "ada"))
+    learned = Edit(1, "ada", postmortem="We learned.")
+    with pytest.raises(Refused, match="over already"):
+        act(home.watch, Several(1, "ada", (learned, Acknowledge(1, "ada"))), NOW)
+    both = act(home.watch, Several(1, "ada", (learned, Note(1, "ada", "and wrote it down"))), NOW)
+    assert ([one.postmortem for one in both.incidents], len(both.remarks)) == (["We learned."], 2)
 
 
 # --- resolved by hand -------------------------------------------------------------------------------------------------

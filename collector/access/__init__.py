@@ -20,6 +20,7 @@ from collector.access.devices import Devices
 from collector.access.gate import Gate, ShowTrouble
 from collector.access.grants import Grants
 from collector.access.headers import add_headers
+from collector.access.known import nobody_minds
 from collector.access.limits import Buckets
 from collector.access.logins import Logins
 from collector.access.own import Own
@@ -31,7 +32,7 @@ from collector.access.whence import Proxies
 from collector.desks.trail import Audit
 from collector.store import StoreError
 from collector.store.people import People
-from collector.who import LOCAL
+from collector.who import ASKED_FROM, LOCAL, Permission, Refusal
 
 STRANGERS_SHARE = 2
 """Whoever does not say who they are may ask that many times less often than whoever does."""
@@ -50,7 +51,7 @@ class Terms(Struct, frozen=True, kw_only=True):
 
 class Access:
     """`key` signs the tokens of programs. `local_token` is a new one at every start, for programs on this machine: it
-    may do everything, and no store knows it."""
+    may do everything, and no store knows it. `changed` is called when somebody may do less, or more, than before."""
 
     def __init__(
         self,
@@ -62,23 +63,29 @@ class Access:
         now_ms: Callable[[], int],
         monotonic: Callable[[], float],
         registry: CollectorRegistry,
+        changed: Callable[[], None] = nobody_minds,
     ) -> None:
         self.local_token, number, sha256 = new_api_token()
         self.people, self.roles = people, roles
         self._monotonic, self._terms, self._registry, self._now_ms = monotonic, terms, registry, now_ms
         self.passwords = Passwords(hasher())
         self.audit = Audit(people, now_ms)
-        self.sessions = Sessions(people, now_ms, idle_ms=terms.session_idle_ms, life_ms=terms.session_ms_max)
+        self.sessions = Sessions(
+            people, now_ms, idle_ms=terms.session_idle_ms, life_ms=terms.session_ms_max, changed=changed
+        )
         self.grants = Grants(
             people,
             key,
             now_ms,
             access_ms=terms.access_token_ms,
             refresh_ms=terms.refresh_token_ms,
+            changed=changed,
         )
         self.setup = Setup(people, self.passwords, self.audit, now_ms)
-        self.api_tokens = ApiTokens(people, now_ms, local=(number, sha256, LOCAL))
-        self.callers = Callers(people, roles, self.sessions, self.grants, self.api_tokens, self.setup, now_ms)
+        self.api_tokens = ApiTokens(people, now_ms, local=(number, sha256, LOCAL), changed=changed)
+        self.callers = Callers(
+            people, roles, self.sessions, self.grants, self.api_tokens, self.setup, now_ms, changed
+        )
         self.logins = Logins(people, self.passwords, self.audit, monotonic=monotonic, registry=registry)
         self.desk = Desk(
             people,
@@ -123,6 +130,16 @@ class Access:
         )
         app.middlewares.append(gate.middleware)
         app.on_response_prepare.append(add_headers)
+
+    async def may_still(self, request: web.Request, needed: Permission) -> bool:
+        """Whether whoever sent a request that is being answered has this right now, too. While the store cannot tell,
+        it is as it was."""
+        try:
+            return (await self.callers.find(request, request[ASKED_FROM])).who.may(needed)
+        except Refusal:
+            return False
+        except StoreError:
+            return True
 
     async def note_seen(self) -> None:
         """Write down who was here since the last time: in one piece now and then, as each by itself would have pushes

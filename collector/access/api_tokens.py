@@ -9,7 +9,7 @@ import secrets
 import string
 from collections.abc import Callable
 
-from collector.access.known import Known
+from collector.access.known import Known, nobody_minds
 from collector.store.people import ApiToken, People
 from collector.who import PERMISSIONS, Refusal, Who
 
@@ -32,10 +32,15 @@ class ApiTokens:
     """Whose token is it? `local` is one that no store knows: that of programs on this machine, made at every start."""
 
     def __init__(
-        self, people: People, now_ms: Callable[[], int], *, local: tuple[str, bytes, Who] | None = None
+        self,
+        people: People,
+        now_ms: Callable[[], int],
+        *,
+        local: tuple[str, bytes, Who] | None = None,
+        changed: Callable[[], None] = nobody_minds,
     ) -> None:
         self._now_ms, self._local = now_ms, local
-        self._known: Known[str, ApiToken] = Known(people.api_token, now_ms)
+        self._known: Known[str, ApiToken] = Known(people.api_token, now_ms, changed)
         self._used: dict[str, int] = {}
 
     async def who(self, text: str) -> tuple[str, Who]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from collector.access.api_tokens import PREFIX, ApiTokens
 from collector.access.grants import Grants, wrong_token
-from collector.access.known import Known
+from collector.access.known import Known, nobody_minds
 from collector.access.roles import Roles
 from collector.access.sessions import Sessions, cookie_of
 from collector.access.setup import Setup
@@ -40,10 +40,11 @@ class Callers:
         api_tokens: ApiTokens,
         setup: Setup,
         now_ms: Callable[[], int],
+        changed: Callable[[], None] = nobody_minds,
     ) -> None:
         self._people, self._roles = people, roles
         self._sessions, self._grants, self._api_tokens, self._setup = sessions, grants, api_tokens, setup
-        self._users: Known[int, User] = Known(people.user_by_id, now_ms)
+        self._users: Known[int, User] = Known(people.user_by_id, now_ms, changed)
 
     async def find(self, request: web.Request, whence: Whence) -> Caller:
         """Refusal when they send a token that does not hold: that is never taken for nothing. StoreError."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import jwt
 from msgspec import Struct
 
-from collector.access.known import Known
+from collector.access.known import Known, nobody_minds
 from collector.store.people import Grant, People, User
 from collector.who import Refusal
 
@@ -47,11 +47,18 @@ def wrong_token(why: str) -> Refusal:
 
 class Grants:
     def __init__(
-        self, people: People, key: bytes, now_ms: Callable[[], int], *, access_ms: int, refresh_ms: int
+        self,
+        people: People,
+        key: bytes,
+        now_ms: Callable[[], int],
+        *,
+        access_ms: int,
+        refresh_ms: int,
+        changed: Callable[[], None] = nobody_minds,
     ) -> None:
         self._people, self._key, self._now_ms = people, key, now_ms
         self._access_ms, self._refresh_ms = access_ms, refresh_ms
-        self._known: Known[str, Grant] = Known(people.grant, now_ms)
+        self._known: Known[str, Grant] = Known(people.grant, now_ms, changed)
 
     async def begin(self, user: User) -> Pair:
         now = self._now_ms()

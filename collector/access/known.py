@@ -14,13 +14,24 @@ ENTRIES_MAX = 10_000
 UNKNOWN_MAX = 1_000
 
 
+def nobody_minds() -> None:
+    """For whoever need not hear that something changed."""
+
+
 class Known(Generic[K, V]):
     """Asks `read` about a key and remembers the answer for `FRESH_MS`: within that time a change made by another
     process is noticed. What there is not is remembered apart, so that guessing does not push out what there is.
-    An answer that was under way while something was changed is given and not remembered: it may be the old one."""
+    An answer that was under way while something was changed is given and not remembered: it may be the old one.
 
-    def __init__(self, read: Callable[[K], Awaitable[V | None]], now_ms: Callable[[], int]) -> None:
-        self._read, self._now_ms = read, now_ms
+    `changed` is called when something is forgotten, for whoever built upon it."""
+
+    def __init__(
+        self,
+        read: Callable[[K], Awaitable[V | None]],
+        now_ms: Callable[[], int],
+        changed: Callable[[], None] = nobody_minds,
+    ) -> None:
+        self._read, self._now_ms, self._changed = read, now_ms, changed
         self._there: OrderedDict[K, tuple[int, V]] = OrderedDict()
         self._not_there: OrderedDict[K, int] = OrderedDict()
         self._changes = 0
@@ -55,11 +66,13 @@ class Known(Generic[K, V]):
         """It was changed just now."""
         self._changes += 1
         self._drop(key)
+        self._changed()
 
     def forget_all(self) -> None:
         self._changes += 1
         self._there.clear()
         self._not_there.clear()
+        self._changed()
 
     def _drop(self, key: K) -> None:
         self._there.pop(key, None)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from collector.access.known import Known
+from collector.access.known import Known, nobody_minds
 from collector.store.people import People, Session, User
 from collector.who import Whence
 
@@ -20,10 +20,18 @@ _ID = re.compile(r"[A-Za-z0-9_-]{43}")
 class Sessions:
     """A session is over `idle_ms` after it was seen last, and `life_ms` after it began."""
 
-    def __init__(self, people: People, now_ms: Callable[[], int], *, idle_ms: int, life_ms: int) -> None:
+    def __init__(
+        self,
+        people: People,
+        now_ms: Callable[[], int],
+        *,
+        idle_ms: int,
+        life_ms: int,
+        changed: Callable[[], None] = nobody_minds,
+    ) -> None:
         self._people, self._now_ms = people, now_ms
         self._idle_ms, self._life_ms = idle_ms, life_ms
-        self._known: Known[bytes, Session] = Known(people.session, now_ms)
+        self._known: Known[bytes, Session] = Known(people.session, now_ms, changed)
         self._seen: dict[bytes, int] = {}
 
     @property

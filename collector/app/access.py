@@ -28,8 +28,10 @@ def access(
     now_ms: Callable[[], int],
     monotonic: Callable[[], float],
     registry: CollectorRegistry,
+    changed: Callable[[], None],
 ) -> Access:
-    """ConfigError, and StoreError when the secrets beside the store cannot be kept there."""
+    """`changed` is called when somebody may do less, or more, than before. ConfigError, and StoreError when the secrets
+    beside the store cannot be kept there."""
     built = Access(
         people,
         key_in(loaded.state, TOKEN_KEY),
@@ -38,6 +40,7 @@ def access(
         now_ms=now_ms,
         monotonic=monotonic,
         registry=registry,
+        changed=changed,
     )
     write_private(loaded.state / LOCAL_TOKEN, built.local_token)
     return built

@@ -84,7 +84,14 @@ class Parts:
         self.runtime = runtime
         self.store = store
         names = [options.name for options in config.channels]
-        self.access = access(store.people, loaded, now_ms=now_ms, monotonic=time.monotonic, registry=registry)
+        self.access = access(
+            store.people,
+            loaded,
+            now_ms=now_ms,
+            monotonic=time.monotonic,
+            registry=registry,
+            changed=lambda: self.pages.ask_again(),
+        )
         self.proxies = proxies(loaded)
         self._link_base = config.link_base
         self.certificate = certificate(loaded)
@@ -92,6 +99,7 @@ class Parts:
             store,
             names,
             promised=lambda: self.promised.services.all(),
+            may_still=self.access.may_still,
             now_ms=now_ms,
             registry=registry,
         )

@@ -7,7 +7,8 @@ to show, and a page shows nothing that could not be asked for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from aiohttp import web
@@ -18,8 +19,8 @@ from rules.model import Outcome
 
 EVERY_S = 1.0
 HEARTBEAT_S = 15.0
-LIFE_S = 300.0
-"""Then the browser asks anew, and whoever may not listen any more is refused: logged out, disabled, of another role."""
+ASK_AGAIN_S = 2.0
+"""Whether somebody may listen still is asked that often at most, unless we are told that somebody may no longer."""
 LISTENERS_MAX = 200
 HOSTS_NAMED_MAX = 100
 RETRY_MS = 3_000
@@ -60,6 +61,8 @@ class _Listener:
     def __init__(self) -> None:
         self._news: News | None = None
         self._woken = asyncio.Event()
+        self.asked_at_s = -math.inf
+        """When it was made sure last that it may listen."""
 
     def tell(self, news: News) -> None:
         if self._news is None:
@@ -68,11 +71,11 @@ class _Listener:
             self._news.merge(news)
         self._woken.set()
 
-    def end(self) -> None:
+    def wake(self) -> None:
         self._woken.set()
 
     async def next(self, timeout_s: float) -> News | None:
-        """The news, or None when there were none for so long or the feed ends."""
+        """The news, or None when there were none for so long or it is woken without any."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._woken.wait()
@@ -83,21 +86,29 @@ class _Listener:
         return news
 
 
+async def _everybody(_request: web.Request) -> bool:
+    return True
+
+
 class Feed:
-    """Takes what was committed and tells the listeners: the first news at once, further ones a second later."""
+    """Takes what was committed and tells the listeners: the first news at once, further ones a second later.
+
+    `may_listen` says whether whoever asked once may listen still; it is asked again and again.
+    """
 
     def __init__(
         self,
         registry: CollectorRegistry,
+        may_listen: Callable[[web.Request], Awaitable[bool]] = _everybody,
         *,
         listeners_max: int = LISTENERS_MAX,
         every_s: float = EVERY_S,
         heartbeat_s: float = HEARTBEAT_S,
-        life_s: float = LIFE_S,
     ) -> None:
         self._listeners: set[_Listener] = set()
+        self._may_listen = may_listen
         self._listeners_max, self._every_s = listeners_max, every_s
-        self._heartbeat_s, self._life_s = heartbeat_s, life_s
+        self._heartbeat_s = heartbeat_s
         self._news: News | None = None
         self._pause: asyncio.TimerHandle | None = None
         self._closed = False
@@ -117,13 +128,19 @@ class Feed:
         if self._pause is None:
             self._tell()
 
+    def ask_again(self) -> None:
+        """Somebody may do less than a moment ago: end the streams of those who may not listen any more."""
+        for listener in self._listeners:
+            listener.asked_at_s = -math.inf
+            listener.wake()
+
     def close(self) -> None:
         """End every stream, and let nobody in any more."""
         self._closed = True
         if self._pause is not None:
             self._pause.cancel()
         for listener in self._listeners:
-            listener.end()
+            listener.wake()
 
     def _tell(self) -> None:
         self._pause = None
@@ -155,17 +172,22 @@ class Feed:
         self._listeners.add(listener)
         try:
             await response.prepare(request)
-            await response.write(b"retry: %d\n\n" % RETRY_MS)
-            loop = asyncio.get_running_loop()
-            until_s = loop.time() + self._life_s
-            while not self._closed:
-                if loop.time() >= until_s:
-                    break
+            said = b"retry: %d\n\n" % RETRY_MS
+            while await self._is_for(listener, request):
+                await response.write(said)
                 news = await listener.next(self._heartbeat_s)
-                if not self._closed:
-                    await response.write(news.event() if news else HERE)
+                said = news.event() if news else HERE
         except ConnectionError:
             pass  # the page was closed
         finally:
             self._listeners.discard(listener)
         return response
+
+    async def _is_for(self, listener: _Listener, request: web.Request) -> bool:
+        """Whether the stream goes on."""
+        now_s = asyncio.get_running_loop().time()
+        if not self._closed and now_s - listener.asked_at_s >= ASK_AGAIN_S:
+            listener.asked_at_s = now_s
+            if not await self._may_listen(request):
+                return False
+        return not self._closed

@@ -18,9 +18,12 @@ from collector.web.recent import Recent
 from collector.who import Handler, Permission, needs
 from rules.model import Outcome
 
+LISTENS: Permission = "monitoring.read"
+
 
 class Pages:
-    """`channels` are the names of those that would tell somebody, `promised` asks for the services there are."""
+    """`channels` are the names of those that would tell somebody, `promised` asks for the services there are,
+    `may_still` whether whoever sent a request has a right still."""
 
     def __init__(
         self,
@@ -28,12 +31,13 @@ class Pages:
         channels: Sequence[str],
         *,
         promised: Callable[[], Awaitable[Collection[object]]],
+        may_still: Callable[[web.Request, Permission], Awaitable[bool]],
         now_ms: Callable[[], int],
         registry: CollectorRegistry,
     ) -> None:
         self._store, self._now_ms = store, now_ms
         self.frame = Frame(told=bool(channels), now_ms=now_ms, registry=registry)
-        self._feed = Feed(registry)
+        self._feed = Feed(registry, lambda request: may_still(request, LISTENS))
         self._shared = Shared()
         self._promised, self._recent = promised, Recent()
 
@@ -45,7 +49,7 @@ class Pages:
 
         return [
             web.get("/", page("overview", self._overview)),
-            web.get("/api/monitoring/events", needs("monitoring.read", self._feed.stream), allow_head=False),
+            web.get("/api/monitoring/events", needs(LISTENS, self._feed.stream), allow_head=False),
             web.get("/static/{name}", page("static", self.frame.assets.serve, None)),
             web.get("/{rest:(?!api/).*}", page("missing", _missing)),
         ]
@@ -54,6 +58,10 @@ class Pages:
         """These are on disk: pages that are open hear of it within a second."""
         self._recent.note(outcomes)
         self._feed.publish(outcomes)
+
+    def ask_again(self) -> None:
+        """Somebody may do less than a moment ago: the live streams of those who may not listen any more are over."""
+        self._feed.ask_again()
 
     async def close(self) -> None:
         """End the live streams, so that the server need not wait for them."""

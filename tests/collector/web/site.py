@@ -22,7 +22,8 @@ from collector.web.host_pages import HostPages
 from collector.web.incident_pages import IncidentPages
 from collector.web.notice_pages import NoticePages
 from collector.web.pages import Pages
-from collector.who import ASKED_BY, FORM_TOKEN, LOCAL, Handler, Who
+from collector.who import ASKED_BY, FORM_TOKEN, LOCAL, Handler, Permission, Who
+from rules.capacity.report import HostReport
 from rules.judging.engine import Rule
 from rules.memory.watch import Watch
 from rules.model import Arrival, ChannelView, CheckAnswer, Host
@@ -52,6 +53,11 @@ def asked_by(who: Who) -> Middleware:
     return gate
 
 
+async def may_still(request: web.Request, needed: Permission) -> bool:
+    """Nobody's rights change here."""
+    return request[ASKED_BY].may(needed)
+
+
 class Site:
     """`async with Site(folder) as site`; the clock stands where `now` says."""
 
@@ -71,6 +77,7 @@ class Site:
         self._folder, self._channels, self._more = folder, list(channels), more
         self._rules = rules_of_the_packs() if rules is None else rules
         self._seqs: dict[int, int] = {}
+        self.reports: dict[int, HostReport] = {}
         self.registry = CollectorRegistry()
 
     async def __aenter__(self) -> Site:
@@ -79,6 +86,7 @@ class Site:
             self.store,
             self._channels,
             promised=self.store.promises.all,
+            may_still=may_still,
             now_ms=lambda: self.now,
             registry=self.registry,
         )
@@ -112,7 +120,7 @@ class Site:
         frame, store = self.pages.frame, self.store
         return [
             *self.incidents.routes(),
-            *HostPages(frame, store, self.known, now_ms=lambda: self.now).routes(),
+            *HostPages(frame, store, self.known, self.reports.get, now_ms=lambda: self.now).routes(),
             *NoticePages(frame, store, self._channels, now_ms=lambda: self.now).routes(),
         ]
 

@@ -96,13 +96,53 @@ async def test_a_quiet_stream_shows_that_it_lives() -> None:
         assert await Reader(answer).next() == ("here", {})
 
 
-async def test_a_stream_ends_after_a_while_so_that_it_is_asked_anew_who_listens() -> None:
-    registry = CollectorRegistry()
-    feed = Feed(registry, heartbeat_s=0.02, life_s=0.1)
+class Right:
+    """Whether whoever listens may do so, as a test has it."""
+
+    def __init__(self) -> None:
+        self.holds, self.asked = True, 0
+
+    async def may_listen(self, _request: web.Request) -> bool:
+        self.asked += 1
+        return self.holds
+
+
+async def test_who_may_listen_no_longer_hears_nothing_more_from_the_moment_that_we_are_told() -> None:
+    registry, right = CollectorRegistry(), Right()
+    feed = Feed(registry, right.may_listen, heartbeat_s=60)
     async with serving(feed) as client, client.get("/events") as answer:
-        async with asyncio.timeout(5):
-            await answer.content.read()
+        await answer.content.readuntil(b"\n\n")
+        right.holds = False
+        feed.ask_again()
+        feed.publish([outcome(1)])
+        async with asyncio.timeout(PATIENCE_S):
+            assert await answer.content.read() == b""
         assert "watchkeeper_live_listeners 0.0" in generate_latest(registry).decode()
+
+
+async def test_who_may_listen_still_goes_on_listening() -> None:
+    right = Right()
+    feed = Feed(CollectorRegistry(), right.may_listen, heartbeat_s=60)
+    async with serving(feed) as client, client.get("/events") as answer:
+        reader = Reader(answer)
+        feed.ask_again()
+        assert await reader.next() == ("here", {})
+        feed.publish([outcome(1)])
+        assert await reader.until_told()
+        assert right.asked == 2, "once at first and once more when told; news alone cost no question"
+
+
+async def test_what_another_process_took_away_is_noticed_with_the_next_sign_of_life(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("collector.web.live.ASK_AGAIN_S", 0.0)
+    right = Right()
+    feed = Feed(CollectorRegistry(), right.may_listen, heartbeat_s=0.05)
+    async with serving(feed) as client, client.get("/events") as answer:
+        assert await Reader(answer).next() == ("here", {})
+        right.holds = False
+        async with asyncio.timeout(PATIENCE_S):
+            await answer.content.read()
 
 
 async def test_the_browser_is_told_when_to_come_back() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -37,11 +38,21 @@ PAGE_HEADERS = {
 
 
 class Described:
-    """Two doors more: the description of `doors` and of themselves."""
+    """Two doors more: the description of `doors` and of themselves.
+
+    It is made when it is first asked for: that takes a moment and some memory, and most collectors are never asked.
+    """
 
     def __init__(self, doors: Sequence[Door]) -> None:
-        self._whole = document([*doors, *self.doors()], _version())
-        self._json = Raw(msgspec.json.encode(self._whole))
+        self._doors = [*doors, *self.doors()]
+
+    @cached_property
+    def _whole(self) -> dict[str, Any]:
+        return document(self._doors, _version())
+
+    @cached_property
+    def _json(self) -> Raw:
+        return Raw(msgspec.json.encode(self._whole))
 
     def doors(self) -> list[Door]:
         return [

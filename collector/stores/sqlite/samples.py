@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from collector.store import (
@@ -52,14 +52,14 @@ class SqliteSamples:
 
     async def overview(self) -> list[Latest]:
         def job(connection: sqlite3.Connection) -> list[Latest]:
-            return [self._latest(connection, row) for row in connection.execute(OVERVIEW)]
+            return self._latests(connection, connection.execute(OVERVIEW))
 
         return await self._readers.read(job)
 
     async def latest(self, host: int) -> Latest | None:
         def job(connection: sqlite3.Connection) -> Latest | None:
-            row = connection.execute(LATEST_OF_ONE, [host]).fetchone()
-            return None if row is None else self._latest(connection, row)
+            found = self._latests(connection, connection.execute(LATEST_OF_ONE, [host]))
+            return found[0] if found else None
 
         return await self._readers.read(job)
 
@@ -111,10 +111,10 @@ class SqliteSamples:
     async def latest_of(self, metric: str) -> list[LatestValue]:
         def job(connection: sqlite3.Connection) -> list[LatestValue]:
             found: list[LatestValue] = []
-            places: dict[int, list[tuple[str, int]]] = {}
-            for host, at, layout, samples in connection.execute(NEWEST):
-                if layout not in places:
-                    places[layout] = _of_metric(self._layouts.names(connection, layout), metric)
+            newest = connection.execute(NEWEST).fetchall()
+            names = self._layouts.names_of(connection, {layout for _, _, layout, _ in newest})
+            places = {layout: _of_metric(those, metric) for layout, those in names.items()}
+            for host, at, layout, samples in newest:
                 if places[layout]:
                     values = unpack_samples(samples)
                     found += [
@@ -134,12 +134,18 @@ class SqliteSamples:
             found |= names_of_days(connection, host, start, end, LIST_MAX - len(found))
         return sorted(found)[:LIST_MAX]
 
-    def _latest(self, connection: sqlite3.Connection, row: Sequence[Any]) -> Latest:
-        layout, samples = row[HOST_WIDTH:]
-        if layout is None:
-            return Latest(host_of(row))
-        numbers = array("d", unpack_samples(samples).tobytes())
-        return Latest(host_of(row), self._layouts.names(connection, layout), numbers)
+    def _latests(self, connection: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> list[Latest]:
+        """In two questions, however many hosts there are and however unlike their series."""
+        found = [(host_of(row), *_heard(*row[HOST_WIDTH:])) for row in rows]
+        names = self._layouts.names_of(connection, {layout for _, layout, _ in found if layout is not None})
+        return [
+            Latest(host) if layout is None else Latest(host, names[layout], numbers)
+            for host, layout, numbers in found
+        ]
+
+
+def _heard(layout: int | None, samples: bytes | None) -> tuple[int | None, Sequence[float]]:
+    return layout, () if samples is None else array("d", unpack_samples(samples).tobytes())
 
 
 def _of_metric(names: Sequence[str], metric: str) -> list[tuple[str, int]]:

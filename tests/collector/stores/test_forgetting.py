@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from msgspec.structs import replace
 
 from agent.wire import Evidence
@@ -150,6 +152,23 @@ async def test_much_is_dropped_in_many_pieces(store: Store) -> None:
     await sealed(store, LATER)
     assert await forgotten(store, Keep(samples_ms=0, rollups_ms=0, history_ms=0), LATER) > 5
     assert (await store.health()).batches == 40
+
+
+async def test_commits_and_readings_go_on_while_much_is_dropped(store: Store) -> None:
+    hosts = [await enrolled(store, f"host-{number}") for number in range(40)]
+    for hour in range(24):
+        await store.commit([batch(host.id, NOW + hour * HOUR) for host in hosts])
+    await sealed(store, LATER)
+    dropping = asyncio.create_task(forgotten(store, Keep(samples_ms=0, rollups_ms=0), LATER))
+    fresh = 0
+    while not dropping.done():
+        await store.commit([batch(host.id, LATER + fresh, {"load1": -1.0}) for host in hosts])
+        fresh += 1
+        assert len(await store.samples.overview()) == len(hosts)
+    assert await dropping > 5
+    assert fresh > 2
+    assert (await times(store, hosts[0].id))[-fresh:] == [LATER + n for n in range(fresh)]
+    assert len(await times(store, hosts[0].id)) <= fresh + 1  # and what was its newest when it began
 
 
 async def test_a_clock_that_was_far_ahead_for_a_while_costs_nothing_that_comes_later(store: Store) -> None:

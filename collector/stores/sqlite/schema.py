@@ -24,6 +24,7 @@ from collector.stores.sqlite.people import people
 from collector.stores.sqlite.policy import policy
 from collector.stores.sqlite.precaution import keep_a_copy
 from collector.stores.sqlite.promised import promises
+from collector.stores.sqlite.prompt import prompt
 from collector.stores.sqlite.remarks import remarks
 from collector.stores.sqlite.settings import settings
 
@@ -273,6 +274,7 @@ STEPS = (
     advice,
     leaving,
     joins,
+    prompt,
 )
 MIGRATIONS = Migrations("watchkeeper")
 for step in STEPS:

@@ -198,16 +198,3 @@ async def test_a_transition_cannot_be_altered_or_removed_even_by_hand(tmp_path: 
             with pytest.raises(sqlite3.IntegrityError, match="a transition is never"):
                 connection.execute(statement)
     await store.close()
-
-
-async def test_a_person_at_a_sql_prompt_sees_how_each_host_is(tmp_path: Path, file: Path) -> None:
-    store = await open_store(tmp_path, role="collector")
-    alice = await enrolled(store, "alice")
-    await enrolled(store, "bob")
-    await store.commit([batch(alice.id, NOW, {"a": 1.0, "b": 2.0})])
-    with connected(file) as connection:
-        rows = connection.execute(
-            "SELECT name, sampled_at, series FROM system_health ORDER BY name"
-        ).fetchall()
-    assert rows == [("alice", "2027-01-15T08:00:00Z", 2), ("bob", None, None)]
-    await store.close()

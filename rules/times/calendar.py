@@ -31,14 +31,56 @@ Span = tuple[int, int]
 """From when to when, the end not included."""
 
 
-class Times:
-    """Stretches of time, in the order in which they begin. `text` is how they were written."""
-
-    text: str
+class Once(Struct, frozen=True):
+    start: int
+    end: int
 
     def spans(self, at: int) -> Iterator[Span]:
-        """Those that end after `at`."""
-        raise NotImplementedError
+        if self.end > at:
+            yield self.start, self.end
+
+
+class Weekly(Struct, frozen=True):
+    """On each of `days` (0 is Monday) from one time to another, both in minutes after that day's midnight."""
+
+    days: frozenset[int]
+    begin: int
+    end: int
+    zone: Zone
+
+    def spans(self, at: int) -> Iterator[Span]:
+        first = wall(at, self.zone).date() - timedelta(days=self.end // DAY_MINUTES + 1)
+        for ahead in count():
+            day = first + timedelta(days=ahead)
+            if day.weekday() in self.days:
+                start = reached(day, self.begin, self.zone)
+                stop = reached(day, self.end, self.zone, last=True)
+                if stop == start:  # all of it is skipped, but not what was planned for it
+                    stop = start + (self.end - self.begin) * MINUTE_MS
+                if stop > at:
+                    yield start, stop
+
+
+class ByCron(Struct, frozen=True):
+    cron: Cron
+    lasts_ms: int
+
+    def spans(self, at: int) -> Iterator[Span]:
+        start = self.cron.next_after(at - self.lasts_ms)
+        while start is not None:
+            yield start, start + self.lasts_ms
+            start = self.cron.next_after(start)
+
+
+class Times(Struct, frozen=True):
+    """Stretches of time, by one way of coming again or by several. `text` is how they were written."""
+
+    text: str
+    parts: tuple[Once | Weekly | ByCron, ...]
+
+    def spans(self, at: int) -> Iterator[Span]:
+        """Those that end after `at`, in the order in which they begin."""
+        return merge(*(part.spans(at) for part in self.parts))
 
     def active(self, at: int) -> bool:
         return self.until(at) is not None
@@ -64,58 +106,6 @@ class Times:
         return start if start is not None and start - at <= HORIZON_MS else None
 
 
-class Once(Times, Struct, frozen=True):
-    text: str
-    start: int
-    end: int
-
-    def spans(self, at: int) -> Iterator[Span]:
-        if self.end > at:
-            yield self.start, self.end
-
-
-class Weekly(Times, Struct, frozen=True):
-    """On each of `days` (0 is Monday) from one time to another, both in minutes after that day's midnight."""
-
-    text: str
-    days: frozenset[int]
-    begin: int
-    end: int
-    zone: Zone
-
-    def spans(self, at: int) -> Iterator[Span]:
-        first = wall(at, self.zone).date() - timedelta(days=self.end // DAY_MINUTES + 1)
-        for ahead in count():
-            day = first + timedelta(days=ahead)
-            if day.weekday() in self.days:
-                start = reached(day, self.begin, self.zone)
-                stop = reached(day, self.end, self.zone, last=True)
-                if stop == start:  # all of it is skipped, but not what was planned for it
-                    stop = start + (self.end - self.begin) * MINUTE_MS
-                if stop > at:
-                    yield start, stop
-
-
-class ByCron(Times, Struct, frozen=True):
-    text: str
-    cron: Cron
-    lasts_ms: int
-
-    def spans(self, at: int) -> Iterator[Span]:
-        start = self.cron.next_after(at - self.lasts_ms)
-        while start is not None:
-            yield start, start + self.lasts_ms
-            start = self.cron.next_after(start)
-
-
-class AnyOf(Times, Struct, frozen=True):
-    text: str
-    parts: tuple[Times, ...]
-
-    def spans(self, at: int) -> Iterator[Span]:
-        return merge(*(part.spans(at) for part in self.parts))
-
-
 # --- as they are written ----------------------------------------------------------------------------------------------
 
 _DAY = r"[a-z]+(?:-[a-z]+)?"
@@ -135,11 +125,11 @@ def times(written: str | Sequence[str], zone: str = "UTC") -> Times:
     texts = [written] if isinstance(written, str) else list(written)
     if not 1 <= len(texts) <= TEXTS_MAX:
         raise ValueError(f"write one time or several, up to {TEXTS_MAX}")
-    parts = tuple(_times(" ".join(text.split()), zone) for text in texts)
-    return parts[0] if len(parts) == 1 else AnyOf(", ".join(texts), parts)
+    tidy = [" ".join(text.split()) for text in texts]
+    return Times(", ".join(tidy), tuple(_part(text, zone) for text in tidy))
 
 
-def _times(text: str, zone: str) -> Times:
+def _part(text: str, zone: str) -> Once | Weekly | ByCron:
     if match := _WEEKLY.fullmatch(text):
         return _weekly(text, match, zone)
     if match := _ONCE.fullmatch(text):
@@ -164,7 +154,7 @@ def _weekly(text: str, match: re.Match[str], zone: str) -> Weekly:
         end += (later or (7 if end <= begin else 0)) * DAY_MINUTES
     if end - begin > 7 * DAY_MINUTES:
         raise ValueError(f'"{text:.80}" is longer than a week')
-    return Weekly(text, days, begin, end, zone_named(match[7] or zone))
+    return Weekly(days, begin, end, zone_named(match[7] or zone))
 
 
 def _once(text: str, match: re.Match[str], zone: str) -> Once:
@@ -177,14 +167,14 @@ def _once(text: str, match: re.Match[str], zone: str) -> Once:
     span = moment(begins, begin, place), moment(ends, end, place, last=True)
     if span[0] >= span[1]:
         raise ValueError(f'"{text:.80}" ends before it begins')
-    return Once(text, *span)
+    return Once(*span)
 
 
 def _by_cron(text: str, match: re.Match[str], zone: str) -> ByCron:
     lasts_ms = sum(int(number) * _LASTS[unit] for number, unit in re.findall(r"(\d+)([smhd])", match[2]))
     if not 0 < lasts_ms <= LASTS_MS_MAX:
         raise ValueError(f'"{text:.80}": it may last from 1s to 31d')
-    return ByCron(text, Cron.parse(match[1], match[3] or zone), lasts_ms)
+    return ByCron(Cron.parse(match[1], match[3] or zone), lasts_ms)
 
 
 def _date(year: str, month: str, day: str) -> date:

@@ -21,7 +21,8 @@ from rules.model import RANK, REOPEN_MS, Alert, Host, Incident, Notice, Severity
 from rules.policy.deciding import Case
 from rules.policy.flapping import opened
 from rules.policy.matching import Trouble
-from rules.telling.messages import Telling, notices
+from rules.telling import notices
+from rules.telling.messages import Telling
 
 if TYPE_CHECKING:
     from rules.memory.watch import Watch

@@ -39,6 +39,7 @@ VALUES_MAX = 5_000
 
 SeriesName = Annotated[str, Meta(min_length=1, max_length=512)]
 LabelIs = Annotated[str, Meta(pattern="^[^=]{1,200}=.{0,200}$")]
+Point = tuple[int, float | None, float | None, float | None, int]
 
 
 class HostsWanted(Paged, frozen=True, kw_only=True):
@@ -116,7 +117,7 @@ class Line(Struct, frozen=True):
     many answers there were. Null: it was asked and did not answer."""
 
     name: str
-    points: list[tuple[int, float | None, float | None, float | None, int]]
+    points: list[Point]
 
 
 class SeriesView(Struct, frozen=True):
@@ -333,12 +334,12 @@ def _step_ms(step: str | None, span: int, every_ms: int, series: int) -> int:
     return wanted_ms
 
 
-def _steps(steps: Steps) -> list[tuple[int, float | None, float | None, float | None, int]]:
+def _steps(steps: Steps) -> list[Point]:
+    """What is no number stays as it is: it leaves as null."""
     columns = (steps.at, steps.low, steps.mean, steps.high, steps.count)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [(at, number(low), number(mean), number(high), count) for at, low, mean, high, count in rows]
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def _points(points: Points) -> list[tuple[int, float | None, float | None, float | None, int]]:
-    rows = zip(points.at.tolist(), map(number, points.values.tolist()), strict=True)
-    return [(at, value, value, value, 0 if value is None else 1) for at, value in rows]
+def _points(points: Points) -> list[Point]:
+    values, answered = points.values.tolist(), np.isfinite(points.values).astype(int).tolist()
+    return list(zip(points.at.tolist(), values, values, values, answered, strict=True))

@@ -57,6 +57,7 @@ from collector.cli.remote import incidents, notices, silences, status
 from collector.server import ServerError
 from collector.service import Service
 from collector.store import StoreError
+from collector.who import Refusal
 from collector.wording import load_wording
 
 log = logging.getLogger("collector")
@@ -73,7 +74,7 @@ def _look_over(loaded: settings.Loaded) -> int:
 HOUSE = House(
     load=lambda file: settings.load(file, os.environ),
     look_over=_look_over,
-    open_store=open_state,
+    open_store=lambda loaded: open_state(loaded, role="tool"),
     caretaker=caretaker,
     desk=lambda people, loaded: desk(people, loaded, now_ms),
     codes=lambda store, loaded: codes(store, loaded, now_ms),
@@ -114,7 +115,7 @@ def main(argv: list[str] | None = None) -> int:
         return int(arguments.command(arguments))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (ConfigError, ValueError) as mistake:
+    except (ConfigError, ValueError, Refusal) as mistake:
         print(logs.complaint(f"watchkeeper: {mistake}"), file=sys.stderr)
         return 2
     except (StoreError, ServerError) as trouble:

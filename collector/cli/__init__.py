@@ -6,9 +6,10 @@ Each of them brings its commands with `add_to(commands, house)`.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collector.cli.counsel import Counsel
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-Role = Literal["collector", "tool"]
 
 
 class House(Struct, frozen=True):
@@ -39,7 +39,7 @@ class House(Struct, frozen=True):
 
     load: Callable[[Path | None], Loaded]
     look_over: Callable[[Loaded], int]
-    open_store: Callable[[Loaded, Role], Coroutine[Any, Any, Store]]
+    open_store: Callable[[Loaded], Coroutine[Any, Any, Store]]
     caretaker: Callable[[Loaded], Caretaker]
     desk: Callable[[People, Loaded], Desk]
     codes: Callable[[Store, Loaded], Codes]
@@ -47,6 +47,15 @@ class House(Struct, frozen=True):
     counsel: Callable[[Store, Loaded], Counsel]
     now_ms: Callable[[], int]
     run: Callable[[Coroutine[Any, Any, int]], int]
+
+    @asynccontextmanager
+    async def store(self, loaded: Loaded) -> AsyncIterator[Store]:
+        """Opened for a while; a collector may be at work in it. ConfigError, StoreError."""
+        store = await self.open_store(loaded)
+        try:
+            yield store
+        finally:
+            await store.close()
 
 
 def add_config(parser: argparse._ActionsContainer) -> None:

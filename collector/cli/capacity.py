@@ -58,8 +58,7 @@ def _advise(house: House, arguments: argparse.Namespace) -> int:
 async def _asked(house: House, arguments: argparse.Namespace) -> tuple[list[Advised], list[HostReport]]:
     """ValueError when no host has that name."""
     loaded = house.load(arguments.config)
-    store = await house.open_store(loaded, "tool")
-    try:
+    async with house.store(loaded) as store:
         counsel = house.counsel(store, loaded)
         hosts = [
             host
@@ -69,8 +68,6 @@ async def _asked(house: House, arguments: argparse.Namespace) -> tuple[list[Advi
         if arguments.host is not None and not hosts:
             raise ValueError(f'no host called "{arguments.host}" has ever been heard')
         return await counsel.said(), [await counsel.report(host) for host in hosts]
-    finally:
-        await store.close()
 
 
 def filling_lines(reports: Sequence[HostReport], everything: bool) -> list[str]:

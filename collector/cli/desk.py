@@ -9,24 +9,18 @@ from collections.abc import Awaitable, Callable
 
 from collector.cli import House
 from collector.desks.people import Desk
-from collector.who import PERMISSIONS, Refusal, Who
+from collector.who import PERMISSIONS, Who
 
 
 def at_the_desk(
     house: House, arguments: argparse.Namespace, work: Callable[[Desk, Who], Awaitable[str]]
 ) -> int:
-    """Do `work` and print what it says. What the desk refuses is said on the other way out, and the exit code is 2."""
+    """Do `work` and print what it says."""
     loaded = house.load(arguments.config)
 
     async def run() -> int:
-        store = await house.open_store(loaded, "tool")
-        try:
+        async with house.store(loaded) as store:
             print(await work(house.desk(store.people, loaded), at_this_shell()))
-        except Refusal as refusal:
-            print(f"watchkeeper: {refusal}", file=sys.stderr)
-            return 2
-        finally:
-            await store.close()
         return 0
 
     return house.run(run())

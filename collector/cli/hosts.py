@@ -76,12 +76,9 @@ def _change(house: House, change: Change, arguments: argparse.Namespace) -> int:
     loaded = house.load(arguments.config)
 
     async def run() -> int:
-        store = await house.open_store(loaded, "tool")
-        try:
+        async with house.store(loaded) as store:
             host = await named(store.hosts, arguments.name)
             print(await change(store.hosts, host, arguments, house.now_ms()))
-        finally:
-            await store.close()
         return 0
 
     return house.run(run())
@@ -128,11 +125,8 @@ def _add(house: House, arguments: argparse.Namespace) -> int:
 
     async def add() -> int:
         token, now = new_token(), house.now_ms()
-        store = await house.open_store(loaded, "tool")
-        try:
+        async with house.store(loaded) as store:
             host = await enrol(store.hosts, arguments.name, labels, token, now)
-        finally:
-            await store.close()
         if host.enrolled_at != now:
             print(
                 f"{host.name} is enrolled already: this is one more token, and those before it still hold",

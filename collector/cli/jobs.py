@@ -28,11 +28,8 @@ def _list(house: House, arguments: argparse.Namespace) -> int:
     loaded = house.load(arguments.config)
 
     async def show() -> int:
-        store = await house.open_store(loaded, "tool")
-        try:
+        async with house.store(loaded) as store:
             known = {job.name: job for job in await store.jobs.all()}
-        finally:
-            await store.close()
         rows, bad = rows_of(loaded.config.jobs, known, house.now_ms())
         if arguments.json:
             print(json_of(loaded.config.jobs, known, house.now_ms()))

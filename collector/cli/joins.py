@@ -134,18 +134,11 @@ def _revoke(house: House, arguments: argparse.Namespace) -> int:
 def _with_codes(
     house: House, arguments: argparse.Namespace, work: Callable[[Codes, Store], Awaitable[None]]
 ) -> int:
-    """What is refused is said on the other way out, and the exit code is 2."""
     loaded = house.load(arguments.config)
 
     async def run() -> int:
-        store = await house.open_store(loaded, "tool")
-        try:
+        async with house.store(loaded) as store:
             await work(house.codes(store, loaded), store)
-        except Refusal as refusal:
-            print(f"watchkeeper: {refusal}", file=sys.stderr)
-            return 2
-        finally:
-            await store.close()
         return 0
 
     return house.run(run())

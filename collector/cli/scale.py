@@ -78,14 +78,11 @@ def _scale(house: House, arguments: argparse.Namespace) -> int:
     loaded = house.load(arguments.config)
 
     async def scale() -> int:
-        store = await house.open_store(loaded, "tool")
-        try:
+        async with house.store(loaded) as store:
             counsel = house.counsel(store, loaded)
             run = await counsel.scale(
                 arguments.service, arguments.replicas, _who(), dry_run=arguments.dry_run
             )
-        finally:
-            await store.close()
         print(f"{run.service}, {run.before} to {run.wanted}: {run.state}, {run.answer}")
         return 0 if run.state == "done" else 1
 
@@ -108,11 +105,8 @@ def _history(house: House, arguments: argparse.Namespace) -> int:
     loaded = house.load(arguments.config)
 
     async def show() -> int:
-        store = await house.open_store(loaded, "tool")
-        try:
+        async with house.store(loaded) as store:
             said, runs = await house.counsel(store, loaded).history(arguments.service, arguments.limit)
-        finally:
-            await store.close()
         print("\n".join(history_lines(said, runs, house.now_ms())))
         return 0
 
@@ -172,8 +166,7 @@ async def _to_play(house: House, arguments: argparse.Namespace) -> tuple[Scaling
     if arguments.service is None:
         raise ValueError("say --service, or --preset and --csv")
     loaded = house.load(arguments.config)
-    store = await house.open_store(loaded, "tool")
-    try:
+    async with house.store(loaded) as store:
         counsel = house.counsel(store, loaded)
         policy = counsel.policy(arguments.service) if arguments.preset is None else preset(arguments.preset)
         if arguments.csv is not None:
@@ -184,8 +177,6 @@ async def _to_play(house: House, arguments: argparse.Namespace) -> tuple[Scaling
         now, step = house.now_ms(), FINE_STEP_MS if past_ms <= FINE_MS else COARSE_STEP_MS
         played = await counsel.load(arguments.service, now, past_ms, step)
         before = await counsel.load(arguments.service, now - past_ms, BEFORE_MS, BEFORE_STEP_MS)
-    finally:
-        await store.close()
     return policy, _without_holes(Curve(*played)), Curve(*before)
 
 

@@ -43,12 +43,9 @@ def _show(house: House, arguments: argparse.Namespace) -> int:
     loaded = house.load(arguments.config)
 
     async def show() -> int:
-        store = await house.open_store(loaded, "tool")
-        try:
+        async with house.store(loaded) as store:
             accounts = house.accounts(store, loaded)
             found = await accounts.summaries(arguments.window, house.now_ms())
-        finally:
-            await store.close()
         print(msgspec.json.encode(found).decode() if arguments.json else "\n".join(shown(found)))
         return 0
 
@@ -59,12 +56,9 @@ def _report(house: House, arguments: argparse.Namespace) -> int:
     loaded = house.load(arguments.config)
 
     async def report() -> int:
-        store = await house.open_store(loaded, "tool")
-        try:
+        async with house.store(loaded) as store:
             accounts = house.accounts(store, loaded)
             found = await accounts.report(arguments.service, arguments.month, house.now_ms())
-        finally:
-            await store.close()
         if arguments.html is not None:
             arguments.html.write_text(as_html(found))
         if arguments.csv is not None:

@@ -66,17 +66,11 @@ async def examine(house: House, config: Path | None) -> AsyncIterator[Finding]:
     if not loaded.state.is_dir():
         return
     try:
-        store = await house.open_store(loaded, "tool")
+        async with house.store(loaded) as store:
+            async for finding in fleet.look(store, loaded, facts, house.now_ms()):
+                yield finding
     except (ConfigError, StoreError) as trouble:
         yield Finding("store", "bad", str(trouble))
-        return
-    try:
-        async for finding in fleet.look(store, loaded, facts, house.now_ms()):
-            yield finding
-    except StoreError as trouble:
-        yield Finding("store", "bad", str(trouble))
-    finally:
-        await store.close()
 
 
 async def alive(house: House, config: Path | None) -> AsyncIterator[Finding]:

@@ -48,8 +48,7 @@ def _explain(house: House, arguments: argparse.Namespace) -> int:
     files = house.load(arguments.config)
 
     async def show() -> int:
-        store = await house.open_store(files, "tool")
-        try:
+        async with house.store(files) as store:
             settings = await store.settings.all()
             loaded = laid_under(files, {one.key: msgspec.json.decode(one.value) for one in settings})
             written = written_rules(loaded)
@@ -61,8 +60,6 @@ def _explain(house: House, arguments: argparse.Namespace) -> int:
             windows = await _windows(store, memory, plans)
             forecasts = await _forecasts(store, memory, latest.values, house.now_ms())
             silences, planned = await store.policy.silences(), await store.policy.maintenance()
-        finally:
-            await store.close()
         theirs = [state for state in states if _host_of(state) == latest.host.subject]
         found = explained(written, latest, theirs, windows, forecasts, loaded.shared)
         policy = policy_of(loaded.config, silences, planned)

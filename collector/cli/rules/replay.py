@@ -80,8 +80,7 @@ def _replay(house: House, arguments: argparse.Namespace) -> int:
     start = end - round(arguments.last * 1000)
 
     async def go() -> int:
-        store = await house.open_store(loaded, "tool")
-        try:
+        async with house.store(loaded) as store:
             silences, planned = await store.policy.silences(), await store.policy.maintenance()
             policy = policy_of(loaded.config, silences, planned)
             with Progress() as progress:
@@ -95,8 +94,6 @@ def _replay(house: House, arguments: argparse.Namespace) -> int:
                     policy,
                     loaded.shared,
                 )
-        finally:
-            await store.close()
         print(as_json(tally) if arguments.json else as_text(tally))
         return 0
 

@@ -22,8 +22,7 @@ def name_of(number: int) -> str:
 
 async def enrol(house: House, loaded: Loaded, count: int, progress: Progress) -> list[Token]:
     """A fresh token for each of the hosts sim-0001 and so on; those that are not there yet are enrolled."""
-    store = await house.open_store(loaded, "tool")
-    try:
+    async with house.store(loaded) as store:
         known = {host.name: host.id for host in await store.hosts.all()}
         tokens: list[Token] = []
         for number in range(count):
@@ -35,18 +34,13 @@ async def enrol(house: House, loaded: Loaded, count: int, progress: Progress) ->
                 await store.hosts.enrol(name, LABELS, token.id, sha256, house.now_ms())
             tokens.append(token)
         return tokens
-    finally:
-        await store.close()
 
 
 async def revoke(house: House, loaded: Loaded, tokens: Sequence[Token], progress: Progress) -> None:
-    store = await house.open_store(loaded, "tool")
-    try:
+    async with house.store(loaded) as store:
         for number, token in enumerate(tokens):
             progress("revoking", number / len(tokens))
             await store.hosts.revoke(token.id, house.now_ms())
-    finally:
-        await store.close()
 
 
 def write(file: Path, tokens: Sequence[Token]) -> None:

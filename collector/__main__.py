@@ -52,6 +52,7 @@ from collector.cli import (
     users,
 )
 from collector.cli.groups import grouped
+from collector.cli.parser import Parser
 from collector.cli.remote import hosts as fleet
 from collector.cli.remote import incidents, notices, silences, status
 from collector.server import ServerError
@@ -131,7 +132,7 @@ def _without_config(arguments: argparse.Namespace) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = Parser(
         prog="watchkeeper",
         usage="watchkeeper [--log-format text|json] COMMAND …",
         description="Watchkeeper's collector and its tools.",

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
 
-from collector.cli import Commands, House, add_config
+from collector.cli import Commands, House
+from collector.cli.close import did_you_mean
+from collector.cli.remote.answers import Advice, Analysis, Filling, Room, ms
+from collector.cli.remote.client import Client, decoded
+from collector.cli.remote.command import DONE, Talk, talk_to
+from collector.cli.remote.hosts import TO_ADD_ONE, host_named
+from collector.cli.remote.place import add_place, is_elsewhere
 from collector.cli.tables import table
 from collector.store.advice import Advised
 from rules import words
-from rules.capacity.report import Filling, HostReport, urgent_first
-from rules.capacity.sizing import Sizing
+from rules.capacity.report import HostReport
+from rules.model import Series
 
 HEAD = ("HOST", "WHAT", "NOW", "A DAY", "FULL IN", "BETWEEN", "WHY")
+NOBODY_HEARD = f"No host was heard yet; {TO_ADD_ONE}"
 NUMBERS = {"NOW", "A DAY", "FULL IN"}
 
 
@@ -28,28 +37,37 @@ def add_to(commands: Commands, house: House) -> None:
     for parser in (capacity, advise):
         parser.add_argument("--host", metavar="NAME", help="one host instead of all")
         parser.add_argument("--json", action="store_true", help="for programs")
-        add_config(parser)
+        add_place(parser)
 
 
 def _capacity(house: House, arguments: argparse.Namespace) -> int:
+    """Of this machine's collector the store is read, so that none need run; another one is asked."""
+    if is_elsewhere(arguments, os.environ):
+        return talk_to(house, _ask_for_room, arguments)
+
     async def show() -> int:
         _, reports = await _asked(house, arguments)
         if arguments.json:
             print(_json(reports))
             return 0
-        print("\n".join(filling_lines(reports, arguments.all)))
+        rooms = [room_of(report) for report in reports]
+        print("\n".join(filling_lines(rooms, arguments.all) if rooms else [NOBODY_HEARD]))
         return 0
 
     return house.run(show())
 
 
 def _advise(house: House, arguments: argparse.Namespace) -> int:
+    if is_elsewhere(arguments, os.environ):
+        return talk_to(house, _ask_for_advice, arguments)
+
     async def show() -> int:
         said, reports = await _asked(house, arguments)
         if arguments.json:
             print(_json({"services": said, "hosts": reports}))
             return 0
-        print("\n".join(advice_lines(said, reports, house.now_ms())))
+        lines = advice_lines([*map(advice_of, said)], [*map(room_of, reports)], house.now_ms())
+        print("\n".join(lines if reports or said else [NOBODY_HEARD]))
         return 0
 
     return house.run(show())
@@ -60,39 +78,101 @@ async def _asked(house: House, arguments: argparse.Namespace) -> tuple[list[Advi
     loaded = house.load(arguments.config)
     async with house.store(loaded) as store:
         counsel = house.counsel(store, loaded)
-        hosts = [
-            host
-            for host in await store.hosts.all()
-            if not host.is_service and host.last_at is not None and arguments.host in (None, host.name)
-        ]
+        heard = [host for host in await store.hosts.all() if not host.is_service and host.last_at is not None]
+        hosts = [host for host in heard if arguments.host in (None, host.name)]
         if arguments.host is not None and not hosts:
-            raise ValueError(f'no host called "{arguments.host}" has ever been heard')
+            meant = did_you_mean(arguments.host, (host.name for host in heard))
+            raise ValueError(f'no host called "{arguments.host:.100}" has ever been heard{meant}')
         return await counsel.said(), [await counsel.report(host) for host in hosts]
 
 
-def filling_lines(reports: Sequence[HostReport], everything: bool) -> list[str]:
+def room_of(report: HostReport) -> Room:
+    """As a collector would answer it."""
+    fills = [
+        Filling(
+            filling.series, found.outlook, found.days, found.soonest_days, found.latest_days, found.reason,
+            found.level, found.per_day,
+        )
+        for filling in report.fillings
+        for found in [filling.forecast]
+    ]  # fmt: skip
+    sizing, held_back = report.sizing, [one.words for one in report.bottlenecks]
+    return Room(report.name, sizing.fit, sizing.reason, fills, held_back, sizing.per_month, sizing.currency)
+
+
+def advice_of(said: Advised) -> Advice:
+    at = datetime.fromtimestamp(said.until / 1000, UTC)
+    return Advice(said.service, at, said.direction, said.before, said.wanted, said.reason, said.confidence)
+
+
+# --- another collector ------------------------------------------------------------------------------------------------
+
+
+def _ask_for_room(talk: Talk, arguments: argparse.Namespace) -> int:
+    raw, found = _analysis(talk.client, arguments.host)
+    if talk.for_programs:
+        return talk.hand(raw)
+    _tell(talk, filling_lines(found.hosts, arguments.all) if found.hosts else [], found)
+    return DONE
+
+
+def _ask_for_advice(talk: Talk, arguments: argparse.Namespace) -> int:
+    raw, found = _analysis(talk.client, arguments.host)
+    if talk.for_programs:
+        return talk.hand(raw)
+    lines = advice_lines(found.services, found.hosts, talk.now)
+    _tell(talk, lines if found.services or found.hosts else [], found)
+    return DONE
+
+
+def _analysis(client: Client, host: str | None) -> tuple[bytes, Analysis]:
+    """Unreachable; Refused, with what may have been meant, when no host has that name."""
+    if host is not None:
+        host_named(client, host)
+    raw = client.get("/scalability/analyze", {"host": host})
+    return raw, decoded(raw, Analysis)
+
+
+def _tell(talk: Talk, lines: Sequence[str], found: Analysis) -> None:
+    for line in lines:
+        talk.paper.say(line)
+    if found.why:
+        talk.paper.say(f"{found.why}.")
+    if found.hosts_total > len(found.hosts):
+        talk.paper.say(f"That is of the {len(found.hosts)} most urgent of {found.hosts_total} hosts.")
+
+
+# --- in words ---------------------------------------------------------------------------------------------------------
+
+
+def filling_lines(rooms: Sequence[Room], everything: bool) -> list[str]:
     found = sorted(
-        ((report, filling) for report in reports for filling in report.fillings),
-        key=lambda pair: (*urgent_first(pair[1]), pair[0].name),
+        ((room, filling) for room in rooms for filling in room.fills),
+        key=lambda pair: (*_urgency(pair[1]), pair[0].name),
     )
-    shown = [pair for pair in found if everything or pair[1].forecast.outlook == "fills"]
-    unknown = sum(filling.forecast.outlook == "unknown" for _, filling in found)
+    shown = [pair for pair in found if everything or pair[1].outlook == "fills"]
+    unknown = sum(filling.outlook == "unknown" for _, filling in found)
     hidden = "" if everything else f" Of {unknown} nothing can be said; --all shows why." if unknown else ""
     if not shown:
         return [f"Nothing of {len(found)} is going to be full, as far as can be seen.{hidden}"]
-    rows = [_row(report.name, filling) for report, filling in shown]
+    rows = [_row(room.name, filling) for room, filling in shown]
     return [*table(HEAD, rows, NUMBERS), *([hidden.strip()] if hidden else [])]
 
 
-def _row(host: str, filling: Filling) -> tuple[str, ...]:
-    found, metric = filling.forecast, filling.metric
+def _urgency(filling: Filling) -> tuple[int, float, str]:
+    rank = {"fills": 0, "unknown": 1}.get(filling.outlook, 2)
+    return rank, filling.days or 0.0, filling.series
+
+
+def _row(host: str, found: Filling) -> tuple[str, ...]:
+    metric = Series.parse(found.series).metric
     between = ""
     if found.soonest_days is not None:
         latest = "?" if found.latest_days is None else _days(found.latest_days)
         between = f"{_days(found.soonest_days)} – {latest}"
     return (
         host,
-        filling.series,
+        found.series,
         "" if found.level is None else words.reading(metric, found.level),
         ""
         if found.per_day is None
@@ -103,34 +183,29 @@ def _row(host: str, filling: Filling) -> tuple[str, ...]:
     )
 
 
-def advice_lines(said: Sequence[Advised], reports: Sequence[HostReport], now: int) -> list[str]:
+def advice_lines(said: Sequence[Advice], rooms: Sequence[Room], now: int) -> list[str]:
     lines = []
-    for advised in said:
-        move = f"{advised.before} to {advised.wanted}" if advised.before != advised.wanted else "as it is"
-        lines.append(
-            f"{advised.service}: {advised.direction}, {move}, as of {words.clock(advised.until, now)}"
-        )
-        lines.append(f"  {advised.reason} (sure to {advised.confidence:.0%})")
-    for report in reports:
-        about = [one.words for one in report.bottlenecks]
-        if report.sizing.fit in ("too_large", "too_small"):
-            about.append(size_in_words(report.sizing))
-        about += [
-            f"{filling.series}: {filling.forecast.reason}"
-            for filling in report.fillings
-            if filling.forecast.outlook == "fills"
-        ]
+    for advice in said:
+        move = "as it is" if advice.current == advice.wanted else f"{advice.current} to {advice.wanted}"
+        at = "never looked at" if advice.at is None else f"as of {words.clock(ms(advice.at), now)}"
+        lines.append(f"{advice.service}: {advice.direction}, {move}, {at}")
+        lines.append(f"  {advice.reason} (sure to {advice.confidence:.0%})")
+    for room in rooms:
+        about = list(room.bottlenecks)
+        if room.fit in ("too_large", "too_small"):
+            about.append(size_in_words(room))
+        about += [f"{one.series}: {one.reason}" for one in room.fills if one.outlook == "fills"]
         if about:
-            lines += [f"{report.name}:", *(f"  {line}" for line in about)]
-    return lines or [f"Nothing to change on {len(reports)} hosts, as far as can be seen."]
+            lines += [f"{room.name}:", *(f"  {line}" for line in about)]
+    return lines or [f"Nothing to change on {len(rooms)} hosts, as far as can be seen."]
 
 
-def size_in_words(sizing: Sizing) -> str:
+def size_in_words(room: Room) -> str:
     money = ""
-    if sizing.per_month:
-        more_or_less = "more" if sizing.per_month > 0 else "less"
-        money = f", {abs(sizing.per_month):,.2f} {sizing.currency} a month {more_or_less}"
-    return f"{sizing.fit.replace('_', ' ')}: {sizing.reason}{money}"
+    if room.per_month:
+        more_or_less = "more" if room.per_month > 0 else "less"
+        money = f", {abs(room.per_month):,.2f} {room.currency} a month {more_or_less}"
+    return f"{room.fit.replace('_', ' ')}: {room.size}{money}"
 
 
 def _days(days: float) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from agent.wire import Token
 from collector.auth import new_token
 from collector.cli import Commands, House, add_config, argument
+from collector.cli.close import did_you_mean
 from collector.cli.labels import labels_in_words, parse_labels
 from collector.cli.remote.hosts import SHOW, add_show_to
 from collector.store import Hosts, StoreError
@@ -86,10 +87,12 @@ def _change(house: House, change: Change, arguments: argparse.Namespace) -> int:
 
 async def named(hosts: Hosts, name: str) -> Host:
     """The host of that name. StoreError when there is none, or it is a service."""
-    for host in await hosts.all():
-        if host.name == name and not host.is_service:
-            return host
-    raise StoreError(f"there is no host named {name}; see: watchkeeper hosts")
+    known = {host.name: host for host in await hosts.all() if not host.is_service}
+    if name in known:
+        return known[name]
+    raise StoreError(
+        f"there is no host named {name}{did_you_mean(name, known) or '; see: watchkeeper hosts'}"
+    )
 
 
 async def _label(hosts: Hosts, host: Host, arguments: argparse.Namespace, _now: int) -> str:

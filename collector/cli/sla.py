@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from collector.cli import Commands, House, add_config
+from collector.cli import Commands, House
+from collector.cli.remote.answers import Budget, Sla, Standing
+from collector.cli.remote.client import decoded
+from collector.cli.remote.command import DONE, Talk, talk_to
+from collector.cli.remote.place import add_place, is_elsewhere
 from collector.cli.tables import table
 from rules.sla.model import SPANS
 from rules.sla.paper import as_csv, as_html
@@ -25,7 +30,7 @@ def add_to(commands: Commands, house: House) -> None:
     sla = commands.add_parser("sla", help="what is promised of services, and how it stands")
     sla.add_argument("--window", choices=SPANS, help="instead of what each service is promised over")
     sla.add_argument("--json", action="store_true", help="for programs")
-    add_config(sla)
+    add_place(sla)
     sla.set_defaults(command=partial(_show, house))
     report = sla.add_subparsers(metavar="COMMAND").add_parser(
         "report", help="a month of one service: every second, every outage, what does not count"
@@ -40,19 +45,38 @@ def add_to(commands: Commands, house: House) -> None:
 
 
 def _show(house: House, arguments: argparse.Namespace) -> int:
+    """Of this machine's collector the store is read, so that none need run; another one is asked."""
+    if is_elsewhere(arguments, os.environ):
+        return talk_to(house, _ask, arguments)
     loaded = house.load(arguments.config)
 
     async def show() -> int:
         async with house.store(loaded) as store:
             accounts = house.accounts(store, loaded)
             found = await accounts.summaries(arguments.window, house.now_ms())
-        print(msgspec.json.encode(found).decode() if arguments.json else "\n".join(shown(found)))
+        standings = [standing_of(one) for one in found]
+        print(msgspec.json.encode(found).decode() if arguments.json else "\n".join(shown(standings)))
         return 0
 
     return house.run(show())
 
 
+def _ask(talk: Talk, arguments: argparse.Namespace) -> int:
+    raw = talk.client.get("/sla", {"window": arguments.window})
+    found = decoded(raw, Sla)
+    if talk.for_programs:
+        return talk.hand(raw)
+    for line in shown(found.services):
+        talk.paper.say(line)
+    return DONE
+
+
 def _report(house: House, arguments: argparse.Namespace) -> int:
+    if is_elsewhere(arguments, os.environ):
+        raise ValueError(
+            "a report is written where the store is, with every interval in it: run it there, or ask that collector's "
+            "API for services/NAME/report"
+        )
     loaded = house.load(arguments.config)
 
     async def report() -> int:
@@ -70,16 +94,31 @@ def _report(house: House, arguments: argparse.Namespace) -> int:
     return house.run(report())
 
 
-def shown(summaries: Sequence[Summary]) -> list[str]:
+def standing_of(one: Summary) -> Standing:
+    """As a collector would answer it."""
+    return Standing(
+        service=one.service,
+        period=one.period,
+        state=one.state,
+        availability_pct=one.availability_pct,
+        objective_pct=one.objective_pct,
+        budget=None if one.budget is None else Budget(one.budget.left_ms),
+        outages=one.outages,
+        downtime_ms=one.downtime_ms,
+        longest_outage_ms=None if one.longest is None else one.longest.ms,
+        sentence=one.sentence,
+    )
+
+
+def shown(standings: Sequence[Standing]) -> list[str]:
     """A line for each service, then what it comes to in a sentence."""
-    if not summaries:
+    if not standings:
         return ["No service is known yet; name some under `services:` in the config of the collector."]
-    rows = [_row(one) for one in summaries]
-    return [*table(HEAD, rows, NUMBERS), "", *(f"{one.service}: {one.sentence}" for one in summaries)]
+    rows = [_row(one) for one in standings]
+    return [*table(HEAD, rows, NUMBERS), "", *(f"{one.service}: {one.sentence}" for one in standings)]
 
 
-def _row(one: Summary) -> tuple[str, ...]:
-    budget = one.budget
+def _row(one: Standing) -> tuple[str, ...]:
     return (
         one.service,
         one.state,
@@ -87,8 +126,8 @@ def _row(one: Summary) -> tuple[str, ...]:
         "-" if one.objective_pct is None else percent(one.objective_pct),
         span_in_words(one.downtime_ms),
         str(one.outages),
-        "-" if one.longest is None else span_in_words(one.longest.ms),
-        "-" if budget is None else _left(budget.left_ms),
+        "-" if one.longest_outage_ms is None else span_in_words(one.longest_outage_ms),
+        "-" if one.budget is None else _left(one.budget.left_ms),
         one.period,
     )
 

@@ -45,6 +45,17 @@ class ScalingAsked(Query, frozen=True, kw_only=True):
     service: ServiceName | None = None
 
 
+class AnalysisAsked(Query, frozen=True, kw_only=True):
+    """Of what.
+
+    service: only that one
+    host: only the host of that name
+    """
+
+    service: ServiceName | None = None
+    host: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+
+
 class NewThresholds(Body, frozen=True, kw_only=True):
     """What is left out stays as it is; null goes back to what is usual."""
 
@@ -88,7 +99,7 @@ class Scalability:
             Door(
                 method="GET", path="/scalability/analyze", handler=self.analyze, needs="monitoring.read",
                 summary="What services should have, what fills up, which hosts are of the wrong size",
-                query=ScalingAsked, answer=Analysis, refusals=(404,),
+                query=AnalysisAsked, answer=Analysis, refusals=(404,),
             ),
             Door(
                 method="GET", path="/scalability/config", handler=self.config, needs="monitoring.read",
@@ -107,13 +118,16 @@ class Scalability:
             ),
         ]  # fmt: skip
 
-    async def analyze(self, who: Who, asked: ScalingAsked, body: None) -> Analysis:
+    async def analyze(self, who: Who, asked: AnalysisAsked, body: None) -> Analysis:
         services = [advice_view(name, standing) for name, standing in self._standings(asked.service)]
-        rooms = sorted(map(host_room, self._reports()), key=urgent_first)
+        reports = [report for report in self._reports() if asked.host in (None, report.name)]
+        if asked.host is not None and not reports:
+            raise missing("host that was looked at,", asked.host)
+        rooms = sorted(map(host_room, reports), key=urgent_first)
         why = [] if services else [NO_POLICY]
         if not rooms:
             why.append("no host was looked at yet; that is done once an hour, the first time within a minute")
-        return Analysis(services, rooms[:HOSTS_SHOWN_MAX], "; ".join(why))
+        return Analysis(services, rooms[:HOSTS_SHOWN_MAX], "; ".join(why), len(rooms))
 
     async def config(self, who: Who, asked: ScalingAsked, body: None) -> ScalingConfig:
         services = [scaling_view(name, standing) for name, standing in self._standings(asked.service)]

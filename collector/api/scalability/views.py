@@ -38,7 +38,8 @@ class AdviceView(Struct, frozen=True):
 
 
 class FillingView(Struct, frozen=True):
-    """Something that fills up: full in about `days`, not before `soonest_days`. `reason` says why nothing is known."""
+    """Something that fills up: full in about `days`, not before `soonest_days`. `reason` says why nothing is known.
+    `level` is what it is now, `per_day` by how much it grows, both in the unit of the series."""
 
     series: str
     limit: float
@@ -47,10 +48,13 @@ class FillingView(Struct, frozen=True):
     soonest_days: float | None
     latest_days: float | None
     reason: str
+    level: float | None
+    per_day: float | None
 
 
 class HostRoom(Struct, frozen=True):
-    """What of a host fills up, whether it is of the right size, and what holds it back."""
+    """What of a host fills up, whether it is of the right size, and what holds it back. `per_month` is what the right
+    size would cost more, in `currency`; None where there are no prices."""
 
     host: int
     name: str
@@ -59,14 +63,18 @@ class HostRoom(Struct, frozen=True):
     size: str
     fills: list[FillingView]
     bottlenecks: list[str]
+    per_month: float | None
+    currency: str
 
 
 class Analysis(Struct, frozen=True):
-    """Services with a scaling policy, and the hosts that should be looked at first. `why` says what is missing."""
+    """Services with a scaling policy, and the hosts that should be looked at first, out of `hosts_total`. `why` says
+    what is missing."""
 
     services: list[AdviceView]
     hosts: list[HostRoom]
     why: str
+    hosts_total: int
 
 
 class ScalingView(Struct, frozen=True):
@@ -151,6 +159,8 @@ def host_room(report: HostReport) -> HostRoom:
             one.forecast.soonest_days,
             one.forecast.latest_days,
             one.forecast.reason,
+            one.forecast.level,
+            one.forecast.per_day,
         )
         for one in report.fillings
     ]
@@ -162,6 +172,8 @@ def host_room(report: HostReport) -> HostRoom:
         size=report.sizing.reason,
         fills=fills,
         bottlenecks=[one.words for one in report.bottlenecks],
+        per_month=report.sizing.per_month,
+        currency=report.sizing.currency,
     )
 
 

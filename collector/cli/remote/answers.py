@@ -135,6 +135,12 @@ class Matching(Struct, frozen=True):
     subject: str = ""
 
 
+class Numbered(Struct, frozen=True):
+    """As much as is asked of what is no more."""
+
+    id: int
+
+
 class Silence(Struct, frozen=True):
     id: int
     state: Literal["waiting", "active", "over"]
@@ -165,5 +171,85 @@ class Notice(Struct, frozen=True):
     perhaps_again: bool = False
 
 
+class Channel(Struct, frozen=True):
+    channel: str
+
+
 class NoticeList(Struct, frozen=True):
     items: list[Notice]
+    channels: list[Channel] = []
+
+
+class Rule(Struct, frozen=True):
+    name: str
+
+
+# --- promises and advice ----------------------------------------------------------------------------------------------
+
+
+class Budget(Struct, frozen=True):
+    left_ms: int
+
+
+class Standing(Struct, frozen=True):
+    """A service over a period."""
+
+    service: str
+    period: str
+    state: str
+    availability_pct: float | None
+    objective_pct: float | None
+    budget: Budget | None
+    outages: int
+    downtime_ms: int
+    longest_outage_ms: int | None
+    sentence: str
+
+
+class Sla(Struct, frozen=True):
+    services: list[Standing]
+
+
+class Filling(Struct, frozen=True):
+    """`outlook` is fills, steady or unknown, and `reason` says why. A collector of an older version does not say how
+    full it is now."""
+
+    series: str
+    outlook: str
+    days: float | None
+    soonest_days: float | None
+    latest_days: float | None
+    reason: str
+    level: float | None = None
+    per_day: float | None = None
+
+
+class Room(Struct, frozen=True):
+    """`size` is why a host fits what it does, or does not; `per_month` what another size would cost more."""
+
+    name: str
+    fit: str
+    size: str
+    fills: list[Filling]
+    bottlenecks: list[str]
+    per_month: float | None = None
+    currency: str = ""
+
+
+class Advice(Struct, frozen=True):
+    service: str
+    at: datetime | None
+    direction: str
+    current: int | None
+    wanted: int | None
+    reason: str
+    confidence: float
+
+
+class Analysis(Struct, frozen=True):
+    """`hosts` are those that should be looked at first, of `hosts_total`."""
+
+    services: list[Advice]
+    hosts: list[Room]
+    why: str = ""
+    hosts_total: int = 0

@@ -7,8 +7,8 @@ import hashlib
 import http.client
 import socket
 import ssl
-import time
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import TypeVar
@@ -18,10 +18,9 @@ import msgspec
 from msgspec import Struct
 
 from agent.wire import Problem
-from collector.cli.remote.place import Place, Unreachable
+from collector.cli.remote.place import TIMEOUT_S, Place, Unreachable
 
 BASE = "/api/monitoring"
-TIMEOUT_S = 15.0
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 PIECE_BYTES = 256 * 1024
 PAGE = 500
@@ -115,12 +114,14 @@ class Client:
         return whole
 
     def _ask(self, method: str, target: str, body: bytes | None) -> bytes:
-        deadline_s = time.monotonic() + self._timeout_s
+        may_be_done = False
         try:
             connection = self._connected()
-            connection.request(method, self._path + BASE + target, body, self._headers(body))
-            answer = connection.getresponse()
-            raw = self._read(answer, deadline_s)
+            may_be_done = method != "GET"
+            with _at_most(self._timeout_s, connection.sock):
+                connection.request(method, self._path + BASE + target, body, self._headers(body))
+                answer = connection.getresponse()
+                raw = self._read(answer)
         except ssl.SSLError as error:
             self.close()
             raise Unreachable(f"{self.place.url}: {_distrust(error)}") from None
@@ -129,7 +130,8 @@ class Client:
             raise _BrokenOff(f"{self.place.url} closed the connection without an answer") from error
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise Unreachable(self._no_answer(error)) from None
+            kind = _BrokenOff if may_be_done and isinstance(error, TimeoutError) else Unreachable
+            raise kind(self._no_answer(error)) from None
         if answer.will_close:
             self.close()
         with contextlib.suppress(TypeError, ValueError):
@@ -176,14 +178,12 @@ class Client:
             headers["Content-Type"] = "application/json"
         return headers
 
-    def _read(self, answer: http.client.HTTPResponse, deadline_s: float) -> bytes:
+    def _read(self, answer: http.client.HTTPResponse) -> bytes:
         whole = bytearray()
         while piece := answer.read1(PIECE_BYTES):
             whole += piece
             if len(whole) > ANSWER_BYTES_MAX:
                 raise http.client.HTTPException(f"more than {ANSWER_BYTES_MAX // 2**20} MiB; ask for less")
-            if time.monotonic() > deadline_s:
-                raise TimeoutError
         if answer.length:
             raise http.client.RemoteDisconnected("the answer broke off")
         answer.close()  # the connection stays, and is free for the next question
@@ -231,6 +231,31 @@ class Client:
         return ""
 
 
+@contextlib.contextmanager
+def _at_most(seconds: float, sock: socket.socket) -> Iterator[None]:
+    """Ends a talk that takes longer, with TimeoutError: a socket's own limit begins anew with each drop that comes."""
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # below TLS, which is being read elsewhere
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException):
+        if over.is_set():
+            raise TimeoutError from None
+        raise
+    finally:
+        timer.cancel()
+    if over.is_set():
+        raise TimeoutError
+
+
 class _BrokenOff(Exception):
     """The connection ended before an answer came."""
 
@@ -253,8 +278,11 @@ def encoded(listed: Listed) -> bytes:
 
 
 def as_json(raw: bytes) -> str:
-    """For programs: as it came, on lines of its own."""
-    return msgspec.json.format(raw, indent=2).decode()
+    """For programs: as it came, on lines of its own. Unreachable when it is no JSON."""
+    try:
+        return msgspec.json.format(raw, indent=2).decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Unreachable(f"what answers is no collector of this version ({error})") from None
 
 
 def _context(place: Place) -> ssl.SSLContext:

@@ -6,17 +6,18 @@ Exit codes: 0 done, 1 refused (no right, no such id), 2 a mistake in arguments o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from agent.options import duration_s
 from collector.cli import House, argument
-from collector.cli.remote.client import TIMEOUT_S, Client, Refused, as_json
+from collector.cli.remote.client import Client, Refused, as_json
 from collector.cli.remote.paper import Paper
-from collector.cli.remote.place import Place, Unreachable, add_place, place_of
+from collector.cli.remote.place import TIMEOUT_S, Place, Unreachable, add_place, place_of
 from rules import words
 
 DONE, REFUSED, UNREACHABLE = 0, 1, 3
@@ -61,7 +62,7 @@ def add_talk(parser: argparse.ArgumentParser, house: House, work: Work, *, watch
             help="again and again, every 2s, until Ctrl-C",
         )
     add_place(parser)
-    parser.set_defaults(command=partial(_run, house, work))
+    parser.set_defaults(command=partial(talk_to, house, work))
 
 
 def parse_pace(text: str) -> float:
@@ -73,19 +74,20 @@ def parse_pace(text: str) -> float:
 
 
 def client_for(house: House, arguments: argparse.Namespace, timeout_s: float = TIMEOUT_S) -> Client:
-    """Unreachable; ValueError and ConfigError for mistakes."""
+    """With `timeout_s` where the arguments say nothing. Unreachable; ValueError and ConfigError for mistakes."""
 
     def place() -> Place:
         return place_of(arguments, house.load, os.environ)
 
-    return Client(place(), timeout_s, place)
+    return Client(place(), arguments.timeout or timeout_s, place)
 
 
 def complain(sentence: object) -> None:
     print(f"watchkeeper: {sentence}", file=sys.stderr)
 
 
-def _run(house: House, work: Work, arguments: argparse.Namespace) -> int:
+def talk_to(house: House, work: Work, arguments: argparse.Namespace) -> int:
+    """Have the work done with the collector that is meant; the exit code."""
     try:
         with client_for(house, arguments) as client:
             talk = Talk(client, Paper(sys.stdout, os.environ), house.now_ms, for_programs=arguments.json)
@@ -125,6 +127,17 @@ def _round(talk: Talk, work: Work, arguments: argparse.Namespace) -> int:
         talk.paper.say(f"as of {words.moment(talk.now)}; Ctrl-C ends it")
     talk.paper.flush()
     return code
+
+
+@contextlib.contextmanager
+def pointing_to(command: str) -> Iterator[None]:
+    """Whoever named something that is not there is told where to look what is."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        raise Refused(404, refused.code, f"{refused}; see: watchkeeper {command}") from None
 
 
 def several(numbers: Sequence[int], work: Callable[[int], None]) -> int:

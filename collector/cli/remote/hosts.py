@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 
 from collector.cli import Commands, House, number_up_to
+from collector.cli.close import did_you_mean
 from collector.cli.labels import labels_in_words
 from collector.cli.remote.answers import Alert, Check, FleetValues, Host, HostDetails, Latest, ms
 from collector.cli.remote.client import Client, Refused, decoded, encoded, entries
@@ -113,13 +114,14 @@ def state_word(host: Host) -> str:
 
 
 def host_named(client: Client, name: str) -> Host:
-    """Refused when there is none of that name."""
+    """Refused when there is none of that name, with those that may have been meant."""
     hosts = entries(client.pages("/hosts", {"q": name, "service": "false"}), Host)
     for host in hosts:
         if host.name == name:
             return host
-    close = sorted(host.name for host in hosts)[:5]
-    meant = f"; did you mean {', '.join(close)}?" if close else "; see: watchkeeper hosts"
+    if not hosts:  # mistyped: then any may be meant
+        hosts = entries(client.pages("/hosts", {"service": "false"}, HOSTS_MAX), Host)
+    meant = did_you_mean(name, (host.name for host in hosts)) or "; see: watchkeeper hosts"
     raise Refused(404, "missing", f"there is no host {name[:100]!r}{meant}")
 
 

@@ -9,9 +9,10 @@ from functools import partial
 from typing import get_args
 
 from collector.cli import Commands, House, number_up_to
-from collector.cli.remote.answers import Alert, Incident, IncidentDetails, ms
-from collector.cli.remote.client import PAGE, decoded, encoded, entries
-from collector.cli.remote.command import DONE, Talk, add_talk, several
+from collector.cli.close import did_you_mean
+from collector.cli.remote.answers import Alert, Incident, IncidentDetails, Rule, ms
+from collector.cli.remote.client import PAGE, Refused, decoded, encoded, entries
+from collector.cli.remote.command import DONE, Talk, add_talk, pointing_to, several
 from collector.cli.remote.hosts import host_named
 from collector.cli.remote.paper import Cells
 from rules import words
@@ -22,6 +23,10 @@ SEVERITIES = get_args(Severity)
 STATES = ("open", "resolved", "all")
 TIMELINE_SHOWN = 40
 NOTE_LETTERS_MAX = 10_000
+
+OVER = "those that are over: watchkeeper {} --state all"
+ALL = "incidents --state all"
+"""Where every number stands."""
 
 Change = Callable[[argparse.Namespace], dict[str, object]]
 """What is to be different about an incident, as the API takes it."""
@@ -106,12 +111,23 @@ def _alerts(talk: Talk, arguments: argparse.Namespace) -> int:
         return talk.hand(encoded(listed))
     found = entries(listed, Alert)
     if not found:
-        talk.paper.say("No such alert." if _is_narrowed(arguments) else "No alert is open.")
+        if arguments.rule is not None:
+            _see_that_there_is_such_a_rule(talk, arguments.rule)
+        talk.paper.say(
+            "No such alert." if _is_narrowed(arguments) else f"No alert is open; {OVER.format('alerts')}"
+        )
         return DONE
     talk.paper.table(*alert_rows(found, talk.now))
     if listed.next is not None:
         talk.paper.say("There are more; --limit shows them.")
     return DONE
+
+
+def _see_that_there_is_such_a_rule(talk: Talk, name: str) -> None:
+    """Refused when there is none. One that is gone may have left alerts, so only who found none is told."""
+    names = [rule.name for rule in entries(talk.client.pages("/rules"), Rule)]
+    if name not in names:
+        raise Refused(404, "missing", f"there is no rule {name[:100]!r}{did_you_mean(name, names)}")
 
 
 def _is_narrowed(arguments: argparse.Namespace) -> bool:
@@ -146,7 +162,9 @@ def _incidents(talk: Talk, arguments: argparse.Namespace) -> int:
     found = entries(listed, Incident)
     if not found:
         talk.paper.say(
-            "No such incident." if _is_narrowed(arguments) else "No incident is open: all is well."
+            "No such incident."
+            if _is_narrowed(arguments)
+            else f"No incident is open: all is well; {OVER.format('incidents')}"
         )
         return DONE
     talk.paper.table(*incident_rows(found, talk.now))
@@ -170,7 +188,8 @@ def incident_rows(incidents: Sequence[Incident], now: int) -> tuple[Cells, list[
 
 
 def _incident(talk: Talk, number: int) -> int:
-    raw = talk.client.get(f"/incidents/{number}")
+    with pointing_to(ALL):
+        raw = talk.client.get(f"/incidents/{number}")
     if talk.for_programs:
         return talk.hand(raw)
     details = decoded(raw, IncidentDetails)
@@ -225,13 +244,18 @@ def _state(state: str) -> Change:
 
 def _change(change: Change, said: str, talk: Talk, arguments: argparse.Namespace) -> int:
     def one(number: int) -> None:
-        _tell(talk, talk.client.send("PATCH", f"/incidents/{number}", change(arguments)), said)
+        _tell(talk, _patched(talk, number, change(arguments)), said)
 
     return several(arguments.ids, one)
 
 
+def _patched(talk: Talk, number: int, change: dict[str, object]) -> bytes:
+    with pointing_to(ALL):
+        return talk.client.send("PATCH", f"/incidents/{number}", change)
+
+
 def _assign(talk: Talk, arguments: argparse.Namespace) -> int:
-    raw = talk.client.send("PATCH", f"/incidents/{arguments.id}", {"assignee": arguments.who})
+    raw = _patched(talk, arguments.id, {"assignee": arguments.who})
     return _tell(talk, raw, f"is cared for by {arguments.who}" if arguments.who else "is cared for by nobody")
 
 
@@ -239,9 +263,9 @@ def _note(talk: Talk, arguments: argparse.Namespace) -> int:
     text = sys.stdin.read(NOTE_LETTERS_MAX + 1).strip() if arguments.text == "-" else arguments.text
     if not text:
         raise ValueError("the note is empty; write what is to be kept")
-    return _tell(
-        talk, talk.client.send("POST", f"/incidents/{arguments.id}/notes", {"text": text}), "has the note"
-    )
+    with pointing_to(ALL):
+        raw = talk.client.send("POST", f"/incidents/{arguments.id}/notes", {"text": text})
+    return _tell(talk, raw, "has the note")
 
 
 def _open(talk: Talk, arguments: argparse.Namespace) -> int:

@@ -6,8 +6,9 @@ import argparse
 from typing import get_args
 
 from collector.cli import Commands, House, number_up_to
+from collector.cli.close import did_you_mean
 from collector.cli.remote.answers import Notice, NoticeList, ms
-from collector.cli.remote.client import decoded
+from collector.cli.remote.client import Refused, decoded
 from collector.cli.remote.command import DONE, Talk, add_talk
 from collector.store import Delivery
 from rules import words
@@ -37,9 +38,10 @@ def _notices(talk: Talk, arguments: argparse.Namespace) -> int:
     raw = talk.client.get("/notices", asked)
     if talk.for_programs:
         return talk.hand(raw)
-    found = decoded(raw, NoticeList).items
+    answer = decoded(raw, NoticeList)
+    found = answer.items
     if not found:
-        talk.paper.say("No notice yet, or none such.")
+        talk.paper.say(_why_none(arguments, [one.channel for one in answer.channels]))
         return DONE
     talk.paper.table(
         ("WHEN", "STATE", "CHANNEL", "TRIES", "INCIDENT", "WHY", "WHAT"),
@@ -53,6 +55,19 @@ def _notices(talk: Talk, arguments: argparse.Namespace) -> int:
         {"TRIES", "INCIDENT"},
     )  # fmt: skip
     return DONE
+
+
+def _why_none(arguments: argparse.Namespace, channels: list[str]) -> str:
+    """Refused where the channel that was named is none."""
+    if arguments.channel is not None and arguments.channel not in channels:
+        meant = did_you_mean(arguments.channel, channels)
+        raise Refused(404, "missing", f"there is no channel {arguments.channel[:100]!r}{meant}")
+    if not channels:
+        return "No notice, and none will come: there is no channel. Name one under `channels:` in the config."
+    narrowed = any(getattr(arguments, name) is not None for name in ("incident", "channel", "delivery"))
+    if narrowed:
+        return "No such notice."
+    return f"No notice yet: nothing was to be told. To try it: watchkeeper notify test {channels[0]}"
 
 
 def _what(one: Notice) -> str:

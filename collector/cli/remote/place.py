@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from agent.options import duration_s
 from collector.cli import add_config, argument
 from collector.config import Loaded, parse_listen
 
+TIMEOUT_S, TIMEOUT_S_MIN, TIMEOUT_S_MAX = 15.0, 0.1, 600.0
 TOKEN_LETTERS_MAX = 4_000
 FILE_BYTES_MAX = 64 * 1024
 URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
@@ -68,6 +70,12 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--allow-plaintext", action="store_true", help="let the token cross a network unencrypted"
     )
+    group.add_argument(
+        "--timeout",
+        type=argument(parse_timeout),
+        metavar="TIME",
+        help=f"how long an answer is waited for: {TIMEOUT_S:g}s, if not said",
+    )
 
 
 def parse_url(text: str) -> str:
@@ -79,6 +87,14 @@ def parse_url(text: str) -> str:
     except ValueError:
         raise ValueError(f"{text[:200]!r} has no port from 1 to 65535") from None
     return text.rstrip("/")
+
+
+def parse_timeout(text: str) -> float:
+    """ValueError says what is allowed."""
+    seconds = duration_s(text)
+    if not TIMEOUT_S_MIN <= seconds <= TIMEOUT_S_MAX:
+        raise ValueError(f"{text} is too short or too long; write 100ms to 10m")
+    return seconds
 
 
 def parse_pin(text: str) -> str:
@@ -97,7 +113,7 @@ def place_of(
     if arguments.url and arguments.config:
         raise ValueError("--url and --config each name a collector; give one of them")
     url = arguments.url
-    if url is None and arguments.config is None and environ.get("WATCHKEEPER_URL"):
+    if url is None and is_elsewhere(arguments, environ):
         try:
             url = parse_url(environ["WATCHKEEPER_URL"])
         except ValueError as error:
@@ -110,6 +126,11 @@ def place_of(
             f"the token would cross the network unencrypted to {url}; use https://, or say --allow-plaintext"
         )
     return Place(url, token, arguments.ca, arguments.pin or "")
+
+
+def is_elsewhere(arguments: argparse.Namespace, environ: Mapping[str, str]) -> bool:
+    """Whether a collector is named by its address, and not by the config of this machine."""
+    return bool(arguments.url or (arguments.config is None and environ.get("WATCHKEEPER_URL")))
 
 
 def _is_private(url: str) -> bool:

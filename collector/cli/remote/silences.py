@@ -8,14 +8,17 @@ from typing import Any, get_args
 
 from collector.cli import Commands, House, number_up_to
 from collector.cli.labels import parse_labels
-from collector.cli.remote.answers import Maintenance, Matching, Silence, ms
-from collector.cli.remote.client import decoded, encoded, entries
-from collector.cli.remote.command import DONE, Talk, add_talk, several
+from collector.cli.remote.answers import Maintenance, Matching, Numbered, Silence, ms
+from collector.cli.remote.client import Refused, decoded, encoded, entries
+from collector.cli.remote.command import DONE, Talk, add_talk, complain, pointing_to, several
+from collector.cli.remote.hosts import host_named
 from collector.cli.remote.paper import Cells
 from rules import words
 from rules.model import Severity
 
 ID_MAX = 2**53 - 1
+TO_SILENCE = "To make one: watchkeeper silence add --host NAME --for 2h"
+TO_PLAN = "To plan: watchkeeper maintenance add NAME --when TIME --host NAME"
 STATES = ("waiting", "active", "over")
 
 
@@ -103,6 +106,7 @@ def _silence(talk: Talk, arguments: argparse.Namespace) -> int:
         "comment": arguments.comment,
         "everything": arguments.everything,
     }
+    _warn_of_unknown_hosts(talk, arguments.host)
     raw = talk.client.send("POST", "/silences", new)
     if talk.for_programs:
         return talk.hand(raw)
@@ -120,7 +124,9 @@ def _silences(talk: Talk, arguments: argparse.Namespace) -> int:
     found = [one for one in entries(listed, Silence) if arguments.state or one.state != "over"]
     if not found:
         talk.paper.say(
-            "No silence: whoever is to be told, is." if arguments.state is None else "No such silence."
+            f"No silence: whoever is to be told, is. {TO_SILENCE}"
+            if arguments.state is None
+            else "No such silence."
         )
         return DONE
     talk.paper.table(
@@ -138,13 +144,14 @@ def _silences(talk: Talk, arguments: argparse.Namespace) -> int:
 
 
 def _end(talk: Talk, arguments: argparse.Namespace) -> int:
-    return _take_back(talk, "silences", arguments.ids, "Silence {} is over.")
+    return _take_back(talk, "silences", "silence list", arguments.ids, "Silence {} is over.")
 
 
 # --- maintenance ------------------------------------------------------------------------------------------------------
 
 
 def _plan(talk: Talk, arguments: argparse.Namespace) -> int:
+    _warn_of_unknown_hosts(talk, arguments.host)
     raw = talk.client.send(
         "POST", "/maintenance", {**_matching(arguments), "name": arguments.name, "when": arguments.when}
     )
@@ -163,7 +170,7 @@ def _plans(talk: Talk, arguments: argparse.Namespace) -> int:
         return talk.hand(encoded(listed))
     found = entries(listed, Maintenance)
     if not found:
-        talk.paper.say("Nothing is planned, besides what the config holds.")
+        talk.paper.say(f"Nothing is planned, besides what the config holds. {TO_PLAN}")
         return DONE
     rows: list[Cells] = [(str(one.id), one.name, _times(one), one.by, about(one.matching)) for one in found]
     talk.paper.table(("MAINTENANCE", "NAME", "WHEN", "BY", "ABOUT"), rows, {"MAINTENANCE"})
@@ -171,7 +178,7 @@ def _plans(talk: Talk, arguments: argparse.Namespace) -> int:
 
 
 def _drop(talk: Talk, arguments: argparse.Namespace) -> int:
-    return _take_back(talk, "maintenance", arguments.ids, "Maintenance {} is taken back.")
+    return _take_back(talk, "maintenance", "maintenance list", arguments.ids, "Maintenance {} is taken back.")
 
 
 def _times(one: Maintenance) -> str:
@@ -181,13 +188,26 @@ def _times(one: Maintenance) -> str:
 # --- both -------------------------------------------------------------------------------------------------------------
 
 
-def _take_back(talk: Talk, what: str, numbers: Sequence[int], said: str) -> int:
+def _warn_of_unknown_hosts(talk: Talk, names: Sequence[str]) -> None:
+    """A host may be named before it comes; one that is mistyped goes on waking people."""
+    for name in names:
+        if "*" in name:
+            continue
+        try:
+            host_named(talk.client, name)
+        except Refused as refused:
+            if refused.status == 404:
+                complain(f"{refused}\nIt is done all the same, for a host that is to come.")
+
+
+def _take_back(talk: Talk, what: str, listing: str, numbers: Sequence[int], said: str) -> int:
     def one(number: int) -> None:
-        raw = talk.client.send("DELETE", f"/{what}/{number}")
+        with pointing_to(listing):
+            raw = talk.client.send("DELETE", f"/{what}/{number}")
         if talk.for_programs:
             talk.hand(raw)
         else:
-            talk.paper.say(said.format(number))
+            talk.paper.say(said.format(decoded(raw, Numbered).id))
             talk.paper.flush()
 
     return several(numbers, one)

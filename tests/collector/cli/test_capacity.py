@@ -73,6 +73,7 @@ def test_one_host(lived: Command) -> None:
     said = lived("capacity", "--host", "web")
     assert said.out == "Nothing of 1 is going to be full, as far as can be seen.\n"
     assert lived("capacity", "--host", "nobody").code == 2
+    assert "did you mean web?" in lived("capacity", "--host", "wbe").err
 
 
 def test_for_programs(lived: Command) -> None:
@@ -92,5 +93,6 @@ def test_advice_is_what_to_change_and_why(lived: Command) -> None:
     assert found["services"][0]["wanted"] == 4
 
 
-def test_a_house_without_hosts_has_nothing_to_change(watchkeeper: Command) -> None:
-    assert watchkeeper("advise").out == "Nothing to change on 0 hosts, as far as can be seen.\n"
+@pytest.mark.parametrize("command", ["advise", "capacity"])
+def test_without_hosts_it_says_how_to_add_one(watchkeeper: Command, command: str) -> None:
+    assert watchkeeper(command).out.startswith("No host was heard yet; add one")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from collector.cli.remote.silences import TO_PLAN, TO_SILENCE
 from tests.collector.api.house import Agent
 from tests.collector.cli.remote.conftest import Terminal
 
@@ -26,13 +27,17 @@ def columns(text: str, head: str) -> list[list[str]]:
         ("status", 3, "unknown: no host yet; add one, where the collector runs: watchkeeper join-command"),
         ("hosts", 0, "No host yet; add one, where the collector runs: watchkeeper join-command"),
         ("hosts web", 0, "No such host."),
-        ("alerts", 0, "No alert is open."),
+        ("alerts", 0, "No alert is open; those that are over: watchkeeper alerts --state all"),
         ("alerts --state all", 0, "No such alert."),
-        ("incidents", 0, "No incident is open: all is well."),
+        (
+            "incidents",
+            0,
+            "No incident is open: all is well; those that are over: watchkeeper incidents --state all",
+        ),
         ("incidents --severity critical", 0, "No such incident."),
-        ("notices", 0, "No notice yet, or none such."),
-        ("silence list", 0, "No silence: whoever is to be told, is."),
-        ("maintenance list", 0, "Nothing is planned, besides what the config holds."),
+        ("notices", 0, "No notice yet: nothing was to be told. To try it: watchkeeper notify test ops"),
+        ("silence list", 0, f"No silence: whoever is to be told, is. {TO_SILENCE}"),
+        ("maintenance list", 0, f"Nothing is planned, besides what the config holds. {TO_PLAN}"),
     ],
 )
 async def test_where_there_is_nothing_yet_a_sentence_says_so(
@@ -47,7 +52,7 @@ async def test_where_there_is_nothing_yet_a_sentence_says_so(
     ("command", "says"),
     [
         ("host web-1", "there is no host 'web-1'; see: watchkeeper hosts"),
-        ("incidents 7", "there is no incident '7'"),
+        ("incidents 7", "there is no incident '7'; see: watchkeeper incidents --state all"),
         ("alerts --host web-1", "there is no host 'web-1'; see: watchkeeper hosts"),
     ],
 )
@@ -126,7 +131,6 @@ async def test_a_host_that_is_nearly_called_so_is_offered(terminal: Terminal, fl
 async def test_alerts_name_the_incident_and_the_host(terminal: Terminal, fleet: Fleet) -> None:
     row = columns((await terminal("alerts", "--host", "web-1")).out, "INCIDENT")[0]
     assert (row[:2], row[-3:]) == (["1", "warning"], ["web-1", "is", "busy"])
-    assert (await terminal("alerts", "--rule", "none-such")).out == "No such alert.\n"
     assert (await terminal("alerts", "--severity", "critical")).out == "No such alert.\n"
 
 
@@ -143,7 +147,7 @@ async def test_notices_say_what_became_of_them(terminal: Terminal, fleet: Fleet)
     row = columns((await terminal("notices", "--channel", "ops")).out, "WHEN")[0]
     assert row[3] in ("waiting", "sending", "sent")
     assert row[4] == "ops"
-    assert (await terminal("notices", "--incident", "7")).out == "No notice yet, or none such.\n"
+    assert (await terminal("notices", "--incident", "7")).out == "No such notice.\n"
 
 
 # --- for programs -----------------------------------------------------------------------------------------------------

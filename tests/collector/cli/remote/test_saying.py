@@ -104,7 +104,7 @@ async def test_a_silence_is_made_listed_and_ended(terminal: Terminal) -> None:
     assert row.split()[:2] == ["1", "active"]
     assert row.endswith("hosts with role=web, rule cpu-*  up")
     assert (await terminal("silence", "end", "1")).out == "Silence 1 is over.\n"
-    assert (await terminal("silence", "list")).out == "No silence: whoever is to be told, is.\n"
+    assert (await terminal("silence", "list")).out.startswith("No silence: whoever is to be told, is.")
     assert "over" in (await terminal("silence", "list", "--state", "over")).out
     assert (await terminal("silence", "end", "1")).code == 1
 

@@ -25,6 +25,8 @@ from collector.who import needs
 TEMPLATE = Path(__file__).with_name("install.sh")
 SCRIPT = "watchkeeper-install.sh"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+NOTHING_YET = "This collector has nothing to install yet; its page /hosts/new says why.\n"
+"""For strangers: without a path of this machine."""
 NOWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - addresses to listen on, that lead nowhere
 
 
@@ -103,7 +105,7 @@ class Installer:
         async with self._busy:
             text = await asyncio.to_thread(self._script)
         if not text:
-            return web.Response(status=503, text=f"{self._no_bundle}\n")
+            return web.Response(status=503, text=NOTHING_YET)
         return web.Response(text=text, headers={"Cache-Control": "no-cache"})
 
     async def _serve_bundle(self, request: web.Request) -> web.StreamResponse:

@@ -59,9 +59,10 @@ class Agent:
         *,
         checks: Sequence[Mapping[str, Any]] = (),
         ago_s: float = 0,
+        evidence: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> Any:
-        """One batch, sampled so long ago; what the collector answered."""
+        """One batch, sampled so long ago, and what was asked for; what the collector answered."""
         self._seq += 1
         sent = time.time_ns() // 1_000_000
         batch = {
@@ -73,7 +74,11 @@ class Agent:
             "checks": list(checks),
             **fields,
         }
-        push = {"v": 1, "spool": f"{self.id:032x}", "boot_id": "b", "batches": [batch], "definitions": ""}
+        push: dict[str, Any] = {
+            "v": 1, "spool": f"{self.id:032x}", "boot_id": "b", "batches": [batch], "definitions": "",
+        }  # fmt: skip
+        if evidence is not None:
+            push["evidence"] = evidence
         said = await self._house.send(
             "POST", "/api/agent/v1/batches", push, {"Authorization": f"Bearer {self._token}"}
         )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from collector.api.doors import Door, Query, Refusal, missing
-from collector.desks.trail import Audit
+from collector.api.doors import Door, Query, Refusal
+from collector.desks.services import Services
 from collector.who import Who
 from rules.sla.model import ServiceOptions
 
@@ -32,18 +31,9 @@ class ServiceView(Struct, frozen=True):
     in_config: bool
 
 
-class Kept(Protocol):
-    """The services there are. `put` and `remove` may raise Refusal."""
-
-    async def all(self) -> list[ServiceOptions]: ...
-    def is_written(self, name: str) -> bool: ...
-    async def put(self, service: ServiceOptions, by: str, now: int) -> None: ...
-    async def remove(self, name: str) -> bool: ...
-
-
-class Services:
-    def __init__(self, kept: Kept, audit: Audit, now_ms: Callable[[], int]) -> None:
-        self._kept, self._audit, self._now_ms = kept, audit, now_ms
+class ServiceDoors:
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     def doors(self) -> list[Door]:
         return [
@@ -64,24 +54,16 @@ class Services:
         ]  # fmt: skip
 
     async def services(self, who: Who, asked: Query, body: None) -> list[ServiceView]:
-        return [self._view(one) for one in await self._kept.all()]
+        return [self._view(one) for one in await self._services.all()]
 
     async def put(self, who: Who, asked: OneService, options: ServiceOptions) -> ServiceView:
         if options.name != asked.name:
             raise Refusal(422, "name", f"the body is about {options.name[:100]!r}, and the address is not")
-        before = await self._find(asked.name)
-        await self._kept.put(options, who.name, self._now_ms())
-        await self._audit.record(who, "service.put", before=before, after=options)
+        await self._services.put(who, options)
         return self._view(options)
 
     async def remove(self, who: Who, asked: OneService, body: None) -> None:
-        before = await self._find(asked.name)
-        if not await self._kept.remove(asked.name):
-            raise missing("service", asked.name)
-        await self._audit.record(who, "service.remove", before=before)
-
-    async def _find(self, name: str) -> ServiceOptions | None:
-        return next((one for one in await self._kept.all() if one.name == name), None)
+        await self._services.remove(who, asked.name)
 
     def _view(self, options: ServiceOptions) -> ServiceView:
-        return ServiceView(options, options.called, self._kept.is_written(options.name))
+        return ServiceView(options, options.called, self._services.is_written(options.name))

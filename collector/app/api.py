@@ -29,7 +29,7 @@ from collector.api.rules import Rules
 from collector.api.scalability import Scalability
 from collector.api.scalability.layers import Layers
 from collector.api.scalability.simulating import Simulating
-from collector.api.services import Services
+from collector.api.services import ServiceDoors
 from collector.api.silences import Silences
 from collector.api.sla import Sla
 from collector.config import CollectorConfig
@@ -83,7 +83,7 @@ def _what_is_promised_and_advised(parts: Parts, now_ms: Callable[[], int]) -> li
         return runtime.held.config.thresholds
 
     return [
-        *Services(services, parts.access.audit, now_ms).doors(),
+        *ServiceDoors(parts.services).doors(),
         *Sla(parts.promised.accounts, thresholds, now_ms).doors(),
         *performance.doors(),
         *Optimizing(performance, store, reports, thresholds).doors(),

@@ -11,6 +11,7 @@ from collector.config import CollectorConfig
 from collector.messages import Failed, Message, Sent
 from collector.web.advice import AdvicePages
 from collector.web.people import People
+from collector.web.service_forms import ServiceForms
 from collector.web.services import ServicePages
 from collector.web.settings import SettingsPages
 from collector.web.status import Board, StatusPages
@@ -32,7 +33,8 @@ def faces(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> l
     )
     is_public = config.access.status_page
     return [
-        *ServicePages(frame, store, promised.accounts, promised.services.all, now_ms=now_ms).routes(),
+        *ServiceForms(frame, store.samples, parts.services).routes(),
+        *ServicePages(frame, store, promised.accounts, parts.services, now_ms=now_ms).routes(),
         *StatusPages(frame, board, is_public=is_public, url=config.url, zone=config.zone).routes(),
         *_advice(parts, now_ms).routes(),
         *_settings(parts, config, now_ms).routes(),

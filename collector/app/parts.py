@@ -31,6 +31,7 @@ from collector.definitions import Definitions
 from collector.desks.plays import Plays
 from collector.desks.policies import Policies
 from collector.desks.settings import Settings
+from collector.desks.services import Services
 from collector.ephemeral import LOOK_S, Ephemeral
 from collector.evaluator import Evaluator
 from collector.health import Component
@@ -113,6 +114,7 @@ class Parts:
         self.promised = Promised(store, config, self.ticks, leaps, now_ms)
         self._let_people_know(loaded, registry)
         self.kept = Kept(time.monotonic)
+        self.services = Services(self.promised.services, self.access.audit, now_ms)
         self.tokens = Tokens(store.hosts, now_ms)
         self._ask_of_hosts(loaded, registry)
         self._let_batches_in(round(config.late_s_max * 1000), registry)

@@ -48,6 +48,7 @@ def led_to(path: str) -> web.Response:
     return web.Response(status=303, headers={"Location": path, "Cache-Control": "no-store"})
 
 
-def sentence_of(refusal: Refusal) -> str:
-    text = str(refusal)
+def sentence_of(mistake: Exception) -> str:
+    """What is wrong, as a sentence of its own."""
+    text = str(mistake)
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

@@ -13,6 +13,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from collector.desks.promises import Accounts
+from collector.desks.services import Services
 from collector.store import DAY_MS, Store
 from collector.store.promises import Day
 from collector.web.answers import HEADERS, Body, Missing, answer
@@ -25,7 +26,7 @@ from collector.web.made_of import MARKS, fleet_of, groups_of
 from collector.web.public import DAYS, available, public_service
 from collector.web.standing import Mark
 from collector.web.words import NOTHING, Times
-from collector.who import needs
+from collector.who import ASKED_BY, NOBODY, Who, needs
 from rules.sla.budget import Budget, availability_pct
 from rules.sla.model import Class, ServiceOptions, Tally
 from rules.sla.paper import STYLE, as_csv, as_html
@@ -77,14 +78,12 @@ class OutageRow(Struct, frozen=True):
 
 
 class ServicePages:
-    """`services` gives those there are, by the config and by what programs made."""
-
     def __init__(
         self,
         frame: Frame,
         store: Store,
         accounts: Accounts,
-        services: Callable[[], Awaitable[list[ServiceOptions]]],
+        services: Services,
         *,
         now_ms: Callable[[], int],
     ) -> None:
@@ -104,14 +103,15 @@ class ServicePages:
     async def _all(self, request: web.Request) -> web.Response:
         view = View.of(request)
         times = view.times(self._now_ms())
-        services = sorted(await self._services(), key=lambda service: service.called.lower())
+        services = sorted(await self._services.all(), key=lambda service: service.called.lower())
         known = {one.service: one for one in await self._accounts.summaries(None, times.now)}
         days = await asyncio.gather(*(self._accounts.days(one.name, DAYS, times.now) for one in services))
         rows = [
             _row(service, known.get(service.name), own, times)
             for service, own in zip(services, days, strict=True)
         ]
-        return answer(request, self._frame.render("services.html", view, times, rows=rows))
+        body = self._frame.render("services.html", view, times, rows=rows, may_change=_may_change(request))
+        return answer(request, body)
 
     async def _one(self, request: web.Request) -> web.Response:
         view = View.of(request)
@@ -134,6 +134,8 @@ class ServicePages:
             outages_max=OUTAGES_SHOWN_MAX,
             groups=groups_of(service, fleet),
             months=_months(days, times),
+            is_written=self._services.is_written(service.name),
+            may_change=_may_change(request),
         )
         return answer(request, body)
 
@@ -160,10 +162,15 @@ class ServicePages:
         return page
 
     async def _named(self, name: str) -> ServiceOptions:
-        found = next((service for service in await self._services() if service.name == name), None)
+        found = await self._services.find(name)
         if found is None:
             raise Missing(f"There is no service called {name[:100]!r}.")
         return found
+
+
+def _may_change(request: web.Request) -> bool:
+    who: Who = request.get(ASKED_BY, NOBODY)
+    return who.may("monitoring.config.update")
 
 
 async def _known(asking: Awaitable[T]) -> T:

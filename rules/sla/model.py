@@ -115,11 +115,7 @@ class ServiceOptions(Struct, kw_only=True, frozen=True):
     unknown: Literal["excluded", "down"] = "excluded"
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise ValueError(
-                f'"{self.name:.100}" cannot be the name of a service; use letters, digits, dots and dashes, '
-                "and put what people call it into title"
-            )
+        see_that_it_is_a_name(self.name)
         if not (self.checks or self.hosts or self.depends_on):
             raise ValueError(f"say what {self.name} is made of: checks, hosts or depends_on")
         zone_named(self.zone)
@@ -130,6 +126,15 @@ class ServiceOptions(Struct, kw_only=True, frozen=True):
     @property
     def called(self) -> str:
         return self.title or self.name
+
+
+def see_that_it_is_a_name(text: str) -> None:
+    """ValueError when no service can be called that in series, addresses and commands."""
+    if not _NAME.fullmatch(text):
+        raise ValueError(
+            f'"{text:.100}" cannot be the name of a service; use letters, digits, dots and dashes, '
+            "and put what people call it into title"
+        )
 
 
 class Interval(Struct, frozen=True):

@@ -1,0 +1,49 @@
+"""Services that people and programs make, change and remove, where no file holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from collector.desks.trail import Audit
+from collector.who import Who, missing
+from rules.sla.model import ServiceOptions
+
+
+class Kept(Protocol):
+    """The services there are. `put` and `remove` may raise Refusal."""
+
+    async def all(self) -> list[ServiceOptions]: ...
+    def is_written(self, name: str) -> bool: ...
+    async def put(self, service: ServiceOptions, by: str, now: int) -> None: ...
+    async def remove(self, name: str) -> bool: ...
+
+
+class Services:
+    """Every method may raise StoreError; what is refused or failed changes nothing."""
+
+    def __init__(self, kept: Kept, audit: Audit, now_ms: Callable[[], int]) -> None:
+        self._kept, self._audit, self._now_ms = kept, audit, now_ms
+
+    async def all(self) -> list[ServiceOptions]:
+        return await self._kept.all()
+
+    async def find(self, name: str) -> ServiceOptions | None:
+        return next((one for one in await self._kept.all() if one.name == name), None)
+
+    def is_written(self, name: str) -> bool:
+        """Whether it stands in the config, and so cannot be changed here."""
+        return self._kept.is_written(name)
+
+    async def put(self, who: Who, service: ServiceOptions) -> None:
+        """Make a service, or change one that was made here. Refusal."""
+        before = await self.find(service.name)
+        await self._kept.put(service, who.name, self._now_ms())
+        await self._audit.record(who, "service.put", before=before, after=service)
+
+    async def remove(self, who: Who, name: str) -> None:
+        """Nothing is reckoned of it any more; what it was stays written down. Refusal."""
+        before = await self.find(name)
+        if not await self._kept.remove(name):
+            raise missing("service", name)
+        await self._audit.record(who, "service.remove", before=before)

@@ -19,6 +19,7 @@ from collector.web.incident_pages import IncidentPages
 from collector.web.join_pages import JoinPages
 from collector.web.links import LinkPages
 from collector.web.notice_pages import NoticePages
+from collector.web.replays import ReplayPages
 from collector.web.rule_pages import RulePages
 from collector.web.silence_pages import SilencePages
 from rules.memory.watch import Watch
@@ -45,9 +46,22 @@ def pages(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> l
         *JoinPages(frame, parts.codes).routes(),
         *HostPages(frame, store, known, now_ms=now_ms).routes(),
         *RulePages(frame, store, known, written=lambda: parts.runtime.held.written, now_ms=now_ms).routes(),
+        *_replay_pages(parts, now_ms).routes(),
         *SilencePages(frame, known, parts.policies, now_ms=now_ms).routes(),
         *NoticePages(frame, store, names, now_ms=now_ms).routes(),
         *AuditPages(frame, parts.access.audit.rows, now_ms=now_ms).routes(),
         *faces(parts, config, now_ms),
         *parts.pages.routes(),
     ]
+
+
+def _replay_pages(parts: Parts, now_ms: Callable[[], int]) -> ReplayPages:
+    runtime = parts.runtime
+    return ReplayPages(
+        parts.pages.frame,
+        parts.store,
+        parts.replays,
+        written=lambda: runtime.held.written,
+        keep_ms=lambda: runtime.held.config.keep_s * 1000,
+        now_ms=now_ms,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
@@ -46,6 +47,7 @@ from collector.messages import Message
 from collector.neighbours import Neighbours
 from collector.notifier import Notifier
 from collector.promises.keeping import ROUND_S
+from collector.replays import Replays, command_of
 from collector.rounds import Rounds
 from collector.selfwatch import SERVICE, Selfwatch
 from collector.server import Limits, Server
@@ -120,6 +122,12 @@ class Parts:
         self._let_batches_in(round(config.late_s_max * 1000), registry)
         self._let_hosts_join(loaded, registry)
         self.upkeep = Upkeep(store, what_to_keep(config), leaps, now_ms)
+        self.replays = Replays(
+            command_of(Path(loaded.section.file)),
+            self.pages.publish_work,
+            self.access.audit,
+            now_ms=now_ms,
+        )
         self._advise(config, registry)
         self.api = api(self, config, registry, now_ms)
         self._serve(config, registry, not_ready)
@@ -236,6 +244,7 @@ class Parts:
     async def stop(self) -> None:
         """Pushes are put off, what was judged is kept, what is being sent is finished."""
         await self.pages.close()
+        await self.replays.close()
         await self.server.stop()
         await self.access.close()
         await self.tokens.close()

@@ -26,13 +26,16 @@ HOSTS_NAMED_MAX = 100
 RETRY_MS = 3_000
 HERE = b"event: here\ndata: {}\n\n"
 """A sign of life that the page can see, unlike a comment: without one it says that it lost touch."""
+WORK = b"event: work\ndata: {}\n\n"
 
 
 class News(Struct):
-    """What changed since the last event: these hosts (None: more than are named), and incidents or not."""
+    """What changed since the last event: these hosts (None: more than are named), and incidents or not. `work`: long
+    work that somebody asked for came on."""
 
     hosts: set[int] | None = None
     incidents: bool = False
+    work: bool = False
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
@@ -46,13 +49,18 @@ class News(Struct):
     def merge(self, other: News) -> None:
         self.hosts = None if self.hosts is None or other.hosts is None else self.hosts | other.hosts
         self.incidents = self.incidents or other.incidents
+        self.work = self.work or other.work
         if self.hosts is not None and len(self.hosts) > HOSTS_NAMED_MAX:
             self.hosts = None
 
     def event(self) -> bytes:
+        """What was stored, and the word of long work apart from it: that is news to the page of the work alone."""
+        work = WORK if self.work else b""
+        if self.hosts == set() and not self.incidents and self.work:
+            return work
         hosts = None if self.hosts is None else sorted(self.hosts)
         data = msgspec.json.encode({"hosts": hosts, "incidents": self.incidents})
-        return b"event: changed\ndata: " + data + b"\n\n"
+        return work + b"event: changed\ndata: " + data + b"\n\n"
 
 
 class _Listener:
@@ -66,7 +74,7 @@ class _Listener:
 
     def tell(self, news: News) -> None:
         if self._news is None:
-            self._news = News(None if news.hosts is None else set(news.hosts), news.incidents)
+            self._news = News(None if news.hosts is None else set(news.hosts), news.incidents, news.work)
         else:
             self._news.merge(news)
         self._woken.set()
@@ -120,13 +128,15 @@ class Feed:
 
     def publish(self, outcomes: Sequence[Outcome]) -> None:
         """Called after each commit: cheap, and nothing at all when nobody listens."""
-        if not self._listeners:
-            return
-        if self._news is None:
-            self._news = News(set())
-        self._news.add(outcomes)
-        if self._pause is None:
-            self._tell()
+        if self._listeners:
+            self._gathered().add(outcomes)
+            self._tell_soon()
+
+    def publish_work(self) -> None:
+        """Long work that somebody asked for came on."""
+        if self._listeners:
+            self._gathered().work = True
+            self._tell_soon()
 
     def ask_again(self) -> None:
         """Somebody may do less than a moment ago: end the streams of those who may not listen any more."""
@@ -141,6 +151,15 @@ class Feed:
             self._pause.cancel()
         for listener in self._listeners:
             listener.wake()
+
+    def _gathered(self) -> News:
+        if self._news is None:
+            self._news = News(set())
+        return self._news
+
+    def _tell_soon(self) -> None:
+        if self._pause is None:
+            self._tell()
 
     def _tell(self) -> None:
         self._pause = None

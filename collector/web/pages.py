@@ -59,6 +59,10 @@ class Pages:
         self._recent.note(outcomes)
         self._feed.publish(outcomes)
 
+    def publish_work(self) -> None:
+        """Long work came on: the page of it hears of it within a second."""
+        self._feed.publish_work()
+
     def ask_again(self) -> None:
         """Somebody may do less than a moment ago: the live streams of those who may not listen any more are over."""
         self._feed.ask_again()

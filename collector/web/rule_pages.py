@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from aiohttp import web
 from msgspec import Struct
@@ -27,6 +28,7 @@ from rules.model import Severity, State
 
 class RuleRow(Struct, frozen=True):
     name: str
+    url: str
     kind: str
     metric: str
     limits: str
@@ -85,7 +87,7 @@ class RulePages:
         standing: dict[str, int] = {}
         for alert in alerts:
             standing[alert.rule] = standing.get(alert.rule, 0) + 1
-        rows = [_row(written, standing) for written in self._written()]
+        rows = [rule_row(written, standing) for written in self._written()]
         body = self._frame.render(
             "rules.html",
             view,
@@ -137,10 +139,12 @@ _MARKS: dict[State, Mark] = {
 _ORDER = {"critical": 0, "warning": 1, "info": 2, "unknown": 3, "up": 4}
 
 
-def _row(written: WrittenRule, standing: Mapping[str, int]) -> RuleRow:
+def rule_row(written: WrittenRule, standing: Mapping[str, int]) -> RuleRow:
+    """`standing` counts the open alerts by rule."""
     rule, options = written.rule, written.rule.options
     return RuleRow(
         rule.name,
+        url_of(rule.name),
         kind_of(options),
         str(getattr(options, "metric", "")),
         limits_said(rule),
@@ -154,6 +158,11 @@ def _row(written: WrittenRule, standing: Mapping[str, int]) -> RuleRow:
         standing.get(rule.name, 0),
         options.runbook if options.runbook.startswith(("https://", "http://")) else "",
     )
+
+
+def url_of(rule: str) -> str:
+    """Where its page is: a name may have any letters."""
+    return f"/rules/{quote(rule, safe='')}"
 
 
 def limits_said(rule: Rule) -> str:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import heapq
+import os
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any
 
-from agent.options import duration_s
+import msgspec
+
+from agent.options import ConfigError, duration_s
 from collector.cli import Commands, House, add_config, argument
-from collector.cli.progress import Progress
+from collector.cli.progress import Lines, Progress
 from collector.cli.rules.tally import Tally, as_json, as_text
-from collector.config import Loaded, load_rules
+from collector.config import Loaded, written_rules
 from collector.config.policy import policy_of
+from collector.config.runtime import laid_under
 from collector.store import Row, Store
 from collector.store.pasts import pasts_of
 from rules.fleet.shared import SharedCheck
@@ -27,8 +36,10 @@ ROWS_AT_ONCE = 50_000
 HELD_MAX = 100_000
 SKEW_MS_MAX = 5_000
 """A batch may bear a time this much later than that of its arrival: so far a clock may be off and be believed."""
-TICK_MS = 1_000
+TICK_MS, TICKS_AT_ONCE = 1_000, 1_000
 LAST_S_MAX = 400 * 86_400
+GENTLE_SHARE, WORK_S = 0.5, 0.05
+NICE, FIRST_TO_GO = 10, 500
 
 
 def add_to(commands: Commands, house: House) -> None:
@@ -45,6 +56,14 @@ def add_to(commands: Commands, house: House) -> None:
         "--rule", action="append", default=[], metavar="NAME", help="this rule alone; may be given again"
     )
     replay.add_argument("--json", action="store_true", help="for programs")
+    replay.add_argument(
+        "--gently",
+        action="store_true",
+        help="rest as long as it works, and give way to whoever works beside it",
+    )
+    replay.add_argument(
+        "--progress", action="store_true", help="say how far it is in lines of JSON on stderr, for programs"
+    )
     add_config(replay)
     replay.set_defaults(command=partial(_replay, house))
 
@@ -74,16 +93,20 @@ def chosen(rules: Sequence[Rule], names: Sequence[str]) -> list[Rule]:
 
 
 def _replay(house: House, arguments: argparse.Namespace) -> int:
-    loaded: Loaded = house.load(arguments.config)
-    rules = chosen(load_rules(loaded), arguments.rule)
+    files: Loaded = house.load(arguments.config)
     end = house.now_ms()
     start = end - round(arguments.last * 1000)
+    if arguments.gently:
+        give_way()
+    pace = Pace(GENTLE_SHARE if arguments.gently else 1.0)
 
     async def go() -> int:
-        async with house.store(loaded) as store:
+        async with house.store(files) as store:
+            loaded = await _as_it_holds(files, store)
+            rules = chosen(_that_hold(loaded, arguments.rule), arguments.rule)
             silences, planned = await store.policy.silences(), await store.policy.maintenance()
             policy = policy_of(loaded.config, silences, planned)
-            with Progress() as progress:
+            with Lines() if arguments.progress else Progress() as progress:
                 tally = await replayed(
                     store,
                     rules,
@@ -93,11 +116,37 @@ def _replay(house: House, arguments: argparse.Namespace) -> int:
                     progress,
                     policy,
                     loaded.shared,
+                    pace,
                 )
         print(as_json(tally) if arguments.json else as_text(tally))
         return 0
 
     return house.run(go())
+
+
+def _that_hold(loaded: Loaded, named: Sequence[str]) -> list[Rule]:
+    """The rules that are judged by, and those that are switched off where they are asked for by name: to see what they
+    would say before they hold."""
+    rules = [written.rule for written in written_rules(loaded)]
+    return [
+        rule if rule.enabled else _switched_on(rule) for rule in rules if rule.enabled or rule.name in named
+    ]
+
+
+def _switched_on(rule: Rule) -> Rule:
+    kind: Any = type(rule)
+    on: Rule = kind(msgspec.structs.replace(rule.options, enabled=True))
+    return on
+
+
+async def _as_it_holds(files: Loaded, store: Store) -> Loaded:
+    """With what somebody set on a page or by the API, such as a threshold; where that does not fit, the files alone,
+    as the collector has it. StoreError."""
+    values = {one.key: msgspec.json.decode(one.value) for one in await store.settings.all()}
+    try:
+        return laid_under(files, values)
+    except ConfigError:
+        return files
 
 
 async def replayed(
@@ -109,8 +158,10 @@ async def replayed(
     progress: Progress,
     policy: Policy | None = None,
     shared: Sequence[SharedCheck] = (),
+    pace: Pace | None = None,
 ) -> Tally:
     """What the rules say of all that was sampled from `start` to before `end`, and whom they would have told."""
+    pace = pace or Pace(1.0)
     hosts = [host for host in await store.hosts.all() if host.last_at is not None and host.last_at >= start]
     tally = Tally(rules, start, end)
     player = Player(
@@ -123,8 +174,19 @@ async def replayed(
         policy=policy,
         shared=shared,
     )
+
+    async def pass_time(until: int) -> None:
+        """Tick by tick: in a range of which little is stored that is most of the work."""
+        while True:
+            progress("replaying", (player.now - start) / (end - start))
+            await pace.rest()
+            if player.now + TICKS_AT_ONCE * TICK_MS >= until:
+                return
+            player.until(player.now + TICKS_AT_ONCE * TICK_MS)
+
     newest: dict[int, Row] = {}
-    async for host, row in _arriving(_rows(store, hosts, start, end, progress)):
+    async for host, row in _arriving(_rows(store, hosts, start, end)):
+        await pass_time(row.arrived_at)
         tally.count(host)
         checks = checks_in(row.layout, row.values, row.at) if shared else ()
         player.batch(host, row.at, row.every_ms, row.layout, row.values, checks, row.arrived_at)
@@ -132,6 +194,7 @@ async def replayed(
             newest[host] = row
         await _repair(store, player)
         await _look(store, player, newest)
+    await pass_time(end)
     player.until(end)
     await _repair(store, player)
     tally.finish()
@@ -172,13 +235,10 @@ async def _arriving(rows: AsyncIterator[tuple[int, Row]]) -> AsyncIterator[tuple
         yield host, row
 
 
-async def _rows(
-    store: Store, hosts: Sequence[Host], start: int, end: int, progress: Progress
-) -> AsyncIterator[tuple[int, Row]]:
+async def _rows(store: Store, hosts: Sequence[Host], start: int, end: int) -> AsyncIterator[tuple[int, Row]]:
     """The batches of all hosts in the order of their times, so few at a time that memory holds them."""
     piece_ms = _piece_ms(hosts)
     for begin in range(start, end, piece_ms):
-        progress("replaying", (begin - start) / (end - start))
         until = min(begin + piece_ms, end)
         lists = [
             [(row.at, host.id, row) for row in await _of(store, host.id, begin, until)] for host in hosts
@@ -201,3 +261,31 @@ def _piece_ms(hosts: Sequence[Host]) -> int:
     """The store packs by the hour, so an hour at a time is read best; of a large fleet that would be too much."""
     rows_an_hour = sum(HOUR_MS / host.every_ms for host in hosts)
     return round(min(HOUR_MS, max(PIECE_MS_MIN, HOUR_MS * ROWS_AT_ONCE / max(rows_an_hour, 1))))
+
+
+# --- beside others ----------------------------------------------------------------------------------------------------
+
+
+class Pace:
+    """Works for `share` of the time and rests for the others: so what it takes is bounded, whatever else runs there."""
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._since_s = time.monotonic()
+
+    async def rest(self) -> None:
+        """To be called often: it returns at once until enough was done to rest from."""
+        if self._share >= 1:
+            return
+        worked_s = time.monotonic() - self._since_s
+        if worked_s >= WORK_S:
+            await asyncio.sleep(worked_s * (1 / self._share - 1))
+            self._since_s = time.monotonic()
+
+
+def give_way() -> None:
+    """Be the last to be given a processor, and the first to be ended for want of memory, where the kernel lets us."""
+    with contextlib.suppress(OSError):
+        os.nice(NICE)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(f"{FIRST_TO_GO}\n")

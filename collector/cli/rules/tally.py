@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from collector.cli.tables import table
+from collector.desks.replays import Messages, Replayed, RuleReplayed
 from rules import words
 from rules.judging.engine import Rule
 from rules.memory.watch import NO_HOST
@@ -100,21 +100,30 @@ def _named(notice: Notice, key: str) -> set[str]:
 
 
 def as_json(tally: Tally) -> str:
-    messages = [
-        {"channel": channel, "reason": reason, "count": count}
-        for (channel, reason), count in sorted(tally.told.items())
-    ]
-    plain: dict[str, Any] = {
-        "start_ms": tally.start,
-        "end_ms": tally.end,
-        "hosts": len(tally.hosts),
-        "batches": tally.batches,
-        "rules": [
-            {**msgspec.to_builtins(firings), "hosts": len(firings.hosts)} for firings in _ranked(tally)
-        ],
-        "messages": messages,
-    }
-    return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
+    messages = [Messages(channel, reason, count) for (channel, reason), count in sorted(tally.told.items())]
+    replayed = Replayed(
+        tally.start,
+        tally.end,
+        len(tally.hosts),
+        tally.batches,
+        [_replayed(firings) for firings in _ranked(tally)],
+        messages,
+    )
+    return msgspec.json.format(msgspec.json.encode(replayed), indent=2).decode()
+
+
+def _replayed(firings: Firings) -> RuleReplayed:
+    return RuleReplayed(
+        rule=firings.rule,
+        observe=firings.observe,
+        fired=firings.fired,
+        late=firings.late,
+        hosts=len(firings.hosts),
+        lasted_ms=firings.lasted_ms,
+        longest_ms=firings.longest_ms,
+        open_at_the_end=firings.open_at_the_end,
+        told=dict(firings.told),
+    )
 
 
 # --- for people -------------------------------------------------------------------------------------------------------

@@ -126,6 +126,10 @@ function listen() {
     const ours = !hosts || hosts.includes(Number(subjectId));
     if (subject === "all" || incidents || (subject === "host" && ours)) wish();
   });
+  source.addEventListener("work", () => {
+    heard = performance.now();
+    if (subject === "work") wish();
+  });
   source.addEventListener("error", () => {
     if (source.readyState !== EventSource.CLOSED) lost ??= Date.now(); // the browser tries again by itself
     else {

@@ -18,7 +18,7 @@ def test_a_backup_says_what_it_holds_and_a_restore_what_it_did(
     assert said.code == 0
     assert said.out.startswith(f"{backup} holds 1 hosts and 0 batches, none of them heard yet, in 0.")
     assert said.out.endswith("It was checked and is sound.\n")
-    assert said.err.splitlines()[-1].startswith("checking")
+    assert said.err == "", "nobody sits before what is no terminal"
 
     assert watchkeeper("host", "add", "db-2").code == 0
     said = watchkeeper("restore", backup)

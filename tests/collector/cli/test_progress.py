@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 
-from collector.cli.progress import Progress
+from collector.cli.progress import Lines, Progress
 
 
 class Terminal(io.StringIO):
@@ -19,14 +20,29 @@ class Clock:
         return self.now_s
 
 
-def test_a_log_gets_a_line_for_each_thing_and_another_every_ten_seconds() -> None:
+def test_where_nobody_sits_nothing_is_said() -> None:
     out, clock = io.StringIO(), Clock()
     with Progress(out, clock) as progress:
         for tenth in range(251):
             clock.now_s = tenth / 10
             progress("copying", tenth / 500)
         progress("checking", None)
-    assert out.getvalue() == "copying   0%\ncopying  20%\ncopying  40%\nchecking\n"
+    assert out.getvalue() == ""
+
+
+def test_a_program_that_asks_gets_a_line_for_each_thing_and_twice_a_second() -> None:
+    out, clock = io.StringIO(), Clock()
+    with Lines(out, clock) as progress:
+        for tenth in range(11):
+            clock.now_s = tenth / 10
+            progress("copying", tenth / 20)
+        progress("checking", None)
+    assert [json.loads(line) for line in out.getvalue().splitlines()] == [
+        {"what": "copying", "share": 0.0},
+        {"what": "copying", "share": 0.25},
+        {"what": "copying", "share": 0.5},
+        {"what": "checking", "share": None},
+    ]
 
 
 def test_a_terminal_gets_a_bar_that_moves_and_goes() -> None:

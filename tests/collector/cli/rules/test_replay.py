@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from collector.app import now_ms
-from collector.cli.rules.replay import parse_last
+from collector.cli.rules.replay import WORK_S, Pace, parse_last
 from collector.config import load, load_rules
+from collector.desks.replays import Replayed, Step
+from collector.store.settings import Setting
 from collector.stores.sqlite import open_store
 from rules.model import Outcome
 from rules.policy import Silence
@@ -64,7 +68,62 @@ def test_a_person_reads_a_table(tmp_path: Path, state: Path, watchkeeper: Comman
     assert cpu == "cpu-high 2 1 13 min 8 min log 4".split()
     assert "Messages: log 6 (3 first, 3 resolved)" in lines
     assert any(line.startswith("Never fired: ") and "disk-full" in line for line in lines)
-    assert "replaying" in said.err
+    assert said.err == "", "nobody sits before what is no terminal"
+
+
+def test_a_program_hears_how_far_it_is_and_reads_the_same_result(
+    tmp_path: Path, state: Path, watchkeeper: Command
+) -> None:
+    house(tmp_path, state)
+    said = watchkeeper("rules", "replay", "--last", "4h", "--json", "--gently", "--progress")
+    assert said.code == 0, said.err
+    steps = [msgspec.json.decode(line, type=Step) for line in said.err.splitlines()]
+    assert steps[0] == Step("replaying", 0.0)
+    found = msgspec.json.decode(said.out, type=Replayed)
+    assert {rule.rule: rule.fired for rule in found.rules if rule.fired} == {"cpu-high": 2, "host-absent": 1}
+
+
+def test_a_limit_that_was_set_while_the_collector_ran_holds(
+    tmp_path: Path, state: Path, watchkeeper: Command
+) -> None:
+    house(tmp_path, state)
+    asyncio.run(set_while_it_ran(state, "thresholds.cpu_warning_pct", 3))
+    found = json.loads(watchkeeper("rules", "replay", "--last", "4h", "--rule", "cpu-high", "--json").out)
+    (cpu,) = found["rules"]
+    assert cpu["hosts"] == 2, "both are above 3 % now"
+
+
+async def set_while_it_ran(state: Path, key: str, value: object) -> None:
+    store = await open_store(state, role="collector")
+    await store.settings.change([Setting(key, json.dumps(value), now_ms(), "ada")], [])
+    await store.close()
+
+
+def test_a_rule_that_is_switched_off_is_tried_by_its_name_alone(
+    tmp_path: Path, state: Path, watchkeeper: Command
+) -> None:
+    house(tmp_path, state)
+    (tmp_path / "rules.d").mkdir()
+    (tmp_path / "rules.d" / "own.yaml").write_text(
+        "rules:\n  - {name: sleepy, metric: cpu_used_pct, above: 90, enabled: false}\n"
+    )
+    found = json.loads(watchkeeper("rules", "replay", "--last", "4h", "--json").out)
+    assert "sleepy" not in {rule["rule"] for rule in found["rules"]}
+    found = json.loads(watchkeeper("rules", "replay", "--last", "4h", "--rule", "sleepy", "--json").out)
+    (sleepy,) = found["rules"]
+    assert (sleepy["rule"], sleepy["fired"], sleepy["hosts"]) == ("sleepy", 2, 1)
+
+
+async def test_what_is_done_gently_rests_as_long_as_it_works() -> None:
+    pace = Pace(0.5)
+    began_s, worked_s = time.monotonic(), 0.0
+    while time.monotonic() - began_s < 0.6:
+        busy_until_s = time.monotonic() + WORK_S
+        while time.monotonic() < busy_until_s:
+            pass
+        worked_s += WORK_S
+        await pace.rest()
+    assert worked_s <= 0.6 * (time.monotonic() - began_s)
 
 
 def test_a_site_that_was_cut_off_is_told_as_it_was_live(

@@ -60,6 +60,10 @@ class Capacity:
         """Of each host that was looked at, in name order."""
         return sorted(self._reports.values(), key=lambda report: report.name)
 
+    def report(self, host: int) -> HostReport | None:
+        """None of one that was not looked at yet."""
+        return self._reports.get(host)
+
     def _is_due(self, host: Host, now: int) -> bool:
         own = zlib.crc32(host.name.encode()) % HOUR_MS
         turn = (now - own) // HOUR_MS * HOUR_MS + own

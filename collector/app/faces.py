@@ -45,6 +45,7 @@ def faces(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> l
 def _advice(parts: Parts, now_ms: Callable[[], int]) -> AdvicePages:
     return AdvicePages(
         parts.pages.frame,
+        parts.store.samples,
         parts.advisor,
         parts.capacity.reports,
         parts.plays,

@@ -44,7 +44,7 @@ def pages(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> l
         *AlertPages(frame, store, act=act, policies=parts.policies, now_ms=now_ms).routes(),
         *incidents.routes(),
         *JoinPages(frame, parts.codes).routes(),
-        *HostPages(frame, store, known, now_ms=now_ms).routes(),
+        *HostPages(frame, store, known, parts.capacity.report, now_ms=now_ms).routes(),
         *RulePages(frame, store, known, written=lambda: parts.runtime.held.written, now_ms=now_ms).routes(),
         *_replay_pages(parts, now_ms).routes(),
         *SilencePages(frame, known, parts.policies, now_ms=now_ms).routes(),

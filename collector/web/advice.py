@@ -10,13 +10,15 @@ from msgspec import Struct
 
 from collector.desks.advice import Advisor, Standing
 from collector.desks.plays import Plays
+from collector.store import Samples
 from collector.store.advice import Advised, HookRun
+from collector.web.ahead import drawn_ahead
 from collector.web.answers import Missing, answer
 from collector.web.asked import View
 from collector.web.forms import form_of, led_to
 from collector.web.frame import Frame
 from collector.web.incidents import When, when
-from collector.web.outlook import outlook
+from collector.web.outlook import outlook, soonest
 from collector.web.plays import RANGES, SHAPES, Play, Wanted, play_of, wanted_by
 from collector.web.words import NOTHING, Times, say_duration, say_value, unit_of
 from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Refusal, needs
@@ -24,6 +26,8 @@ from rules.capacity.report import HostReport
 from rules.scaling.model import Direction, Evidence
 
 HISTORY_MAX = RUNS_MAX = 50
+DRAWN_MAX = 6
+"""Of what fills up, the soonest are drawn."""
 WHAT: dict[Direction, str] = {
     "up": "more",
     "down": "fewer",
@@ -81,14 +85,15 @@ class AdvicePages:
     def __init__(
         self,
         frame: Frame,
+        samples: Samples,
         advisor: Advisor,
         reports: Callable[[], Sequence[HostReport]],
         plays: Plays,
         *,
         now_ms: Callable[[], int],
     ) -> None:
-        self._frame, self._advisor, self._reports = frame, advisor, reports
-        self._plays, self._now_ms = plays, now_ms
+        self._frame, self._samples, self._advisor, self._plays = frame, samples, advisor, plays
+        self._reports, self._now_ms = reports, now_ms
 
     def routes(self) -> list[web.RouteDef]:
         page = self._frame.page
@@ -99,10 +104,12 @@ class AdvicePages:
         ]
 
     async def _all(self, request: web.Request) -> web.Response:
-        view = View.of(request)
+        view, reports = View.of(request), self._reports()
+        times = view.times(self._now_ms())
         rows = [_row(self._standing(name)) for name in self._advisor.services]
+        drawn = await drawn_ahead(self._samples, soonest(reports)[:DRAWN_MAX], times)
         body = self._frame.render(
-            "advice.html", view, view.times(self._now_ms()), rows=rows, it=outlook(self._reports())
+            "advice.html", view, times, rows=rows, it=outlook(reports, times), drawn=drawn
         )
         return answer(request, body)
 

@@ -113,8 +113,8 @@ def draw(
     axis, shown, beyond = _axis(
         plan.unit, list(drawn.values()), _open_limits(about), _limits_of(drawn, around)
     )
-    ends = {name: _y(axis, float(line.mean[-1])) for name, line in drawn.items()}
-    limit_ys = [_y(axis, limit) for limit, _ in shown]
+    ends = {name: height_at(axis, float(line.mean[-1])) for name, line in drawn.items()}
+    limit_ys = [height_at(axis, limit) for limit, _ in shown]
     places = spread([*ends.values(), *limit_ys])
     step_ms = max((line.step_ms for line in drawn.values()), default=0)
     rows, each_ms = _table(plan, {name: found[name] for name in drawn}, span, times)
@@ -122,7 +122,7 @@ def draw(
         plan.title,
         _traces(plan, drawn, span, axis, dict(zip(ends, places, strict=False))),
         [label for name, label in plan.series if name not in drawn],
-        [(_y(axis, value), text) for value, text in axis.ticks],
+        [(height_at(axis, value), text) for value, text in axis.ticks],
         [((at - start) * 100 / (end - start), text) for at, text in time_ticks(start, end, times)],
         [
             Limit(y, label_y, f"limit {say_value(plan.unit, limit)}", severity)
@@ -171,7 +171,7 @@ def _axis(
     return axis, shown, beyond[:LIMITS_MAX]
 
 
-def _y(axis: Axis, value: float) -> float:
+def height_at(axis: Axis, value: float) -> float:
     return round(HEIGHT * (1 - axis.part(value)), 1)
 
 
@@ -184,8 +184,8 @@ def _traces(
             label,
             "" if label == plan.title else _short(label),
             slot,
-            _line_path(drawn[name], span, axis),
-            _band_path(drawn[name], span, axis) if drawn[name].step_ms else "",
+            line_path(drawn[name], span, axis),
+            band_path(drawn[name], span, axis) if drawn[name].step_ms else "",
             say_value(plan.unit, float(drawn[name].mean[-1])),
             label_ys[name],
         )
@@ -207,7 +207,7 @@ def _heights(values: np.ndarray[tuple[int], np.dtype[np.float64]], axis: Axis) -
     return np.round(HEIGHT * (1 - (values - axis.low) / (axis.high - axis.low)), 1).tolist()  # type: ignore[no-any-return]
 
 
-def _line_path(line: Line, span: tuple[int, int], axis: Axis) -> str:
+def line_path(line: Line, span: tuple[int, int], axis: Axis) -> str:
     """A gap in the data is a gap in the line; a point alone between two gaps is a dot."""
     xs, ys = _coordinates(line, span), _heights(line.mean, axis)
     pieces = []
@@ -218,7 +218,7 @@ def _line_path(line: Line, span: tuple[int, int], axis: Axis) -> str:
     return "".join(pieces)
 
 
-def _band_path(line: Line, span: tuple[int, int], axis: Axis) -> str:
+def band_path(line: Line, span: tuple[int, int], axis: Axis) -> str:
     xs, lows, highs = _coordinates(line, span), _heights(line.low, axis), _heights(line.high, axis)
     pieces = []
     for first, last in runs(line):

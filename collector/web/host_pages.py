@@ -13,6 +13,7 @@ from aiohttp import web
 
 from collector.store import SERIES_AT_ONCE_MAX, EvidenceRow, Latest, Points, Steps, Store, StoreError
 from collector.store.listing import AlertsWanted
+from collector.web.ahead import drawn_ahead
 from collector.web.answers import Body, Missing, Unclear, answer
 from collector.web.around import Known, limits_of, works_on
 from collector.web.asked import View, id_of, text_of
@@ -22,23 +23,38 @@ from collector.web.evidence import looks
 from collector.web.frame import Frame
 from collector.web.hosts import host_page
 from collector.web.incidents import alert_rows
+from collector.web.outlook import soonest
 from collector.web.standing import acknowledged_of, mark_of
 from collector.web.stretch import Stretch, stretch_of
 from collector.web.thinning import step_ms_for, too_close
 from collector.web.words import iso
 from collector.who import Handler, needs
+from rules.capacity.report import HostReport
 from rules.model import Alert, Host
 
 NAME_LETTERS_MAX = 512
 READS_AT_ONCE = 3
 ALERTS_MAX = 200
+AHEAD_MAX = 4
+"""Of what fills up on a host, the soonest are drawn."""
 EVIDENCE_MAX = 10
 """Incidents of a host's past whose evidence is shown."""
 
 
 class HostPages:
-    def __init__(self, frame: Frame, store: Store, known: Known, *, now_ms: Callable[[], int]) -> None:
+    """`capacity` is what was found out about a host's room, None before the first look."""
+
+    def __init__(
+        self,
+        frame: Frame,
+        store: Store,
+        known: Known,
+        capacity: Callable[[int], HostReport | None],
+        *,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._frame, self._store, self._known, self._now_ms = frame, store, known, now_ms
+        self._capacity = capacity
 
     def routes(self) -> list[web.RouteDef]:
         def page(name: str, handler: Handler) -> Handler:
@@ -82,12 +98,23 @@ class HostPages:
             latest.host, [name for plan in chosen for name, _ in plan.series], stretch
         )
 
+        report = self._capacity(number)
+        filling = soonest([report] if report else [])[:AHEAD_MAX]
+        ahead = await drawn_ahead(self._store.samples, [] if metric else filling, times)
+
         def make() -> Body:
             around = self._around(latest.host, alerts, stretch)
             every_ms = latest.host.every_ms
             charts = [draw(plan, values, stretch.limits, every_ms, around, times) for plan in chosen]
             return self._frame.render(
-                "host.html", view, times, it=page, charts=charts, stretch=stretch, said=stretch.said(times)
+                "host.html",
+                view,
+                times,
+                it=page,
+                charts=charts,
+                ahead=ahead,
+                stretch=stretch,
+                said=stretch.said(times),
             )
 
         return answer(request, await asyncio.to_thread(make))

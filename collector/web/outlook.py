@@ -1,5 +1,5 @@
-"""What becomes of the room and the size of hosts, as a page says it: what fills up and when, drawn with its range; what
-is too large or too small, with money; what holds hosts back, in words."""
+"""What becomes of the room and the size of hosts, in words of a page: what fills up and when, what is too large or too
+small, with money, and what holds hosts back."""
 
 from __future__ import annotations
 
@@ -7,30 +7,25 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from collector.web.words import DAY_MS, NBSP, say_count, say_duration, say_number, say_value, unit_of
+from collector.web.ahead import look_of, say_on, say_when
+from collector.web.words import NBSP, Times, say_count, say_number, say_value, unit_of
 from rules.capacity.bottlenecks import Bottleneck
-from rules.capacity.forecast import Forecast
 from rules.capacity.report import Filling, HostReport
 
 ROWS_MAX = 50
-WIDTH, HEIGHT = 160, 32
-HORIZONS_DAYS = (0.25, 1, 2, 7, 14, 30, 60, 90, 183)
 
 
 class FillingRow(Struct, frozen=True):
-    """`line` is where it goes by the best guess, `fan` between which lines it may go, `end_x` where it is full: in a
-    box of WIDTH by HEIGHT, from now to the horizon and from empty to full."""
+    """`full` says in how long it is full, `on` on which day."""
 
     host: int
     name: str
     series: str
     level: str
     full: str
+    on: str
     reason: str
     look: str
-    line: str
-    fan: str
-    end_x: float
 
 
 class SizeRow(Struct, frozen=True):
@@ -50,11 +45,9 @@ class NeedRow(Struct, frozen=True):
 
 
 class Outlook(Struct, frozen=True):
-    """`horizon` is how far every drawing looks, `money` what all changes of size come to in a month; `steady` and
-    `unknown` count what is not listed."""
+    """`money` is what all changes of size come to in a month; `steady` and `unknown` count what is not listed."""
 
     looked_at: int
-    horizon: str
     fillings: list[FillingRow]
     steady: int
     unknown: int
@@ -63,13 +56,9 @@ class Outlook(Struct, frozen=True):
     needs: list[NeedRow]
 
 
-def outlook(reports: Sequence[HostReport]) -> Outlook:
+def outlook(reports: Sequence[HostReport], times: Times) -> Outlook:
     """Of all hosts that were looked at; the most urgent first, ROWS_MAX of each."""
-    fillings = [(report, filling) for report in reports for filling in report.fillings]
-    full = [pair for pair in fillings if pair[1].forecast.outlook == "fills"]
-    full.sort(key=lambda pair: (pair[1].forecast.days or 0.0, pair[0].name, pair[1].series))
-    full = full[:ROWS_MAX]
-    horizon = _horizon([filling.forecast for _, filling in full])
+    looks = [filling.forecast.outlook for report in reports for filling in report.fillings]
     sized = [report for report in reports if report.sizing.fit in ("too_small", "too_large")]
     sized.sort(
         key=lambda report: (report.sizing.fit != "too_small", report.sizing.per_month or 0.0, report.name)
@@ -78,71 +67,38 @@ def outlook(reports: Sequence[HostReport]) -> Outlook:
     needs.sort(key=lambda pair: (-pair[1].beyond, pair[0].name))
     return Outlook(
         len(reports),
-        say_duration(horizon * DAY_MS),
-        [_filling(report, filling, horizon) for report, filling in full],
-        sum(filling.forecast.outlook == "steady" for _, filling in fillings),
-        sum(filling.forecast.outlook == "unknown" for _, filling in fillings),
+        [_filling(report, filling, times) for report, filling in soonest(reports)[:ROWS_MAX]],
+        looks.count("steady"),
+        looks.count("unknown"),
         [_size(report) for report in sized[:ROWS_MAX]],
         _money_of_all(sized),
         [_need(report, need) for report, need in needs[:ROWS_MAX]],
     )
 
 
-def _horizon(forecasts: Sequence[Forecast]) -> float:
-    """The first round number of days that holds all guesses."""
-    furthest = max((one.days or 0.0 for one in forecasts), default=0.0)
-    return next((days for days in HORIZONS_DAYS if furthest <= days), HORIZONS_DAYS[-1])
+def soonest(reports: Sequence[HostReport]) -> list[tuple[HostReport, Filling]]:
+    """What fills up, the soonest first."""
+    found = [
+        (report, filling)
+        for report in reports
+        for filling in report.fillings
+        if filling.forecast.outlook == "fills"
+    ]
+    return sorted(found, key=lambda pair: (pair[1].forecast.days or 0.0, pair[0].name, pair[1].series))
 
 
-def _filling(report: HostReport, filling: Filling, horizon: float) -> FillingRow:
+def _filling(report: HostReport, filling: Filling, times: Times) -> FillingRow:
     found = filling.forecast
-    days, soonest = found.days or 0.0, found.soonest_days or 0.0
-    latest = found.latest_days
-    level = max(0.0, min(1.0, (found.level or 0.0) / filling.limit))
-    y = round(HEIGHT * (1 - level), 1)
-    end, near = _x(days, horizon), _x(soonest, horizon)
-    far = WIDTH if latest is None else _x(latest, horizon)
-    edge = (
-        "" if latest is not None and latest <= horizon else f"L{WIDTH},{_y_at_edge(y, days, latest, horizon)}"
-    )
     return FillingRow(
         report.host,
         report.name,
         filling.series,
         say_value(unit_of(filling.metric), found.level),
         say_when(found),
+        say_on(found, report.at, times),
         found.reason,
-        "critical" if days <= 1 else "warning" if days <= 7 else "",
-        f"M0,{y}L{end},0",
-        f"M0,{y}L{near},0H{min(far, WIDTH)}{edge}Z",
-        end,
+        look_of(found),
     )
-
-
-def _x(days: float, horizon: float) -> float:
-    return round(min(1.0, days / horizon) * WIDTH, 1)
-
-
-def _y_at_edge(y: float, days: float, latest: float | None, horizon: float) -> float:
-    """How high the slowest line has come at the right edge; where no end of it is known, half as far as the guess."""
-    slowest = latest if latest is not None else max(2 * days, 2.0 * horizon)
-    return round(y * (1 - min(1.0, horizon / slowest)), 1)
-
-
-def say_when(found: Forecast) -> str:
-    """`12 days (10 to 15)`, the range only where it is one; hours below two days; `now` for what is full."""
-    if found.days is None:
-        return ""
-    if not found.days:
-        return "now"
-    factor, unit = (24.0, "h") if found.days < 2 else (1.0, "days")
-    soonest, latest = found.soonest_days, found.latest_days
-    lower = "" if soonest is None else f"{max(0, round(soonest * factor))}"
-    upper = "or more" if latest is None else f"to{NBSP}{round(latest * factor)}"
-    guess = f"{max(1, round(found.days * factor))}{NBSP}{unit}"
-    if soonest is not None and latest is not None and round(soonest * factor) == round(latest * factor):
-        return guess
-    return f"{guess} ({lower}{NBSP}{upper})"
 
 
 def _size(report: HostReport) -> SizeRow:

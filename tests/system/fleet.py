@@ -17,6 +17,8 @@ from agent.wire import BATCHES_PER_PUSH_MAX, PATH, Batch, CheckState, Push, deco
 EVERY_MS = 10_000
 HOUR_MS = 3_600_000
 GIB = 2**30
+AGAIN_S = 60
+"""How long a collector that has too much to do may put a push off."""
 
 
 class Simulated(Struct):
@@ -181,17 +183,26 @@ class Pusher:
         self._spool = hashlib.sha256(token.encode()).hexdigest()[:32]
 
     def push(self, batches: Iterable[Batch]) -> None:
-        """All of them, oldest first; an AssertionError when one is not taken."""
+        """All of them, oldest first, as long as the collector wants to have them again; an AssertionError when one is
+        not taken."""
         waiting = list(batches)
         for batch in waiting:
             batch.sent = time.time_ns() // 1_000_000
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        deadline_s = time.monotonic() + AGAIN_S
         with contextlib.closing(connection):
             while waiting:
-                some, waiting = waiting[:BATCHES_PER_PUSH_MAX], waiting[BATCHES_PER_PUSH_MAX:]
+                some = waiting[:BATCHES_PER_PUSH_MAX]
                 connection.request("POST", PATH, encode(Push(1, self._spool, "boot", some)), headers)
                 answer = connection.getresponse()
                 body = answer.read()
                 assert answer.status == 200, f"the collector answered {answer.status}: {body.decode()}"
-                assert set(decode_results(body).results) == {"ok"}, body.decode()
+                results = decode_results(body).results
+                assert set(results) <= {"ok", "again"}, body.decode()
+                assert time.monotonic() < deadline_s, f"for {AGAIN_S} s it wants to have all of it again"
+                waiting = [
+                    one for one, result in zip(some, results, strict=True) if result == "again"
+                ] + waiting[len(some) :]
+                if "again" in results:
+                    time.sleep(0.2)

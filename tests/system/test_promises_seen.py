@@ -195,7 +195,7 @@ def test_what_is_promised_is_read_and_leads_to_the_incident(reader: Reader) -> N
     shop.get_by_role("link", name="Web shop").click()
     expect(page.locator("h1")).to_contain_text("Web shop")
     expect(page.locator("main")).to_contain_text("How fast it is used")
-    page.get_by_text("Days with something to tell").click()
+    page.get_by_text("Day by day").click()
     expect(page.locator("details.days")).to_contain_text("down for 26 min")
     page.get_by_role("link", name="incident 1").click()
     expect(page.locator("h1")).to_contain_text("shop is bad")

@@ -1,8 +1,12 @@
-// Charts: the values at a time, read from the table below, and another stretch of time by dragging or by keys.
+// Charts: the values at a time, read from the table below, and another stretch of time by dragging, by keys, by fingers.
 
-const AREA = 1000; // the plot is so wide and so high, however it is stretched
-const HEIGHT = 160;
+const HEIGHT = 160; // the plot is so high, and a thousand wide, however it is stretched
 const DRAGGED_MIN = 1; // percent of the width: less is a click
+const HELD_MS = 350; // a finger that rests so long points at a time
+const RESTS_PX = 8; // a finger that moves less rests
+const APART_MIN = 5; // percent of the width: fingers closer than that are taken to be so far apart
+const [SHORTEST_MS, LONGEST_MS] = [60000, 400 * 86400000]; // the server draws nothing shorter or longer
+const PLOT = ".plot[data-start]";
 const SVG = "http://www.w3.org/2000/svg";
 
 let at = null; // what is pointed at: { plot, x } with x in percent
@@ -63,15 +67,6 @@ function placeOf(event, plot) {
   return ((event.clientX - box.left) / box.width) * 100;
 }
 
-document.addEventListener("pointermove", (event) => {
-  const plot = from === null ? event.target.closest?.(".plot") : at?.plot;
-  if (!plot) return at && !at.plot.matches(":focus-visible") && leave();
-  const x = placeOf(event, plot);
-  if (from !== null) show(plot, Math.min(100, Math.max(0, x)));
-  else if (x >= 0 && x <= 100) show(plot, x);
-  else leave();
-});
-
 // --- another stretch of time ------------------------------------------------------------------------------------------
 
 function go(start, end) {
@@ -91,34 +86,128 @@ function timeAt(plot, x) {
 
 function zoom(plot, a, b) {
   const [start, end] = [timeAt(plot, Math.min(a, b)), timeAt(plot, Math.max(a, b))];
-  if (end - start >= 60000) go(start, end);
+  if (end - start >= SHORTEST_MS) go(start, end);
   else leave();
 }
 
-function scale(plot, times) {
-  const middle = timeAt(plot, at?.plot === plot ? at.x : 50);
-  const half = Math.max(30000, (timeAt(plot, 100) - timeAt(plot, 0)) * times * 0.5);
-  go(middle - half, Math.min(middle + half, Math.max(Date.now(), middle + 30000)));
+// From a to b in percent of what is shown now; nothing that is still to come, and no longer than the server draws.
+function move(plot, a, b) {
+  const [start, end] = [timeAt(plot, a), timeAt(plot, b)];
+  const span = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, end - start));
+  const until = Math.min((start + end + span) / 2, Math.max(Date.now(), Number(plot.dataset.end)));
+  go(until - span, until);
 }
 
-document.addEventListener("pointerdown", (event) => {
-  const plot = event.button === 0 && event.pointerType === "mouse" && event.target.closest?.(".plot");
-  if (!plot) return;
-  const x = placeOf(event, plot);
-  if (x < 0 || x > 100) return;
-  from = x;
-  event.preventDefault(); // so that no text is selected meanwhile
-});
+function scale(plot, times) {
+  const middle = at?.plot === plot ? at.x : 50;
+  move(plot, middle - 50 * times, middle + 50 * times);
+}
 
-document.addEventListener("pointerup", () => {
+// --- a mouse: points, drags to choose, drags with Shift to move ---------------------------------------------------------
+
+function point(event) {
+  const plot = from === null ? event.target.closest?.(PLOT) : at?.plot;
+  if (!plot) return at && !at.plot.matches(":focus-visible") && leave();
+  const x = placeOf(event, plot);
+  if (from !== null) show(plot, Math.min(100, Math.max(0, x)));
+  else if (x >= 0 && x <= 100) show(plot, x);
+  else leave();
+}
+
+function choose() {
   if (from === null || !at) return;
   const [plot, a, b] = [at.plot, from, at.x];
   from = null;
   if (Math.abs(a - b) >= DRAGGED_MIN) zoom(plot, a, b);
+}
+
+// --- fingers: one moves through time, two draw it closer or wider, one that rests or taps points at a time --------------
+
+let hand = null; // the plot that is touched, and its fingers: at which x in percent, and upon which of what is shown
+
+function touch(event, plot) {
+  if (hand?.plot !== plot) drop();
+  hand ??= { plot, fingers: new Map(), moved: false, points: false, timer: 0 };
+  const x = placeOf(event, plot);
+  const [a, b] = reach();
+  hand.fingers.set(event.pointerId, { x, upon: a + ((b - a) * x) / 100 });
+  clearTimeout(hand.timer);
+  hand.points = false;
+  if (hand.fingers.size > 1) leave();
+  else if (event.pointerType !== "mouse") hand.timer = setTimeout(rest, HELD_MS);
+}
+
+function rest() {
+  hand.points = true;
+  show(hand.plot, [...hand.fingers.values()][0].x);
+}
+
+function slide(event) {
+  const finger = hand.fingers.get(event.pointerId);
+  if (!finger) return;
+  finger.x = placeOf(event, hand.plot);
+  if (hand.points) return show(hand.plot, Math.min(100, Math.max(0, finger.x)));
+  const wide = hand.plot.querySelector(".area").getBoundingClientRect().width;
+  if (!hand.moved && (Math.abs(finger.x - finger.upon) * wide) / 100 < RESTS_PX) return;
+  clearTimeout(hand.timer);
+  leave();
+  hand.moved = true;
+  look(hand.plot, ...reach());
+}
+
+// From where to where, in percent of what is shown, the fingers have drawn the plot.
+function reach() {
+  const [a, b] = hand.fingers.values();
+  if (!a) return [0, 100];
+  if (!b) return [a.upon - a.x, 100 + a.upon - a.x];
+  const apart = (one, other) => Math.max(APART_MIN, Math.abs(one - other));
+  const times = apart(a.upon, b.upon) / apart(a.x, b.x);
+  const start = (a.upon + b.upon - (a.x + b.x) * times) / 2;
+  return [start, start + 100 * times];
+}
+
+function lift(event) {
+  if (!hand.fingers.has(event.pointerId)) return;
+  const { plot, moved, points, fingers } = hand;
+  const [a, b] = reach();
+  clearTimeout(hand.timer);
+  hand = null;
+  if (moved) move(plot, a, b); // it looks as it was left until the server has drawn it
+  else if (!points && fingers.size === 1) show(plot, fingers.get(event.pointerId).x);
+}
+
+function drop() {
+  if (!hand) return;
+  clearTimeout(hand.timer);
+  look(hand.plot, 0, 100);
+  hand = null;
+}
+
+// As if the plot showed from a to b, in percent of what it shows.
+function look(plot, a, b) {
+  plot.classList.toggle("slides", a !== 0 || b !== 100);
+  plot.querySelector(".area").setAttribute("viewBox", `${a * 10} 0 ${(b - a) * 10} ${HEIGHT}`);
+}
+
+document.addEventListener("pointerdown", (event) => {
+  const plot = event.target.closest?.(PLOT);
+  if (!plot || event.button !== 0) return event.pointerType !== "mouse" && at && leave();
+  const x = placeOf(event, plot);
+  if (x < 0 || x > 100) return;
+  event.preventDefault(); // so that no text is selected meanwhile
+  if (event.pointerType === "mouse" && !event.shiftKey) from = x;
+  else touch(event, plot);
 });
+document.addEventListener("pointermove", (event) => {
+  if (hand) slide(event);
+  else if (event.pointerType === "mouse") point(event);
+});
+document.addEventListener("pointerup", (event) => (hand ? lift(event) : choose()));
+document.addEventListener("pointercancel", drop); // the finger scrolls the page instead
+document.addEventListener("contextmenu", (event) => hand && event.preventDefault());
 
 document.addEventListener("keydown", (event) => {
-  const plot = document.activeElement?.closest?.(".plot");
+  const plot = document.activeElement?.closest?.(PLOT);
   if (!plot || event.ctrlKey || event.altKey || event.metaKey) return;
   const step = { ArrowLeft: 1, ArrowRight: -1 }[event.key]; // the newest row comes first
   if (step && table(plot)) {
@@ -131,13 +220,15 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "Enter" && from !== null && at) zoom(plot, from, at.x);
   else if (event.key === "+") scale(plot, 0.5);
   else if (event.key === "-") scale(plot, 2);
+  else if (event.key === "PageUp") move(plot, -50, 50);
+  else if (event.key === "PageDown") move(plot, 50, 150);
   else if (event.key === "Escape") leave();
   else return;
   event.preventDefault();
 });
 
 document.addEventListener("focusout", (event) => {
-  if (event.target.closest?.(".plot") && at) leave();
+  if (event.target.closest?.(PLOT) && at) leave();
 });
 
 // What was pointed at stays so when the page's values change below it.

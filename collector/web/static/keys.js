@@ -9,6 +9,7 @@ const KEYS = [
   ["← →", "on a chart: the values before and after"],
   ["Shift ← →, Enter", "on a chart: choose a stretch of time, show it alone"],
   ["+ -", "on a chart: closer, wider"],
+  ["Page ↑ ↓", "on a chart: earlier, later"],
   ["Esc", "let go"],
 ];
 const PLACES = { o: "/", a: "/alerts", i: "/incidents", s: "/silences", r: "/rules", n: "/notices" };

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from collector.web.outlook import outlook, say_when
+from collector.web.outlook import outlook
 from collector.web.plays import RANGES, SHAPES, Wanted
+from collector.web.words import Times, zone_named
 from collector.who import LOCAL
 from rules.capacity.bottlenecks import bottlenecks
-from rules.capacity.forecast import Forecast
-from rules.capacity.report import Filling, HostReport
+from rules.capacity.report import HostReport
 from rules.capacity.sizing import Prices, Size, Sizing, Use, right_size
 from tests.collector.api.house import House
 from tests.collector.web.reading import page, text_of
@@ -24,6 +24,7 @@ SCALING = f"""  scaling:
       current: 3
       hook: {{command: [{sys.executable}, "-c", "pass"], dry_run: true}}
 """
+TIMES = Times(zone_named("UTC"), 0)
 RIGHT = Sizing("right", Size(4, 8), Size(4, 8), 0.0, "EUR", "it fits")
 
 
@@ -136,45 +137,13 @@ def test_every_load_has_as_many_steps_as_are_played() -> None:
 # --- room and size ----------------------------------------------------------------------------------------------------
 
 
-def filling(days: float | None, soonest: float | None, latest: float | None, level: float = 50.0) -> Filling:
-    found = Forecast("fills", "it will be", days, soonest, latest, level=level, per_day=1.0)
-    return Filling('disk_used_pct{mount="/"}', 100.0, found)
-
-
-@pytest.mark.parametrize(
-    ("days", "soonest", "latest", "said"),
-    [
-        (12.2, 9.6, 15.4, "12 days (10 to 15)"),
-        (1.5, 1.0, 2.0, "36 h (24 to 48)"),
-        (40.0, 20.0, None, "40 days (20 or more)"),
-        (0.01, 0.0, 0.1, "1 h (0 to 2)"),
-        (0.09, 0.085, 0.1, "2 h"),
-        (0.0, 0.0, 0.0, "now"),
-        (None, None, None, ""),
-    ],
-)
-def test_when_something_is_full_is_said_with_its_range(
-    days: float | None, soonest: float | None, latest: float | None, said: str
-) -> None:
-    assert say_when(filling(days, soonest, latest).forecast).replace("\N{NO-BREAK SPACE}", " ") == said
-
-
-def test_a_forecast_is_drawn_from_now_to_the_limit_between_its_soonest_and_its_latest() -> None:
-    report = HostReport(1, "db-1", 0, (filling(15.0, 7.5, 22.5),), RIGHT, ())
-    later = HostReport(2, "db-2", 0, (filling(20.0, 10.0, None, 75.0),), RIGHT, ())
-    it = outlook([later, report])
-    assert it.horizon.replace("\N{NO-BREAK SPACE}", " ") == "30 d"
-    first, second = it.fillings
-    assert (first.name, first.line, first.fan) == ("db-1", "M0,16.0L80.0,0", "M0,16.0L40.0,0H120.0Z")
-    assert second.fan == "M0,8.0L53.3,0H160L160,4.0Z"
-
-
 def test_what_is_of_the_wrong_size_comes_with_money_and_the_sum_of_it() -> None:
     use = Use(0.05, 0.1, 0.1, 0.1, 14)
     small = right_size(use, Size(8, 32), Prices(core=10, gib=2))
     tight = right_size(Use(0.9, 0.99, 0.5, 0.6, 14), Size(4, 8), Prices(core=10, gib=2))
     it = outlook(
-        [HostReport(n, f"h{n}", 0, (), sizing, ()) for n, sizing in ((1, small), (2, tight), (3, RIGHT))]
+        [HostReport(n, f"h{n}", 0, (), sizing, ()) for n, sizing in ((1, small), (2, tight), (3, RIGHT))],
+        TIMES,
     )
     assert [row.name for row in it.sizes] == ["h2", "h1"]
     assert it.sizes[1].money.startswith("−")
@@ -183,5 +152,5 @@ def test_what_is_of_the_wrong_size_comes_with_money_and_the_sum_of_it() -> None:
 
 def test_bottlenecks_come_the_worst_first() -> None:
     signs = bottlenecks({"memory_used_pct": 99.0, "cpu_steal_pct": 80.0})
-    it = outlook([HostReport(1, "h1", 0, (), RIGHT, tuple(signs))])
+    it = outlook([HostReport(1, "h1", 0, (), RIGHT, tuple(signs))], TIMES)
     assert [row.resource for row in it.needs] == ["cpu", "memory"]

@@ -220,5 +220,29 @@ def test_days_with_something_to_tell_have_words_and_the_others_are_one_shape() -
     assert said == "The last 4 days: 1 day of 3 with something to tell, 1 not watched yet."
 
 
+def test_the_table_behind_the_bars_holds_every_day_and_days_that_are_alike_are_one_row() -> None:
+    tallies = [
+        None,
+        None,
+        *[Tally(up=DAY_MS)] * 5,
+        Tally(up=DAY_MS - 720_000, down=720_000),
+        Tally(up=DAY_MS - 720_000, down=720_000),
+        Tally(up=DAY_MS - 30_000, down=30_000),
+        Tally(up=DAY_MS),
+    ]
+    rows = bars_of([public_day(n * DAY_MS, tally) for n, tally in enumerate(tallies)]).rows
+    assert [
+        tuple(text.replace("\N{NO-BREAK SPACE}", " ") for text in (r.dates, r.days, r.word, r.parts))
+        for r in rows
+    ] == [
+        ("11 Jan", "", "works", ""),
+        ("10 Jan", "", "works", "down for 30 s"),
+        ("9 Jan", "", "does not work", "down for 12 min"),
+        ("8 Jan", "", "does not work", "down for 12 min"),
+        ("3 Jan to 7 Jan", "5 days", "works", ""),
+        ("1 Jan to 2 Jan", "2 days", "not watched yet", ""),
+    ]
+
+
 def test_of_days_that_nobody_watched_nothing_is_said() -> None:
     assert bars_of([public_day(0, None)]).summary == "Nothing is written down yet of the last 1 days."

@@ -18,8 +18,12 @@ needs = @command -v $(1) >/dev/null || { echo "This needs the command $(1). On D
 
 ARGS ?=
 
+# So many tests at a time: most of them wait for processes of their own. Those of one file stay together, in order.
+WORKERS ?= 4
+PYTEST  := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile
+
 .DEFAULT_GOAL := help
-.PHONY: help run test quick test-systemd check format bench night picture bundle deb clean
+.PHONY: help run test test-system test-systemd check format bench night picture bundle deb clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,11 +31,11 @@ help:  ## say what can be made
 run: $(VENV)/.run  ## start a collector and an agent for this very host (ARGS="--port 9000" is handed on)
 	@exec $(BIN)/watchkeeper up $(ARGS)
 
-test: $(VENV)/.dev  ## run the whole test suite (ARGS="-k spool" is handed on)
-	@exec $(BIN)/python -m pytest --ignore=tests/systemd $(ARGS)
+test: $(VENV)/.dev  ## run the tests of all parts, some minutes (ARGS="-k spool" is handed on)
+	@exec $(PYTEST) --ignore=tests/system --ignore=tests/systemd $(ARGS)
 
-quick: $(VENV)/.dev  ## run the tests that need no processes of their own, no network namespaces and no browser
-	@exec $(BIN)/python -m pytest --ignore=tests/systemd --ignore=tests/system $(ARGS)
+test-system: $(VENV)/.dev  ## run the slow ones: whole programs that are killed, cut off, and looked at in a browser
+	@exec $(PYTEST) tests/system $(ARGS)
 
 test-systemd: $(VENV)/.dev  ## install the Debian packages on machines with a real systemd, and try them (needs root)
 	@exec $(BIN)/python -m pytest tests/systemd $(ARGS)

@@ -1,9 +1,14 @@
-"""What every test may use: `needs`, for whatever the machine may lack."""
+"""What every test may use: `needs`, for whatever the machine may lack. And no test may hang for ever."""
 
 from __future__ import annotations
 
+import asyncio
+import faulthandler
+import gc
+import io
 import os
 import shutil
+import threading
 from collections.abc import Generator
 
 import hypothesis
@@ -74,3 +79,45 @@ def fail_if_skipped_in_ci(report: pytest.TestReport | pytest.CollectReport) -> N
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"Nothing may be skipped in CI. {why}"
+
+
+# A test that hangs ends the run, and says where. pytest's own `faulthandler_timeout` does so for most: but an event
+# loop that waits is all it shows of a coroutine, and once a test has failed it does not look on, so that fixtures may
+# take for ever to end. So it is kept for what holds Python's lock, and a little sooner comes this.
+
+STDERR = pytest.StashKey[int]()
+SOONER = 0.9
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STDERR] = os.dup(2)  # while a test runs, its own is caught
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    limit_s = float(item.config.getini("faulthandler_timeout"))
+    watch = threading.Timer(SOONER * limit_s, end_what_hangs, (item.nodeid, item.config.stash[STDERR]))
+    watch.daemon = True
+    if limit_s:
+        watch.start()
+    try:
+        return (yield)
+    finally:
+        watch.cancel()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A thread that a test left behind would be waited for as well."""
+    if limit_s := float(config.getini("faulthandler_timeout")):
+        faulthandler.dump_traceback_later(limit_s, exit=True, file=config.stash[STDERR])
+
+
+def end_what_hangs(test: str, stderr: int) -> None:
+    """Write on what each task waits and where each thread is, and end this process."""
+    text = io.StringIO(f"\n{test} hangs.\n")
+    text.seek(0, os.SEEK_END)
+    for task in [each for each in gc.get_objects() if isinstance(each, asyncio.Task) and not each.done()]:
+        task.print_stack(file=text)
+    os.write(stderr, text.getvalue().encode())
+    faulthandler.dump_traceback(stderr)
+    os._exit(1)

@@ -28,7 +28,6 @@ from collector.app.access import check_access, desk
 from collector.app.advice import Counsel
 from collector.app.joining import codes
 from collector.app.promises import accounts
-from collector.auth import new_token
 from collector.cli import (
     House,
     add_config,
@@ -235,9 +234,8 @@ async def _up_together(collector: Collector, url: str, folder: up.Folder, log_fo
 
     async def agent() -> None:
         if not folder.has_token:
-            token = new_token()
-            await hosts.enrol(collector.store.hosts, socket.gethostname(), {}, token, now_ms())
-            folder.keep_token(token[0])
+            token, _ = await hosts.enrol(collector.store, socket.gethostname(), {}, now_ms)
+            folder.keep_token(token)
         print(f"Watchkeeper watches this host: {url}  (Ctrl-C ends it)", flush=True)
         await up.keep_agent_running(folder.agent_config, url, log_format)
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from collector.api.doors import Body, Door, Query, Refusal, missing
+from collector.api.doors import Body, Door, Query
 from collector.api.hosts import OneHost
-from collector.auth import new_token
-from collector.desks.trail import Audit
-from collector.store import Hosts as Kept
-from collector.store import StoreError
+from collector.desks.hosts import Hosts
 from collector.who import Who
-from rules.model import Host
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?$")]
 Label = Annotated[str, Meta(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$")]
@@ -57,17 +52,8 @@ class Revoked(Struct, frozen=True):
 
 
 class Enrolment:
-    """`follow` has the judge learn of what was changed."""
-
-    def __init__(
-        self,
-        hosts: Kept,
-        follow: Callable[[], Awaitable[None]],
-        audit: Audit,
-        now_ms: Callable[[], int],
-    ) -> None:
-        self._hosts, self._follow = hosts, follow
-        self._audit, self._now_ms = audit, now_ms
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
 
     def doors(self) -> list[Door]:
         return [
@@ -94,50 +80,20 @@ class Enrolment:
         ]  # fmt: skip
 
     async def enrol(self, who: Who, asked: Query, new: NewHost) -> Enrolled:
-        token, sha256 = new_token()
-        try:
-            host = await self._hosts.enrol(new.name, new.labels, token.id, sha256, self._now_ms())
-        except StoreError as error:
-            raise _conflict(error) from error
-        await self._audit.record(who, "host.add", after=_named(host))
+        host, token = await self._hosts.enrol(who, new.name, new.labels)
         return Enrolled(host.id, host.name, host.labels, str(token))
 
     async def change(self, who: Who, asked: OneHost, change: HostChange) -> HostNamed:
-        before = host = await self._host(asked.id)
-        try:
-            if not isinstance(change.name, UnsetType):
-                host = await self._hosts.rename(asked.id, change.name)
-            if not isinstance(change.labels, UnsetType):
-                host = await self._hosts.set_labels(asked.id, dict(change.labels))
-        except StoreError as error:
-            raise _conflict(error) from error
-        await self._follow()
-        await self._audit.record(who, "host.change", before=_named(before), after=_named(host))
-        return _named(host)
+        host = await self._hosts.change(
+            who,
+            asked.id,
+            name=None if isinstance(change.name, UnsetType) else change.name,
+            labels=None if isinstance(change.labels, UnsetType) else change.labels,
+        )
+        return HostNamed(host.id, host.name, host.labels)
 
     async def revoke(self, who: Who, asked: OneHost, body: None) -> Revoked:
-        host = await self._host(asked.id)
-        count = await self._hosts.revoke_all(asked.id, self._now_ms())
-        await self._audit.record(who, "host.revoke", before=_named(host))
-        return Revoked(count)
+        return Revoked(await self._hosts.revoke(who, asked.id))
 
     async def remove(self, who: Who, asked: OneHost, body: None) -> None:
-        host = await self._host(asked.id)
-        await self._hosts.remove(asked.id)
-        await self._follow()
-        await self._audit.record(who, "host.remove", before=_named(host))
-
-    async def _host(self, number: int) -> Host:
-        host = next((host for host in await self._hosts.all() if host.id == number), None)
-        if host is None:
-            raise missing("host", number)
-        return host
-
-
-def _named(host: Host) -> HostNamed:
-    return HostNamed(host.id, host.name, host.labels)
-
-
-def _conflict(error: StoreError) -> Exception:
-    """What the store refuses for good, as a Refusal; what may pass, as it is."""
-    return error if error.passing else Refusal(409, "conflict", str(error))
+        await self._hosts.remove(who, asked.id)

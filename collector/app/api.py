@@ -14,7 +14,7 @@ from collector.api.described import Described
 from collector.api.doors import Door
 from collector.api.enrolment import Enrolment
 from collector.api.fleet import Fleet
-from collector.api.hosts import Hosts
+from collector.api.hosts import Hosts as HostDoors
 from collector.api.incidents import Incidents
 from collector.api.joins import Joins
 from collector.api.logins import Logins
@@ -34,6 +34,7 @@ from collector.api.silences import Silences
 from collector.api.sla import Sla
 from collector.config import CollectorConfig
 from collector.config.thresholds import Thresholds
+from collector.desks.hosts import Hosts
 
 if TYPE_CHECKING:
     from collector.app.parts import Parts
@@ -64,8 +65,8 @@ def _what_is_seen(
     )
     return [
         *Fleet(store, parts.inquiries.sample_now, now_ms).doors(),
-        *Hosts(store, now_ms).doors(),
-        *Enrolment(store.hosts, parts.evaluator.follow_hosts, parts.access.audit, now_ms).doors(),
+        *HostDoors(store, now_ms).doors(),
+        *Enrolment(Hosts(store.hosts, parts.access.audit, now_ms, parts.evaluator.follow_hosts)).doors(),
         *Checks(store).doors(),
         *Alerts(store, act).doors(),
         *Incidents(store, act).doors(),

@@ -28,7 +28,14 @@ def at_the_desk(
 
 def at_this_shell() -> Who:
     """Whoever may write to the store may do everything; the trail calls them by their name on this machine."""
-    return Who(f"shell:{getpass.getuser()}", "local", PERMISSIONS)
+    return Who(f"shell:{user_here()}", "local", PERMISSIONS)
+
+
+def user_here() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # nobody by that number
+        return "local"
 
 
 def add_password(parser: argparse.ArgumentParser) -> None:

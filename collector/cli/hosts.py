@@ -12,12 +12,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent.wire import Token
-from collector.auth import new_token
 from collector.cli import Commands, House, add_config, argument
 from collector.cli.close import did_you_mean
+from collector.cli.desk import at_this_shell
 from collector.cli.labels import labels_in_words, parse_labels
 from collector.cli.remote.hosts import SHOW, add_show_to
-from collector.store import Hosts, StoreError
+from collector.desks.hosts import Hosts as Desk
+from collector.desks.trail import Audit
+from collector.store import Hosts, Store, StoreError
+from collector.who import Who
 from rules.model import Host
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?")
@@ -59,7 +62,7 @@ class _VerbsOrName(argparse._SubParsersAction):  # type: ignore[type-arg]
         super().__call__(parser, namespace, words, option_string)
 
 
-Change = Callable[[Hosts, Host, argparse.Namespace, int], Awaitable[str]]
+Change = Callable[[Desk, Who, Host, argparse.Namespace], Awaitable[str]]
 """Does something to a host; what it returns is said."""
 
 
@@ -79,7 +82,7 @@ def _change(house: House, change: Change, arguments: argparse.Namespace) -> int:
     async def run() -> int:
         async with house.store(loaded) as store:
             host = await named(store.hosts, arguments.name)
-            print(await change(store.hosts, host, arguments, house.now_ms()))
+            print(await change(desk_of(store, house.now_ms), at_this_shell(), host, arguments))
         return 0
 
     return house.run(run())
@@ -95,19 +98,20 @@ async def named(hosts: Hosts, name: str) -> Host:
     )
 
 
-async def _label(hosts: Hosts, host: Host, arguments: argparse.Namespace, _now: int) -> str:
+async def _label(desk: Desk, who: Who, host: Host, arguments: argparse.Namespace) -> str:
     given = parse_labels(arguments.labels)
-    labelled = await hosts.set_labels(host.id, {label: text or None for label, text in given.items()})
+    wanted = {label: text or None for label, text in given.items()}
+    labelled = await desk.change(who, host.id, labels=wanted)
     return f"{host.name} has the labels: {labels_in_words(labelled.labels) or 'none'}"
 
 
-async def _rename(hosts: Hosts, host: Host, arguments: argparse.Namespace, _now: int) -> str:
-    renamed = await hosts.rename(host.id, arguments.new_name)
+async def _rename(desk: Desk, who: Who, host: Host, arguments: argparse.Namespace) -> str:
+    renamed = await desk.change(who, host.id, name=arguments.new_name)
     return f"{host.name} is called {renamed.name} from now on; its agent need not know"
 
 
-async def _revoke(hosts: Hosts, host: Host, _arguments: argparse.Namespace, now: int) -> str:
-    count = await hosts.revoke_all(host.id, now)
+async def _revoke(desk: Desk, who: Who, host: Host, _arguments: argparse.Namespace) -> str:
+    count = await desk.revoke(who, host.id)
     if not count:
         return f"{host.name} has no token that holds"
     tokens = "its token holds" if count == 1 else f"its {count} tokens hold"
@@ -115,8 +119,8 @@ async def _revoke(hosts: Hosts, host: Host, _arguments: argparse.Namespace, now:
     return f"{tokens} no more, for a collector at work within seconds; to let it back in: {again}"
 
 
-async def _remove(hosts: Hosts, host: Host, _arguments: argparse.Namespace, _now: int) -> str:
-    await hosts.remove(host.id)
+async def _remove(desk: Desk, who: Who, host: Host, _arguments: argparse.Namespace) -> str:
+    await desk.remove(who, host.id)
     return (
         f"{host.name} is removed; what it brought is dropped little by little, its incidents stay as history"
     )
@@ -127,15 +131,14 @@ def _add(house: House, arguments: argparse.Namespace) -> int:
     labels = parse_labels(arguments.label)
 
     async def add() -> int:
-        token, now = new_token(), house.now_ms()
         async with house.store(loaded) as store:
-            host = await enrol(store.hosts, arguments.name, labels, token, now)
-        if host.enrolled_at != now:
+            token, is_new = await enrol(store, arguments.name, labels, house.now_ms)
+        if not is_new:
             print(
-                f"{host.name} is enrolled already: this is one more token, and those before it still hold",
+                f"{arguments.name} is enrolled already: this is one more token, and those before it still hold",
                 file=sys.stderr,
             )
-        print(agent_config(loaded.config.link_base, token[0]), end="")
+        print(agent_config(loaded.config.link_base, token), end="")
         return 0
 
     return house.run(add())
@@ -151,17 +154,20 @@ def parse_name(text: str) -> str:
 
 
 async def enrol(
-    hosts: Hosts, name: str, labels: dict[str, str], token: tuple[Token, bytes], now: int
-) -> Host:
-    """Enrol a host by a fresh token (and its SHA-256). A host that is there gets this token beside its others."""
-    fresh, sha256 = token
-    known = next((host for host in await hosts.all() if host.name == name), None)
+    store: Store, name: str, labels: dict[str, str], now_ms: Callable[[], int]
+) -> tuple[Token, bool]:
+    """A token for a host, and whether it is a new one. StoreError when labels are given to one that is there."""
+    desk, who = desk_of(store, now_ms), at_this_shell()
+    known = next((host for host in await store.hosts.all() if host.name == name), None)
     if known is None:
-        return await hosts.enrol(name, labels, fresh.id, sha256, now)
+        return (await desk.enrol(who, name, labels))[1], True
     if labels:
         raise StoreError(f"host {name} is enrolled already; its labels are not changed by enrolling it again")
-    await hosts.add_token(known.id, fresh.id, sha256, now)
-    return known
+    return await desk.enrol_again(who, known), False
+
+
+def desk_of(store: Store, now_ms: Callable[[], int]) -> Desk:
+    return Desk(store.hosts, Audit(store.people, now_ms), now_ms)
 
 
 def agent_config(url: str, token: Token) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from agent.options import duration_s
 from collector.cli import Commands, House, add_config, argument, number_up_to
 from collector.cli.curves import read_curve
+from collector.cli.desk import user_here
 from collector.cli.tables import table
 from collector.store import DAY_MS
 from collector.store.advice import Advised, HookRun
@@ -81,19 +81,12 @@ def _scale(house: House, arguments: argparse.Namespace) -> int:
         async with house.store(loaded) as store:
             counsel = house.counsel(store, loaded)
             run = await counsel.scale(
-                arguments.service, arguments.replicas, _who(), dry_run=arguments.dry_run
+                arguments.service, arguments.replicas, user_here(), dry_run=arguments.dry_run
             )
         print(f"{run.service}, {run.before} to {run.wanted}: {run.state}, {run.answer}")
         return 0 if run.state == "done" else 1
 
     return house.run(scale())
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # nobody by that number
-        return "local"
 
 
 # --- what was ---------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from typing import Any
 from msgspec import Struct
 
 from collector.auth import new_token
-from collector.cli.hosts import enrol
 from collector.config import PACKS, read_rules
 from collector.stores.sqlite import open_store
 from rules.judging.engine import Plans
@@ -64,8 +63,8 @@ async def enrolled(state: Path, hosts: int) -> list[str]:
     store = await open_store(state, role="collector")
     try:
         tokens = [new_token() for _ in range(hosts)]
-        for number, token in enumerate(tokens):
-            await enrol(store.hosts, f"load-{number}", {}, token, 0)
+        for number, (token, sha256) in enumerate(tokens):
+            await store.hosts.enrol(f"load-{number}", {}, token.id, sha256, 0)
         return [str(token) for token, _ in tokens]
     finally:
         await store.close()

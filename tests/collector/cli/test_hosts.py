@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -9,15 +10,16 @@ import pytest
 
 import agent.config
 from agent.wire import Token
-from collector.cli.hosts import agent_config, enrol, parse_name
+from collector.auth import secret_sha256
+from collector.cli.desk import at_this_shell
+from collector.cli.hosts import agent_config, desk_of, enrol, parse_name
 from collector.cli.labels import parse_labels
 from collector.store import Store, StoreError
 from collector.stores.sqlite import open_store
 from tests.collector.cli.conftest import Command, Enrolled
 
 NOW = 1_800_000_000_000
-FIRST = (Token("main", "a" * 12, "x" * 40), b"1" * 32)
-SECOND = (Token("main", "b" * 12, "y" * 40), b"2" * 32)
+TOKEN = Token("main", "a" * 12, "x" * 40)
 
 
 @pytest.fixture
@@ -45,19 +47,22 @@ def test_labels_are_read_from_arguments() -> None:
 
 
 async def test_a_host_that_is_new_is_enrolled_with_its_labels_and_its_token(store: Store) -> None:
-    host = await enrol(store.hosts, "db-3", {"role": "db"}, FIRST, NOW)
-    token = await store.hosts.token("a" * 12)
-    assert (host.name, host.labels) == ("db-3", {"role": "db"})
+    shown, is_new = await enrol(store, "db-3", {"role": "db"}, lambda: NOW)
+    (host,), token = await store.hosts.all(), await store.hosts.token(shown.id)
+    assert (is_new, host.name, host.labels, host.enrolled_at) == (True, "db-3", {"role": "db"}, NOW)
     assert token is not None
-    assert (token.host, token.secret_sha256) == (host.id, b"1" * 32)
+    assert (token.host, token.secret_sha256) == (host.id, secret_sha256(shown.secret))
 
 
 async def test_a_host_enrolled_again_keeps_its_id_and_gets_one_more_token(store: Store) -> None:
-    before = await enrol(store.hosts, "db-3", {}, FIRST, NOW)
-    after = await enrol(store.hosts, "db-3", {}, SECOND, NOW)
-    assert after.id == before.id
-    assert await store.hosts.token("a" * 12) is not None
-    assert await store.hosts.token("b" * 12) is not None
+    first, _ = await enrol(store, "db-3", {}, lambda: NOW)
+    second, is_new = await enrol(store, "db-3", {}, lambda: NOW)
+    assert not is_new
+    assert len(await store.hosts.all()) == 1
+    for token in (first, second):
+        row = await store.hosts.token(token.id)
+        assert row is not None
+        assert row.revoked_at is None
 
 
 def test_enrolling_a_host_again_says_that_its_other_tokens_still_hold(watchkeeper: Command) -> None:
@@ -70,9 +75,26 @@ def test_enrolling_a_host_again_says_that_its_other_tokens_still_hold(watchkeepe
 
 
 async def test_labels_given_on_enrolling_again_are_refused_rather_than_ignored(store: Store) -> None:
-    await enrol(store.hosts, "db-3", {}, FIRST, NOW)
+    await enrol(store, "db-3", {}, lambda: NOW)
     with pytest.raises(StoreError, match="host db-3 is enrolled already; its labels are not changed"):
-        await enrol(store.hosts, "db-3", {"role": "db"}, SECOND, NOW)
+        await enrol(store, "db-3", {"role": "db"}, lambda: NOW)
+
+
+async def test_what_is_done_to_hosts_stands_in_the_trail_under_the_name_of_who_sits_here(
+    store: Store,
+) -> None:
+    await enrol(store, "db-3", {}, lambda: NOW)
+    await enrol(store, "db-3", {}, lambda: NOW)
+    desk, who = desk_of(store, lambda: NOW), at_this_shell()
+    await desk.change(who, 1, labels={"role": "db"})
+    await desk.revoke(who, 1)
+    await desk.remove(who, 1)
+    rows = await store.people.audit(9)
+    assert [row.what for row in reversed(rows)] == [
+        "host.add", "host.token", "host.change", "host.revoke", "host.remove",
+    ]  # fmt: skip
+    assert {row.who for row in rows} == {f"shell:{getpass.getuser()}"}
+    assert rows[2].after == '{"id":1,"name":"db-3","labels":{"role":"db"}}'
 
 
 @pytest.mark.parametrize(
@@ -80,11 +102,11 @@ async def test_labels_given_on_enrolling_again_are_refused_rather_than_ignored(s
 )
 def test_what_is_printed_is_a_config_the_agent_takes_as_it_is(tmp_path: Path, url: str) -> None:
     file = tmp_path / "agent.yaml"
-    file.write_text(agent_config(url, FIRST[0]))
+    file.write_text(agent_config(url, TOKEN))
     config = agent.config.load(file, {})
     assert config.collector == url
     assert config.token is not None
-    assert config.token.reveal() == str(FIRST[0])
+    assert config.token.reveal() == str(TOKEN)
 
 
 # --- hosts that are there ---------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ class Order(Struct, frozen=True):
     """What to do: one host for each token, all of them together `per_s` pushes, or without it as many as are taken.
 
     `breaches`: so many hosts break BREACH_RULE once, spread over the time. `first` is the number of the first host.
+    `unlike`: each host has a series that no other has.
     """
 
     port: int
@@ -44,6 +45,7 @@ class Order(Struct, frozen=True):
     per_s: float | None = None
     breaches: int = 0
     first: int = 0
+    unlike: bool = False
     speaks: Literal["watchkeeper", "remote write", "reads"] = "watchkeeper"
 
 
@@ -155,8 +157,8 @@ def is_whole(answer: bytes) -> bool:
 def hosts(order: Order) -> Iterator[Host]:
     if order.speaks == "watchkeeper":
         tails = Tails()
-        for number, token in enumerate(order.tokens, order.first):
-            yield PushingHost(number, token, tails)
+        for own, token in enumerate(order.tokens):
+            yield PushingHost(order.first + own, token, tails, own=own if order.unlike else None)
     elif order.speaks == "reads":
         for number, token in enumerate(order.tokens):
             yield ReadingHost(number, token)

@@ -17,6 +17,9 @@ from tests.bench.trace import Recorded, ticks
 
 EVERY_MS = 10_000
 END = b"]}"
+SAMPLES = b'"samples":{'
+OWN = b'"own_temperature_c{sensor=\\"%d\\"}":40.5,'
+"""A series that only one host has, so that no other's list is the same."""
 GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
@@ -27,20 +30,23 @@ class Host(Protocol):
 
 
 class Packed(Struct, frozen=True):
-    """The end of a push, as it is and compressed."""
+    """The end of a push, as it is and compressed: from its first sample on. `before` is what of a batch comes first."""
 
+    before: bytes
     plain: bytes
     deflated: bytes
 
     @classmethod
     def tail(cls, tick: Recorded) -> Packed:
         batch = wire.Batch(0, 0, 0, EVERY_MS, tick.samples, tick.checks)
-        plain = wire.tail(batch) + END
+        before, samples, rest = wire.tail(batch).partition(SAMPLES)
+        plain = rest + END
         packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-        return cls(plain, packer.compress(plain) + packer.flush())
+        return cls(before + samples, plain, packer.compress(plain) + packer.flush())
 
-    def after(self, head: bytes) -> bytes:
-        """gzip of `head` and this."""
+    def after(self, head: bytes, own: bytes) -> bytes:
+        """gzip of `head` and this, with a sample more in front of the others."""
+        head += self.before + own
         stored = b"\x00" + pack("<HH", len(head), len(head) ^ 0xFFFF) + head
         crc = zlib.crc32(self.plain, zlib.crc32(head))
         return GZIP_HEAD + stored + self.deflated + pack("<LL", crc, len(head) + len(self.plain))
@@ -60,10 +66,12 @@ class Tails:
 
 
 class PushingHost:
-    """An agent as the collector sees it: a spool, a number for each batch, the trace from an offset of its own."""
+    """An agent as the collector sees it: a spool, a number for each batch, the trace from an offset of its own; and
+    where it has a number of its `own`, a series that goes by it."""
 
-    def __init__(self, number: int, token: str, tails: Tails) -> None:
+    def __init__(self, number: int, token: str, tails: Tails, *, own: int | None = None) -> None:
         self._tails = tails
+        self._own = b"" if own is None else OWN % own
         self._seq = 0
         self._offset = number * 97
         self._spool = f"{number + 1:032x}"
@@ -85,5 +93,5 @@ class PushingHost:
         calm = self._tails.calm
         tail = self._tails.breach if breach else calm[(self._offset + seq) % len(calm)]
         whole = wire.push_body(self._spool, "bench", seq, [(seq, now_ms, now_ms, b"")])
-        body = tail.after(whole.removesuffix(END))
+        body = tail.after(whole.removesuffix(END), self._own)
         return b"%b%d\r\n\r\n%b" % (self._headers, len(body), body)

@@ -33,6 +33,17 @@ def test_what_a_simulated_host_sends_is_a_push_as_an_agents() -> None:
         assert batch.checks
 
 
+def test_a_host_may_have_a_series_that_no_other_has() -> None:
+    alike, seven, eight = (
+        wire.decode_push(zlib.decompress(host.request(NOW, breach=False).partition(b"\r\n\r\n")[2], 31))
+        for host in (PushingHost(0, "token", Tails(), own=own) for own in (None, 7, 8))
+    )
+    alike_samples, seven_samples, eight_samples = (push.batches[0].samples for push in (alike, seven, eight))
+    assert seven_samples.keys() - alike_samples.keys() == {'own_temperature_c{sensor="7"}'}
+    assert eight_samples.keys() - alike_samples.keys() == {'own_temperature_c{sensor="8"}'}
+    assert {name: seven_samples[name] for name in alike_samples} == alike_samples
+
+
 def test_a_breach_is_one_value_that_no_host_has() -> None:
     body = PushingHost(0, "token", Tails()).request(NOW, breach=True).partition(b"\r\n\r\n")[2]
     assert wire.decode_push(zlib.decompress(body, 31)).batches[0].samples["load15"] == BREACHING
@@ -97,7 +108,7 @@ def test_every_row_says_what_it_measures() -> None:
 def test_a_quick_run_prints_a_table_and_says_that_its_figures_mean_nothing(part: str) -> None:
     command = [sys.executable, "-m", "tests.bench", "--only", part, "--quick"]
     done = subprocess.run(
-        command, cwd=ROOT, env=environ(), capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, env=environ(), capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "failed" not in done.stdout, done.stderr

@@ -48,10 +48,11 @@ class Grown(Struct, frozen=True):
 def run(settings: Settings) -> list[Row]:
     sizes, seconds = (QUICK_SIZES, 0.3) if settings.quick else (SIZES, SECONDS)
     few, some, many = (grown(hosts, seconds) for hosts in sizes)
-    return [*_growth(few, some, many), *_largest(many)]
+    unlike = grown(sizes[-1], seconds, unlike=True)
+    return [*_growth(few, some, many), *_largest(many), *_unlike(many, unlike)]
 
 
-def grown(hosts: int, seconds: float) -> Grown:
+def grown(hosts: int, seconds: float, *, unlike: bool = False) -> Grown:
     with stage() as here:
         settings = {"packs": list(DEFAULT_PACKS), "connections_max": hosts + CONNECTIONS_BESIDE_HOSTS}
         collector: Collector = here.collector(settings=settings)
@@ -59,7 +60,13 @@ def grown(hosts: int, seconds: float) -> Grown:
         tokens = asyncio.run(enrolled_at_once(state, hosts))
         collector.start()
         pressed = [
-            press(Order(collector.port, collector.pid, tokens, seconds, PACE_PER_S, first=hosts * turn))
+            press(
+                Order(
+                    *(collector.port, collector.pid, tokens, seconds, PACE_PER_S),
+                    first=hosts * turn,
+                    unlike=unlike,
+                )
+            )
             for turn in range(TURNS)
         ]
         calm = min(pressed[1:], key=lambda one: one.cpu_us_per_push)
@@ -164,3 +171,22 @@ def _largest(many: Grown) -> list[Row]:
             Goal(800, 400),
         ),
     ]
+
+
+def _unlike(alike: Grown, unlike: Grown) -> list[Row]:
+    """Hosts of one kind have the same series, and what is known of their list is shared. These share nothing."""
+    what = f"{unlike.hosts:,} hosts of which no two have the same series ÷ the same number alike"
+    cpu_us, memory_mib, page_ms = (
+        (unlike.pressed.cpu_us_per_push, alike.pressed.cpu_us_per_push),
+        (unlike.resident_mib, alike.resident_mib),
+        (unlike.page_ms, alike.page_ms),
+    )
+    return [
+        _beside(f"CPU of a push, {what}", *cpu_us, "µs"),
+        _beside(f"memory, {what}", *memory_mib, "MiB"),
+        _beside(f"overview page, {what}", *page_ms, "ms"),
+    ]
+
+
+def _beside(what: str, theirs: float, usual: float, unit: str) -> Row:
+    return Row(what, f"{theirs / usual:.2f}: {theirs:,.0f} ÷ {usual:,.0f} {unit}", theirs / usual)

@@ -22,7 +22,6 @@ from prometheus_client import CollectorRegistry
 
 from agent.options import ConfigError
 from collector import config as settings
-from collector import logs
 from collector.app import Collector, caretaker, now_ms, open_state
 from collector.app.access import check_access, desk
 from collector.app.advice import Counsel
@@ -54,6 +53,7 @@ from collector.cli.groups import grouped
 from collector.cli.parser import Parser
 from collector.cli.remote import hosts as fleet
 from collector.cli.remote import incidents, notices, silences, status
+from collector.itself import logs
 from collector.server import ServerError
 from collector.service import Service
 from collector.store import StoreError

@@ -17,7 +17,7 @@ from collector.app.upkeep import what_to_keep
 from collector.config import CollectorConfig, Loaded, load_rules
 from collector.config.policy import see_that_it_is_sound
 from collector.config.runtime import Held
-from collector.rounds import Rounds
+from collector.itself.rounds import Rounds
 from collector.service import Service
 from collector.store import Store
 

@@ -25,31 +25,31 @@ from collector.app.joining import doors, installer
 from collector.app.promises import Promised
 from collector.app.runtime import Runtime
 from collector.app.upkeep import Upkeep, what_to_keep
-from collector.attendance import NOTE_S, Attendance
+from collector.asking.definitions import Definitions
+from collector.asking.inquiries import Inquiries
+from collector.asking.neighbours import Neighbours
 from collector.auth import Tokens
 from collector.config import CollectorConfig, Loaded, build_channel
-from collector.definitions import Definitions
 from collector.desks.plays import Plays
 from collector.desks.policies import Policies
-from collector.desks.settings import Settings
 from collector.desks.services import Services
+from collector.desks.settings import Settings
 from collector.ephemeral import LOOK_S, Ephemeral
 from collector.evaluator import Evaluator
 from collector.health import Component
-from collector.heartbeat import Heartbeat
 from collector.ingest import Ingest
-from collector.inquiries import Inquiries
+from collector.itself.attendance import NOTE_S, Attendance
+from collector.itself.heartbeat import Heartbeat
+from collector.itself.leaps import Leaps
+from collector.itself.rounds import Rounds
+from collector.itself.selfwatch import SERVICE, Selfwatch
 from collector.jobs import Jobs
 from collector.joining.codes import Codes
-from collector.leaps import Leaps
 from collector.links import Links
 from collector.messages import Message
-from collector.neighbours import Neighbours
 from collector.notifier import Notifier
 from collector.promises.keeping import ROUND_S
 from collector.replays import Replays, command_of
-from collector.rounds import Rounds
-from collector.selfwatch import SERVICE, Selfwatch
 from collector.server import Limits, Server
 from collector.store import Store, StoreError
 from collector.web.pages import Pages

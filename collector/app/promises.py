@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from collector.api.ticks import Ticks
 from collector.config import CollectorConfig, Loaded
-from collector.leaps import Leaps
+from collector.itself.leaps import Leaps
 from collector.promises import Accounts, Keeping, Numbers, Services, Works
 from collector.store import Store
 

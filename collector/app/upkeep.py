@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from collector.config import CollectorConfig
-from collector.leaps import Leaps
+from collector.itself.leaps import Leaps
 from collector.store import Keep, Store
 
 SEAL_FOR_S, SEAL_SHARE = 4.0, 0.2

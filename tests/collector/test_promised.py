@@ -14,7 +14,7 @@ from collector.api.ticks import Ticks
 from collector.app.promises import Promised, accounts
 from collector.config import CollectorConfig, Loaded, load, read_rules
 from collector.evaluator import Evaluator
-from collector.leaps import Leaps
+from collector.itself.leaps import Leaps
 from collector.store import Store
 from rules import packs
 from rules.model import ChannelView

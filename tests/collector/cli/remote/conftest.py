@@ -58,7 +58,7 @@ async def terminal(
     for name in ("WATCHKEEPER_URL", "WATCHKEEPER_TOKEN", "WATCHKEEPER_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
     # Two programs are in this one process, and what the collector logs is not what the command says.
-    monkeypatch.setattr("collector.logs.set_up", lambda _format: None)
+    monkeypatch.setattr("collector.itself.logs.set_up", lambda _format: None)
     async with House(tmp_path, "  channels: [{kind: log, name: ops}]\n") as house:
         yield Terminal(house, capsys)
 

@@ -10,7 +10,7 @@ from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from agent.wire import AskEvidence, AskSample, Evidence
-from collector.inquiries import ASK_FOR_MS, FRESH_MS, HOSTS_PER_INCIDENT_MAX, SAMPLINGS_MAX, Inquiries
+from collector.asking.inquiries import ASK_FOR_MS, FRESH_MS, HOSTS_PER_INCIDENT_MAX, SAMPLINGS_MAX, Inquiries
 from collector.store import EvidenceRow, StoreError
 from rules.model import Alert, Outcome
 from tests.collector.stores.builders import NOW, alert, arrival, incident

@@ -12,8 +12,8 @@ from agent.config import AgentConfig, PlannedCheck
 from agent.definitions import BODY_BYTES_MAX, TIMEOUT_S_MAX, plan
 from agent.options import discover
 from agent.wire import DEFINITIONS_BYTES_MAX, DEFINITIONS_MAX, AskDefinitions
+from collector.asking.definitions import Definitions
 from collector.config import Definition, load
-from collector.definitions import Definitions
 
 WEB = Definition("shop", {"role": "web"}, b'{"kind":"http","id":"shop"}')
 ALL = Definition("names", {}, b'{"kind":"dns","id":"names"}')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collector.leaps import DAY_MS, Leaps
+from collector.itself.leaps import DAY_MS, Leaps
 
 NOW = 1_795_140_000_000
 

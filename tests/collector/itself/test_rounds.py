@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from collector.rounds import Rounds
+from collector.itself.rounds import Rounds
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.attendance import AWAY_MS_MIN, NOTE_S, Attendance
+from collector.itself.attendance import AWAY_MS_MIN, NOTE_S, Attendance
 from collector.stores.sqlite import open_store
 from rules.model import Incident
 from tests.collector.evaluator.house import House, pass_time

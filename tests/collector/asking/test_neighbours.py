@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from agent.wire import AskLook, Looked
-from collector.neighbours import ASK_FOR_MS, PER_NEIGHBOUR_MAX, Neighbours
+from collector.asking.neighbours import ASK_FOR_MS, PER_NEIGHBOUR_MAX, Neighbours
 from collector.store import StoreError
 from rules.memory.watch import Watch
 from rules.model import ChannelView, Host

@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from collector.logs import JsonLines, NamesTheRequest, TextLines
+from collector.itself.logs import JsonLines, NamesTheRequest, TextLines
 from collector.who import BEING_ANSWERED
 
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from agent.options import Secret
 from collector.config.heartbeat import HeartbeatOptions
 from collector.health import Component
-from collector.heartbeat import Heartbeat
+from collector.itself.heartbeat import Heartbeat
 from tests.receivers import HttpReceiver
 
 

@@ -20,7 +20,7 @@ ALL = Definition("names", {}, b'{"kind":"dns","id":"names"}')
 ONE = Definition("ssh", {"host": ["db-1", "db-2"]}, b'{"kind":"tcp","id":"ssh"}')
 
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "agent.md"
+PAGE = Path(__file__).parents[3] / "docs" / "agent.md"
 
 
 class Fleet:

@@ -1,17 +1,39 @@
-"""A bundle for the Python that runs the tests, built as `make bundle` does it, once."""
+"""Bundles for the Pythons of this machine, built as `make bundle` does it."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.system.harness import ROOT
 
-NAME = f"cp{sys.version_info[0]}{sys.version_info[1]}-{platform.machine()}"
+MINORS = (11, 12, 13)
 BUILD_S = 300
+
+
+def name_for(minor: int) -> str:
+    return f"cp3{minor}-{platform.machine()}"
+
+
+def _pythons() -> dict[int, Path]:
+    found = {sys.version_info[1]: Path(sys._base_executable)}  # type: ignore[attr-defined]
+    for minor in MINORS:
+        name = f"python3.{minor}"
+        kept = sorted((Path.home() / ".pyenv" / "versions").glob(f"3.{minor}.*/bin/{name}"))
+        for python in filter(None, [shutil.which(name), *kept]):
+            if minor not in found and subprocess.run([python, "-c", ""], capture_output=True).returncode == 0:
+                found[minor] = Path(python)
+    return found
+
+
+NAME = name_for(sys.version_info[1])
+PYTHONS = _pythons()
+"""The CPythons of this machine that there is a bundle for, by their minor version: the one that runs the tests, and
+what else there is."""
 
 
 def build(folder: Path, *names: str) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import http.server
+import itertools
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -57,11 +59,28 @@ def wait_until(
         time.sleep(every_s)
 
 
+def _ports() -> Iterator[int]:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 20_000 + worker % 12 * 1_000
+    yield from itertools.cycle(random.sample(range(first, first + 1_000), 1_000))
+
+
+PORTS = _ports()
+"""Below those that the kernel gives to whoever wants any, and others for each process that runs tests: so nobody takes
+one before the program that it is for."""
+
+
 def free_port() -> int:
+    return next(port for port in PORTS if is_free(port))
+
+
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def environ() -> dict[str, str]:
@@ -221,12 +240,10 @@ class Collector(Program):
         """Status and body; (0, why) when there is no answer."""
         return get(self.url + path)
 
-    def add_host(self, name: str, *labels: str) -> dict[str, Any]:
-        """Enrol a host with the command that people use; the agent's config that it prints."""
-        command = [*self._prefix, sys.executable, "-m", "collector", "host", "add", name]
-        command += [part for label in labels for part in ("--label", label)]
+    def command(self, *words: str) -> str:
+        """What a command of `watchkeeper` prints that people use on the collector's machine."""
         done = subprocess.run(
-            [*command, "--config", str(self.config)],
+            [*self._prefix, sys.executable, "-m", "collector", *words, "--config", str(self.config)],
             cwd=ROOT,
             env=environ(),
             capture_output=True,
@@ -234,8 +251,13 @@ class Collector(Program):
             timeout=PATIENCE_S,
             check=False,
         )
-        assert done.returncode == 0, f"host add failed: {done.stderr}"
-        config: dict[str, Any] = yaml.safe_load(done.stdout)
+        assert done.returncode == 0, f"{' '.join(words)} failed: {done.stderr}"
+        return done.stdout
+
+    def add_host(self, name: str, *labels: str) -> dict[str, Any]:
+        """Enrol a host; the agent's config that is printed."""
+        given = [part for label in labels for part in ("--label", label)]
+        config: dict[str, Any] = yaml.safe_load(self.command("host", "add", name, *given))
         return config
 
     # --- looks into its file ---

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Needs
 from tests.system import bundle
-from tests.system.harness import ROOT, Collector, Stage, environ, wait_until
+from tests.system.harness import Collector, Stage, wait_until
 
 INSTALL_S = 120
 HASHES = re.compile(r"\b[0-9a-f]{64}\b")
@@ -24,17 +24,18 @@ HASHES = re.compile(r"\b[0-9a-f]{64}\b")
 def bundles(needs: Needs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     needs("curl")
     folder = tmp_path_factory.mktemp("bundles")
-    bundle.build(folder, bundle.NAME)
+    bundle.build(folder, *(bundle.name_for(minor) for minor in bundle.PYTHONS))
     return folder
 
 
 class Home:
-    """Where a user lives who has no systemd of their own, and only the Python that runs the tests."""
+    """Where a user lives who has no systemd of their own, and only one Python."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, minor: int) -> None:
         self.folder = folder
+        self.bundle = bundle.name_for(minor)
         (folder / "bin").mkdir(parents=True)
-        (folder / "bin" / "python3").symlink_to(sys._base_executable)  # type: ignore[attr-defined]
+        (folder / "bin" / "python3").symlink_to(bundle.PYTHONS[minor])
         self.installed = folder / ".local" / "share" / "watchkeeper-agent"
         self.config = folder / ".config" / "watchkeeper" / "agent.yaml"
 
@@ -64,16 +65,17 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path / "home")
+def home(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Home]:
+    home = Home(tmp_path / "home", getattr(request, "param", sys.version_info[1]))
     yield home
     home.end()
 
 
 @pytest.fixture
-def collector(stage: Stage, bundles: Path) -> Collector:
+def collector(stage: Stage, bundles: Path, home: Home) -> Collector:
     own = stage.folder / "bundles"
-    shutil.copytree(bundles, own)
+    own.mkdir()
+    shutil.copy(bundles / f"{home.bundle}.tar", own)
     collector = stage.collector(settings={"bundles": str(own)})
     collector.start()
     return collector
@@ -81,26 +83,19 @@ def collector(stage: Stage, bundles: Path) -> Collector:
 
 def command(collector: Collector, *more: str) -> str:
     """What `watchkeeper join-command` prints, without sudo and for a user."""
-    said = subprocess.run(
-        [sys.executable, "-m", "collector", "join-command", *more, "--config", str(collector.config)],
-        cwd=ROOT,
-        env=environ(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert " && sudo sh watchkeeper-install.sh wk_join_" in said.stdout, said.stderr
-    return said.stdout.strip().replace("sudo sh", "sh") + " --user"
+    said = collector.command("join-command", *more)
+    assert " && sudo sh watchkeeper-install.sh wk_join_" in said
+    return said.strip().replace("sudo sh", "sh") + " --user"
 
 
+@pytest.mark.parametrize("home", bundle.PYTHONS, indirect=True, ids=lambda minor: f"python3.{minor}")
 def test_one_command_installs_an_agent_that_is_seen(collector: Collector, home: Home) -> None:
     said = home.well(command(collector, "--label", "role=desk") + " --name desk-1")
     assert "watchkeeper-install.sh: OK" in said
     assert "has joined" in said
-    wait_until("its first batch", lambda: collector.ask("SELECT * FROM batches"))
-    assert collector.ask_one("SELECT name FROM hosts") == "desk-1"
-    assert collector.ask_one("SELECT labels FROM hosts") == '{"role":"desk"}'
+    wait_until("its first batch", lambda: collector.ask("SELECT * FROM pushed"))
+    assert collector.ask_one("SELECT name FROM agents") == "desk-1"
+    assert collector.ask_one("SELECT labels FROM agents") == '{"role":"desk"}'
     token = home.config.with_name("agent.token")
     assert token.stat().st_mode & 0o077 == 0
     assert home.well(f"{home.folder}/.local/bin/watchkeeper-agent --version").strip()
@@ -110,7 +105,7 @@ def test_run_again_it_puts_a_newer_agent_in_place_and_keeps_config_and_spool(
     collector: Collector, home: Home
 ) -> None:
     home.well(command(collector) + " --name desk-1")
-    wait_until("its first batch", lambda: collector.ask("SELECT * FROM batches"))
+    wait_until("its first batch", lambda: collector.ask("SELECT * FROM pushed"))
     home.config.write_text(home.config.read_text() + "  labels: {site: a}\n")
     kept = home.config.read_text(), home.config.with_name("agent.token").read_text()
     before = (home.installed / "current").resolve()
@@ -122,10 +117,16 @@ def test_run_again_it_puts_a_newer_agent_in_place_and_keeps_config_and_spool(
     assert after != before
     assert not before.exists()
     assert (home.config.read_text(), home.config.with_name("agent.token").read_text()) == kept
-    last = collector.ask_one("SELECT max(id) FROM batches")
-    wait_until("a batch of the new one", lambda: collector.ask_one("SELECT max(id) FROM batches") > last)
-    assert collector.ask_one("SELECT count(*) FROM seen") == 1, "the spool is the one that it was"
-    assert collector.ask_one("SELECT count(*) FROM heard") == 1, "and so is the host"
+    last = collector.ask_one("SELECT max(id) FROM pushed")
+    wait_until("a batch of the new one", lambda: collector.ask_one("SELECT max(id) FROM pushed") > last)
+    assert collector.ask_one("SELECT count(*) FROM seen JOIN agents ON agents.id = host") == 1, (
+        "the spool is the one that it was"
+    )
+    assert collector.ask_one("SELECT count(*) FROM pushers") == 1, "and so is the host"
+
+
+def fetch(collector: Collector) -> str:
+    return f"curl -fsS -o install.sh {collector.url}/install"
 
 
 def stage_bundle(collector: Collector) -> Path:
@@ -149,21 +150,21 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(collector: Collec
     ):
         assert words in said
     assert home.files() == before | {"watchkeeper-install.sh"}
-    assert collector.ask("SELECT * FROM hosts") == []
+    assert collector.ask("SELECT * FROM agents") == []
     assert collector.ask_one("SELECT uses FROM joins") == 0
 
 
 def test_uninstalling_leaves_nothing_and_tells_the_collector(collector: Collector, home: Home) -> None:
     before = home.files()
     home.well(command(collector) + " --name desk-1")
-    wait_until("its first batch", lambda: collector.ask("SELECT * FROM batches"))
+    wait_until("its first batch", lambda: collector.ask("SELECT * FROM pushed"))
     pid = (home.folder / ".local/state/watchkeeper-agent/agent.pid").read_text().strip()
     said = home.well(f"sh {home.installed}/install.sh --uninstall --user")
     assert "the collector knows that this host is not watched any more" in said
     assert not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes()
     left = {path for path in home.files() if (home.folder / path).is_file()} - before
     assert left == {"watchkeeper-install.sh"}
-    wait_until("its goodbye", lambda: "uninstall" in str(collector.ask_one("SELECT flags FROM heard")))
+    wait_until("its goodbye", lambda: "uninstall" in str(collector.ask_one("SELECT flags FROM pushers")))
 
 
 def test_what_is_not_what_the_command_was_made_for_is_not_run(collector: Collector, home: Home) -> None:
@@ -173,8 +174,8 @@ def test_what_is_not_what_the_command_was_made_for_is_not_run(collector: Collect
     done = home.shell(made.replace(checksum[0], "0" * 64))
     assert (done.returncode != 0, "FAILED" in done.stdout) == (True, True)
     assert not home.installed.exists()
-    spoil = f"sed -i 's/{bundle.NAME} .*/{bundle.NAME} {'0' * 64}/' old.sh"
-    fetched = home.shell(f"curl -fsS -o old.sh {collector.url}/install; {spoil}; sh old.sh wk_join_x --user")
+    spoil = f"sed -i 's/{bundle.NAME} .*/{bundle.NAME} {'0' * 64}/' install.sh"
+    fetched = home.shell(f"{fetch(collector)}; {spoil}; sh install.sh wk_join_x --user")
     assert fetched.returncode == 1
     assert "is not the file that this script was made for; nothing was installed" in fetched.stderr
     assert not (home.installed / "current").exists()
@@ -190,7 +191,7 @@ def test_what_is_not_what_the_command_was_made_for_is_not_run(collector: Collect
     ],
 )
 def test_a_mistake_gets_one_sentence(collector: Collector, home: Home, arguments: str, words: str) -> None:
-    done = home.shell(f"curl -fsS {collector.url}/install | sh -s -- {arguments}")
+    done = home.shell(f"{fetch(collector)} && sh install.sh {arguments}")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert words in done.stderr
 
@@ -203,15 +204,15 @@ def test_a_host_that_no_bundle_is_for_gets_one_sentence(collector: Collector, ho
     python.chmod(0o755)
     for minor in (11, 12, 13):
         shutil.copy(python, python.with_name(f"python3.{minor}"))
-    done = home.shell(f"curl -fsS {collector.url}/install | sh -s -- wk_join_x --user")
+    done = home.shell(f"{fetch(collector)} && sh install.sh wk_join_x --user")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "it brings one for cp312-aarch64, and found is cp36-x86_64" in done.stderr
 
 
-def test_a_collector_without_bundles_says_how_to_make_them(collector: Collector, home: Home) -> None:
+def test_a_collector_without_bundles_says_where_to_read_why(collector: Collector, home: Home) -> None:
     stage_bundle(collector).unlink()
     status, text = collector.get("/install")
-    assert (status, "`make bundle` makes it" in text) == (503, True)
+    assert (status, "its page /hosts/new says why" in text) == (503, True)
     assert collector.get("/install/bundle/cp311-x86_64.tar")[0] == 404
     assert collector.get("/install/bundle/..%2f..%2fcollector.tar")[0] == 404
 

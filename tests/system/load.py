@@ -16,7 +16,6 @@ from msgspec import Struct
 
 from agent import wire
 from collector.auth import new_token
-from collector.cli.hosts import enrol
 from collector.stores.sqlite import open_store
 from tests.system.harness import Collector
 
@@ -182,9 +181,9 @@ def enrol_hosts(state: Path, count: int) -> list[Host]:
         try:
             hosts = []
             for number in range(count):
-                token = new_token()
-                row = await enrol(store.hosts, f"load-{number}", {}, token, 0)
-                hosts.append(Host(row.id, row.name, token[0]))
+                token, sha256 = new_token()
+                row = await store.hosts.enrol(f"load-{number}", {}, token.id, sha256, 0)
+                hosts.append(Host(row.id, row.name, token))
             return hosts
         finally:
             await store.close()

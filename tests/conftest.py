@@ -22,6 +22,7 @@ DEBIAN_PACKAGES = {
     "ps": "procps",
     "dpkg-shlibdeps": "dpkg-dev",
     "ansible-playbook": "ansible-core",
+    "qemu-aarch64-static": "qemu-user-static",
 }  # where the package is not called as its command
 
 # How long one example takes says more about what else the machine is doing than about our code.

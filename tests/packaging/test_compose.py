@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.conftest import Needs
 from tests.system.harness import ROOT
 
 CONTAINER, ANSIBLE = ROOT / "packaging" / "container", ROOT / "packaging" / "ansible"
@@ -37,6 +41,38 @@ def test_the_agent_may_look_at_its_host_and_not_write_to_it() -> None:
     [host] = [mount for mount in agent["volumes"] if isinstance(mount, dict)]
     assert (host["source"], host["read_only"]) == ("/", True)
     assert (agent["pid"], agent["network_mode"]) == ("host", "host")
+
+
+def test_the_commands_of_the_page_are_understood(needs: Needs, tmp_path: Path) -> None:
+    """By another reader of such files than ours, which says what it would run."""
+    podman_compose = needs("podman-compose")
+    folder = shutil.copytree(CONTAINER, tmp_path / "packaging" / "container")
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(f'#!/bin/sh\nshift\nexec {podman_compose} --podman-path true --dry-run "$@"\n')
+    docker.chmod(0o755)
+    page = (ROOT / "docs" / "containers.md").read_text()
+    block = re.search(r"^## With compose\n\n```\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    done = subprocess.run(
+        ["sh", "-ec", block[1]],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": f"{docker.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    for line in (
+        r"-d .*--read-only .*-p 127.0.0.1:8420:8420 .*watchkeeper-collector",
+        rf"-v {folder}/etc/collector:/etc/watchkeeper:ro",
+        r"--rm .*watchkeeper-agent join http://127.0.0.1:8420",
+        r"exec .*watchkeeper join-command --code-only",
+        r"-d .*--network host .*-v /:/host:rslave,ro .*watchkeeper-agent",
+    ):
+        assert re.search(line, said), f"{line} is not in:\n{said}"
 
 
 def test_every_role_of_the_playbook_is_there_and_every_handler_that_is_called() -> None:

@@ -5,7 +5,7 @@ Nobody gives what they do not have: neither a role nor a token may hold a right 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -67,9 +67,9 @@ class Desk:
             see_that_it_is_fit(password)
         hashed = await self._passwords.hash(password)
         with _conflict():
-            user = await self._people.add_user(name, role, hashed, self._now_ms(), email=email)
+            adding = self._people.add_user(name, role, hashed, self._now_ms(), email=email)
+            user = await self._audit.noted(who, "user.add", adding, after=shown)
         self._user_changed(user.id)
-        await self._audit.record(who, "user.add", after=shown(user))
         return user
 
     async def set_role(self, who: Who, name: str, role: str) -> User:
@@ -77,32 +77,34 @@ class Desk:
         with _unfit():
             self._may_give(who, self._roles.permissions(self._roles.known(role)), f"the role {role}")
         with _conflict():
-            after = await self._people.set_role(before.id, role)
-        return await self._changed(who, "user.role", before, after)
+            return await self._change(who, "user.role", before, self._people.set_role(before.id, role))
 
     async def set_email(self, who: Who, name: str, email: str) -> User:
         before = await self._subject(who, name)
         with _unfit():
             email = parse_email(email)
-        return await self._changed(who, "user.email", before, await self._people.set_email(before.id, email))
+        return await self._change(who, "user.email", before, self._people.set_email(before.id, email))
 
     async def set_password(self, who: Who, name: str, password: str) -> User:
         """Another password for somebody, who is logged out everywhere."""
         user = await self._subject(who, name)
         with _unfit():
             see_that_it_is_fit(password)
-        await self._people.set_password(user.id, await self._passwords.hash(password), self._now_ms())
-        return await self._changed(who, "user.password", None, user)
+        hashed = await self._passwords.hash(password)
+        setting = self._people.set_password(user.id, hashed, self._now_ms())
+        await self._audit.noted(who, "user.password", setting, after=lambda _: shown(user))
+        self._user_changed(user.id)
+        return user
 
     async def disable(self, who: Who, name: str) -> User:
         before = await self._subject(who, name)
         with _conflict():
-            after = await self._people.disable(before.id, self._now_ms())
-        return await self._changed(who, "user.disable", before, after)
+            disabling = self._people.disable(before.id, self._now_ms())
+            return await self._change(who, "user.disable", before, disabling)
 
     async def enable(self, who: Who, name: str) -> User:
         before = await self._subject(who, name)
-        return await self._changed(who, "user.enable", before, await self._people.enable(before.id))
+        return await self._change(who, "user.enable", before, self._people.enable(before.id))
 
     # --- tokens ---
 
@@ -131,16 +133,16 @@ class Desk:
         text, number, sha256 = new_api_token()
         token = ApiToken(number, name, sha256, tuple(sorted(wanted)), now, who.name, expires_at)
         with _conflict():
-            await self._people.add_api_token(token)
-        await self._audit.record(who, "token.add", after=shown_token(token))
+            adding = self._people.add_api_token(token)
+            await self._audit.noted(who, "token.add", adding, after=lambda _: shown_token(token))
         return text, token
 
     async def revoke_api_token(self, who: Who, number: str) -> None:
         token = await self._people.api_token(number)
         if token is None:
             raise Refusal(404, "missing", f"there is no token {number[:80]!r}")
-        if await self._people.revoke_api_token(number, self._now_ms()):
-            await self._audit.record(who, "token.revoke", before=shown_token(token))
+        revoking = self._people.revoke_api_token(number, self._now_ms())
+        await self._audit.noted(who, "token.revoke", revoking, before=shown_token(token), when=bool)
         self._token_changed(number)
 
     # --- what they share ---
@@ -151,9 +153,9 @@ class Desk:
         self._may_give(who, self._roles.permissions(user.role), f"the user {user.name}")
         return user
 
-    async def _changed(self, who: Who, what: str, before: User | None, after: User) -> User:
+    async def _change(self, who: Who, what: str, before: User, changing: Awaitable[User]) -> User:
+        after = await self._audit.noted(who, what, changing, before=shown(before), after=shown)
         self._user_changed(after.id)
-        await self._audit.record(who, what, before=shown(before) if before else None, after=shown(after))
         return after
 
     def _may_give(self, who: Who, permissions: Iterable[Permission], what: str) -> None:

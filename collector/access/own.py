@@ -66,10 +66,10 @@ class Own:
         before = await self._sessions.find(cookie_of(request, whence))
         if before is not None:
             await self._sessions.end(before)
-        number, _ = await self._sessions.begin(user, whence, request.headers.get("User-Agent", ""))
+        beginning = self._sessions.begin(user, whence, request.headers.get("User-Agent", ""))
+        number, _ = await self._audit.noted(user.name, "login", beginning)
         set_cookie(answer, whence, number, self._sessions.life_s)
         self._devices.remember(user, whence, answer)
-        await self._audit.record(user.name, "login")
 
     async def log_out(self, request: web.Request, answer: web.StreamResponse) -> None:
         whence = request[ASKED_FROM]
@@ -83,9 +83,7 @@ class Own:
     async def grant(self, request: web.Request, name: str, password: str) -> Pair:
         """A pair of tokens for a program that acts for this user."""
         user = await self._logins.user(name, password, request[ASKED_FROM])
-        pair = await self._grants.begin(user)
-        await self._audit.record(user.name, "login.program")
-        return pair
+        return await self._audit.noted(user.name, "login.program", self._grants.begin(user))
 
     async def refresh(self, refresh_token: str) -> Pair:
         number, pair = await self._grants.refresh(refresh_token)
@@ -118,9 +116,9 @@ class Own:
             see_that_it_is_fit(new)
         except ValueError as error:
             raise Refusal(422, "unfit", str(error)) from None
-        await self._people.set_password(user.id, await self._passwords.hash(new), self._now_ms())
+        setting = self._people.set_password(user.id, await self._passwords.hash(new), self._now_ms())
+        await self._audit.noted(user.name, "user.own_password", setting)
         self._callers.changed(user.id)
-        await self._audit.record(user.name, "user.own_password")
         await self.begin_session(request, answer, user)
 
     async def end_session(self, request: web.Request, name: str) -> None:
@@ -143,9 +141,9 @@ class Own:
     async def end_programs(self, request: web.Request) -> None:
         """Their tokens are worth nothing from now on."""
         user, _ = await self._here(request)
-        await self._people.revoke_grants(user.id, self._now_ms())
+        revoking = self._people.revoke_grants(user.id, self._now_ms())
+        await self._audit.noted(user.name, "user.own_programs", revoking)
         self._grants.changed()
-        await self._audit.record(user.name, "user.own_programs")
 
     async def _its_user(self, request: web.Request, name: str, password: str) -> User:
         whence = request[ASKED_FROM]

@@ -69,9 +69,10 @@ class Setup:
             name, password = parse_user_name(name), see_that_it_is_fit(password)
         except ValueError as error:
             raise Refusal(422, "unfit", str(error)) from None
-        user = await self._people.add_user(
-            name, OWNER, await self._passwords.hash(password), self._now_ms(), first=True
+        hashed = await self._passwords.hash(password)
+        adding = self._people.add_user(name, OWNER, hashed, self._now_ms(), first=True)
+        user = await self._audit.noted(
+            name, "user.first", adding, after=lambda user: {"name": user.name, "role": user.role}
         )
         self.there_is_a_user()
-        await self._audit.record(user.name, "user.first", after={"name": user.name, "role": user.role})
         return user

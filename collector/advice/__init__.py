@@ -173,14 +173,14 @@ class Advisor:
             raise Refusal(409, "no_hook", f"{service} has no hook, so there is nothing that could be run")
         before = self.is_auto(service)
         switch = Switch(service, on, self._now_ms(), who.name)
-        await self._advice.switch(switch)
-        self._switches[service] = switch
-        await self._audit.record(
+        await self._audit.noted(
             who,
             "scaling.auto",
+            self._advice.switch(switch),
             before={"service": service, "auto": before},
-            after={"service": service, "auto": self.is_auto(service)},
+            after=lambda _: {"service": service, "auto": on},
         )
+        self._switches[service] = switch
 
     async def scale(self, service: str, replicas: int, by: str, *, dry_run: bool = False) -> HookRun:
         """Run the hook by hand, and wait for its end. Refusal; StoreError."""

@@ -243,8 +243,8 @@ class Incidents:
             raise Refusal(
                 422, "invalid", "nothing is to be different; say what, such as a title or an assignee"
             )
-        what = acts[0] if len(acts) == 1 else Several(asked.id, who.name, tuple(acts))
-        return incident_view(await done(self._act, what))
+        whole = acts[0] if len(acts) == 1 else Several(asked.id, who.name, tuple(acts))
+        return incident_view(await done(self._act, whole))
 
     async def note(self, who: Who, asked: OneIncident, new: NewNote) -> IncidentView:
         return incident_view(await done(self._act, Note(asked.id, who.name, new.text)))

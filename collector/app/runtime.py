@@ -12,6 +12,7 @@ import msgspec
 from agent.options import ConfigError
 from collector.config import Loaded
 from collector.config.runtime import Held, flattened, laid_under, refuse_what_is_held, with_rules
+from collector.desks.settings import Noting
 from collector.store.settings import Setting, Settings
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,9 @@ class Runtime:
         """All that is written and set by now. ConfigError."""
         return with_rules(laid_under(self._files(), self._values))
 
-    async def change(self, wanted: Mapping[str, Any], by: str) -> dict[str, tuple[Any, Any]]:
-        """Set keys, or with None leave them to the defaults again; tells how each was and is.
+    async def change(self, wanted: Mapping[str, Any], by: str, note: Noting) -> None:
+        """Set keys, or with None leave them to the defaults again. `note` sees to it that the change is made, and is
+        told how each was and is to be.
 
         SettingError and ConfigError say why not, StoreError why not now; then nothing is changed.
         """
@@ -67,10 +69,11 @@ class Runtime:
                 for key, value in changes.items()
                 if value is not None
             ]
-            await self._settings.change(put, [key for key, value in changes.items() if value is None])
-            before, self._values = self._values, values
+            before = {key: self._values.get(key) for key in changes}
+            drop = [key for key, value in changes.items() if value is None]
+            await note(self._settings.change(put, drop), before, changes)
+            self._values = values
             self._take_up(self._by_now(held))
-        return {key: (before.get(key), value) for key, value in changes.items()}
 
     def _by_now(self, held: Held) -> Held:
         """What is written by now, as a reload may have come while the change was kept; `held` if that has a mistake."""

@@ -32,18 +32,18 @@ class Hosts:
     async def enrol(self, who: Who, name: str, labels: Mapping[str, str]) -> tuple[Host, Token]:
         """A new host, and what its agent shows; that is kept nowhere."""
         token, sha256 = new_token()
+        enrolling = self._kept.enrol(name, dict(labels), token.id, sha256, self._now_ms())
         try:
-            host = await self._kept.enrol(name, dict(labels), token.id, sha256, self._now_ms())
+            host = await self._audit.noted(who, "host.add", enrolling, after=_said)
         except StoreError as error:
             raise _conflict(error) from error
-        await self._audit.record(who, "host.add", after=_said(host))
         return host, token
 
     async def enrol_again(self, who: Who, host: Host) -> Token:
         """One more token for a host that is there; those before it still hold."""
         token, sha256 = new_token()
-        await self._kept.add_token(host.id, token.id, sha256, self._now_ms())
-        await self._audit.record(who, "host.token", after=_said(host))
+        adding = self._kept.add_token(host.id, token.id, sha256, self._now_ms())
+        await self._audit.noted(who, "host.token", adding, after=lambda _: _said(host))
         return token
 
     async def change(
@@ -55,31 +55,27 @@ class Hosts:
         labels: Mapping[str, str | None] | None = None,
     ) -> Host:
         """Another name, or labels, of which None takes one away; what is left out stays as it is."""
-        before = host = await self._host(number)
+        before = await self._host(number)
+        changing = self._kept.change(number, name, dict(labels or {}))
         try:
-            if name is not None:
-                host = await self._kept.rename(number, name)
-            if labels is not None:
-                host = await self._kept.set_labels(number, dict(labels))
+            host = await self._audit.noted(who, "host.change", changing, before=_said(before), after=_said)
         except StoreError as error:
             raise _conflict(error) from error
         await self._follow()
-        await self._audit.record(who, "host.change", before=_said(before), after=_said(host))
         return host
 
     async def revoke(self, who: Who, number: int) -> int:
         """Nobody pushes as that host until it is enrolled again; how many of its tokens held."""
         host = await self._host(number)
-        count = await self._kept.revoke_all(number, self._now_ms())
-        await self._audit.record(who, "host.revoke", before=_said(host))
-        return count
+        revoking = self._kept.revoke_all(number, self._now_ms())
+        return await self._audit.noted(who, "host.revoke", revoking, before=_said(host))
 
     async def remove(self, who: Who, number: int) -> None:
         """It goes with its samples; its incidents stay as history."""
         host = await self._host(number)
-        await self._kept.remove(number)
+        removing = self._kept.remove(number)
+        await self._audit.noted(who, "host.remove", removing, before=_said(host), when=bool)
         await self._follow()
-        await self._audit.record(who, "host.remove", before=_said(host))
 
     async def _host(self, number: int) -> Host:
         host = next((host for host in await self._kept.all() if host.id == number), None)

@@ -67,35 +67,40 @@ class Policies:
             raise Refusal(422, "unfit", "a silence ends after it begins, and in the future")
         if silence.end - silence.start > SILENCE_MS_MAX:
             raise Refusal(422, "unfit", "a silence lasts a year at most; write a rule that is off instead")
-        kept = await self._kept.add_silence(silence, self._now_ms())
+        adding = self._kept.add_silence(silence, self._now_ms())
+        kept = await self._audit.noted(who, "silence.add", adding, after=_as_kept)
         await self.start()
-        await self._audit.record(who, "silence.add", after=kept)
         return kept
 
     async def end_silence(self, who: Who, silence: int) -> Silence:
         """It holds no longer. Refusal when there is none of that id, or it is over already."""
-        ended = await self._kept.end_silence(silence, self._now_ms())
+        ending = self._kept.end_silence(silence, self._now_ms())
+        ended = await self._audit.noted(who, "silence.end", ending, after=_as_kept, when=bool)
         await self.start()
         if ended is None:
             raise missing("silence that is not over", silence)
-        await self._audit.record(who, "silence.end", after=ended)
         return ended
 
     async def add_maintenance(self, who: Who, maintenance: Planned) -> Planned:
         """The same with an id."""
-        kept = await self._kept.add_maintenance(maintenance)
+        adding = self._kept.add_maintenance(maintenance)
+        kept = await self._audit.noted(who, "maintenance.add", adding, after=_as_kept)
         await self.start()
-        await self._audit.record(who, "maintenance.add", after=kept)
         return kept
 
     async def remove_maintenance(self, who: Who, maintenance: int) -> Planned:
         """What was removed. Refusal when there is none of that id."""
-        removed = await self._kept.remove_maintenance(maintenance)
+        planned = next((one for one in self._planned if one.id == maintenance), None)
+        removing = self._kept.remove_maintenance(maintenance)
+        removed = await self._audit.noted(who, "maintenance.remove", removing, before=planned, when=bool)
         await self.start()
         if removed is None:
             raise missing("maintenance", maintenance)
-        await self._audit.record(who, "maintenance.remove", before=removed)
         return removed
 
     def _tell(self) -> None:
         self._judge.replace_policy(policy_of(self._said, self._silences, self._planned))
+
+
+def _as_kept(answer: Silence | Planned) -> Silence | Planned:
+    return answer

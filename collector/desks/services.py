@@ -38,12 +38,12 @@ class Services:
     async def put(self, who: Who, service: ServiceOptions) -> None:
         """Make a service, or change one that was made here. Refusal."""
         before = await self.find(service.name)
-        await self._kept.put(service, who.name, self._now_ms())
-        await self._audit.record(who, "service.put", before=before, after=service)
+        putting = self._kept.put(service, who.name, self._now_ms())
+        await self._audit.noted(who, "service.put", putting, before=before, after=lambda _: service)
 
     async def remove(self, who: Who, name: str) -> None:
         """Nothing is reckoned of it any more; what it was stays written down. Refusal."""
         before = await self.find(name)
-        if not await self._kept.remove(name):
+        removing = self._kept.remove(name)
+        if not await self._audit.noted(who, "service.remove", removing, before=before, when=bool):
             raise missing("service", name)
-        await self._audit.record(who, "service.remove", before=before)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from agent.options import ConfigError
@@ -10,6 +11,7 @@ from collector.config.runtime import Held, SettingError
 from collector.desks.trail import Audit
 from collector.who import Refusal, Who
 
+Noting = Callable[[Awaitable[None], Mapping[str, Any], Mapping[str, Any]], Awaitable[None]]
 STATUS_OF = {"unknown": 400, "only_in_files": 409, "held": 409}
 
 
@@ -19,8 +21,9 @@ class Runtime(Protocol):
     @property
     def held(self) -> Held: ...
 
-    async def change(self, wanted: Mapping[str, Any], by: str) -> dict[str, tuple[Any, Any]]:
-        """SettingError and ConfigError say why not, StoreError why not now."""
+    async def change(self, wanted: Mapping[str, Any], by: str, note: Noting) -> None:
+        """`note` is handed the change that is to be kept, and how all of it was and is to be. SettingError and
+        ConfigError say why not, StoreError why not now."""
         ...
 
 
@@ -36,11 +39,11 @@ class Settings:
     async def change(self, who: Who, changes: Mapping[str, Any]) -> None:
         """Set keys, or with None leave them to their defaults. Refusal and StoreError, with nothing changed."""
         try:
-            done = await self._runtime.change(changes, who.name)
+            await self._runtime.change(changes, who.name, partial(self._note, who))
         except SettingError as error:
             raise Refusal(STATUS_OF[error.code], error.code, str(error)) from None
         except ConfigError as mistake:
             raise Refusal(422, "invalid", str(mistake)) from None
-        before = {key: was for key, (was, _) in done.items()}
-        after = {key: becomes for key, (_, becomes) in done.items()}
-        await self._audit.record(who, "config.update", before=before, after=after)
+
+    async def _note(self, who: Who, change: Awaitable[None], before: object, after: object) -> None:
+        await self._audit.noted(who, "config.update", change, before=before, after=lambda _: after)

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from collector.store import StoreError
 from collector.store.people import AuditRow, People
+from collector.store.trail import BESIDE, Entry, Slip
 from collector.who import ANSWERED_TO, BEING_ANSWERED, Who
 
 JSON_BYTES_MAX = 64 * 1024
 TEXT_LETTERS_MAX = 200
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
+
+
+def _nothing(_answer: object) -> None:
+    return None
+
+
+def _always(_answer: object) -> bool:
+    return True
 
 
 class Audit:
@@ -28,30 +41,55 @@ class Audit:
         before: object = None,
         after: object = None,
     ) -> None:
-        """Note a change that was made: `what` is a word such as `user.add`, `before` and `after` are anything that can
-        be JSON and holds no secret. From where it was asked is known of the request that is being answered, if any. A
-        change that cannot be noted stands all the same, and is in the log instead."""
-        name = who if isinstance(who, str) else who.name
-        was, became = _json(before), _json(after)
+        """Note what was done and is not itself kept in the store: `what` is a word such as `channel.test`, `before` and
+        `after` are anything that can be JSON and holds no secret. From where it was asked is known of the request that
+        is being answered, if any. What cannot be noted stands all the same, and is in the log instead."""
+        entry = self._entry(who, what, before, after)
         try:
-            await self._people.record(
-                self._now_ms(),
-                name[:TEXT_LETTERS_MAX],
-                what,
-                was,
-                became,
-                ANSWERED_TO.get(),
-                BEING_ANSWERED.get(),
-            )
+            await self._people.record(entry)
         except StoreError as error:
             log.error(  # noqa: TRY400 - the store's trouble is in its sentence; a trace of ours would add nothing
                 "A change is not in the audit trail, as it cannot be written (%s): %s by %s, before %s, after %s",
                 error,
-                what,
-                name,
-                was,
-                became,
+                entry.what,
+                entry.who,
+                entry.before,
+                entry.after,
             )
+
+    async def noted(
+        self,
+        who: Who | str,
+        what: str,
+        change: Awaitable[T],
+        *,
+        before: object = None,
+        after: Callable[[Any], object] = _nothing,
+        when: Callable[[Any], bool] = _always,
+    ) -> T:
+        """Make a change that is kept in the store, and note it in the same transaction: both are kept or neither.
+
+        `after` and `when` are given what the store answered: how it is now, and whether anything was changed at all.
+        Raises what `change` does."""
+        plain = self._entry(who, what, before, None)  # here, where it is known whose request this is
+        slip = Slip(lambda answer: replace(plain, after=_json(after(answer))) if when(answer) else None)
+        hung = BESIDE.set(slip)
+        try:
+            return await change
+        finally:
+            BESIDE.reset(hung)
+
+    def _entry(self, who: Who | str, what: str, before: object, after: object) -> Entry:
+        name = who if isinstance(who, str) else who.name
+        return Entry(
+            self._now_ms(),
+            name[:TEXT_LETTERS_MAX],
+            what,
+            _json(before),
+            _json(after),
+            ANSWERED_TO.get(),
+            BEING_ANSWERED.get(),
+        )
 
     async def rows(
         self, limit: int, *, below: int | None = None, who: str = "", what: str = ""

@@ -63,10 +63,9 @@ class Codes:
         now = self._now_ms()
         join = Join(number, _sha256(secret), now, who.name, now + for_ms, dict(labels), uses, host)
         try:
-            await self._joins.add(join)
+            await self._audit.noted(who, "join.add", self._joins.add(join), after=lambda _: _told(join))
         except StoreError as error:
             raise error if error.passing else Refusal(409, "too_many", str(error)) from None
-        await self._audit.record(who, "join.add", after=_told(join))
         return f"wk_join_{number}_{secret}", join
 
     async def tell(self, code: str = "") -> Told:
@@ -79,9 +78,11 @@ class Codes:
 
     async def revoke(self, who: Who, number: str) -> None:
         join = await self._joins.find(number)
-        if join is None or not await self._joins.revoke(number, self._now_ms()):
-            raise Refusal(404, "missing", f"there is no join code {number[:40]!r} that could be revoked")
-        await self._audit.record(who, "join.revoke", before=_told(join))
+        if join is not None:
+            revoking = self._joins.revoke(number, self._now_ms())
+            if await self._audit.noted(who, "join.revoke", revoking, before=_told(join), when=bool):
+                return
+        raise Refusal(404, "missing", f"there is no join code {number[:40]!r} that could be revoked")
 
 
 async def right(joins: Joins, text: str) -> Join:

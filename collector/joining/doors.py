@@ -20,6 +20,7 @@ from collector.joining.codes import right, see_that_it_holds
 from collector.store import Hosts, StoreError, TokenRow
 from collector.store.joins import Comer, Join, Joins
 from collector.who import ASKED_FROM, Refusal, request_id_of
+from rules.model import Host
 
 BODY_BYTES_MAX = 16 * 1024
 RETRY_AFTER_S = 5
@@ -100,9 +101,14 @@ class Doors:
         token, sha256 = new_token()
         comer = await self._comer(request, asked, token.id, sha256)
         now = self._now_ms()
+
+        def about(host: Host) -> dict[str, object]:
+            return {"id": host.id, "name": host.name, "labels": host.labels, "facts": asked.facts}
+
+        taking = self._joins.take_in(join.id, comer, now)
         host = None
         try:
-            host = await self._joins.take_in(join.id, comer, now)
+            host = await self._audit.noted(f"join:{join.id}", "host.join", taking, after=about, when=bool)
         except StoreError as error:
             raise error if error.passing else _cannot_be(join, comer, error) from None
         if host is None:  # another was faster
@@ -110,8 +116,6 @@ class Doors:
             raise StoreError("this join code was changed at this very moment")
         if host.enrolled_at != now:
             await self._follow()
-        about = {"id": host.id, "name": host.name, "labels": host.labels, "facts": asked.facts}
-        await self._audit.record(f"join:{join.id}", "host.join", after=about)
         log.info("%s has joined, by the code %s that %s made.", host.name, join.id, join.created_by)
         return wire.Joined(str(token), host.id, host.name, host.labels)
 
@@ -134,9 +138,9 @@ class Doors:
         if isinstance(row, Denied):
             raise Refusal(row.status, row.code, row.message)
         token, sha256 = new_token()
-        if not await self._hosts.replace_token(row.id, token.id, sha256, self._now_ms()):
+        replacing = self._hosts.replace_token(row.id, token.id, sha256, self._now_ms())
+        if not await self._audit.noted(f"host:{row.host}", "host.rotate", replacing, when=bool):
             raise Refusal(403, "token_revoked", "this token has been revoked meanwhile")
-        await self._audit.record(f"host:{row.host}", "host.rotate")
         return wire.Rotated(str(token))
 
     def _refuse(self, request: web.Request, refusal: Refusal) -> web.Response:

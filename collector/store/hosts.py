@@ -67,6 +67,10 @@ class Hosts(Protocol):
         """Every token of a host that is not revoked yet; how many that were."""
         ...
 
+    async def change(self, host: int, name: str | None, labels: dict[str, str | None]) -> Host:
+        """Rename it, unless `name` is None, and give it labels, both or neither: see below."""
+        ...
+
     async def rename(self, host: int, name: str) -> Host:
         """StoreError when there is no such host, when it is a service, or when the name is taken."""
         ...

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from collector.store.trail import Entry
+
 OWNER = "owner"
 """The role of which there is always somebody left, once there is anybody."""
 USERS_MAX = 10_000
@@ -203,9 +205,7 @@ class People(Protocol):
 
     # --- the trail ---
 
-    async def record(
-        self, at: int, who: str, what: str, before: str, after: str, address: str, request_id: str
-    ) -> AuditRow: ...
+    async def record(self, entry: Entry) -> AuditRow: ...
 
     async def audit(
         self, limit: int, *, below: int | None = None, who: str = "", what: str = ""

@@ -125,27 +125,20 @@ class SqliteHosts:
             lambda connection: connection.execute(REVOKE_ALL, [now, host]).rowcount
         )
 
-    async def rename(self, host: int, name: str) -> Host:
+    async def change(self, host: int, name: str | None, labels: dict[str, str | None]) -> Host:
         def job(connection: sqlite3.Connection) -> Host:
-            before = known(connection, host)
-            if before.is_service:
-                raise StoreError(
-                    f"{before.name} is called by its metrics, and cannot be renamed", passing=False
-                )
-            if name != before.name and connection.execute(BY_NAME, [name]).fetchone() is not None:
-                raise _taken(name)
-            connection.execute("UPDATE hosts SET name = ? WHERE id = ?", [name, host])
-            connection.execute(leaving.CHANGED)
-            return known(connection, host)
-
-        return await self._writer.write(job)
-
-    async def set_labels(self, host: int, labels: dict[str, str | None]) -> Host:
-        def job(connection: sqlite3.Connection) -> Host:
+            if name is not None:
+                _rename(connection, host, name)
             give_labels(connection, host, labels)
             return known(connection, host)
 
         return await self._writer.write(job)
+
+    async def rename(self, host: int, name: str) -> Host:
+        return await self.change(host, name, {})
+
+    async def set_labels(self, host: int, labels: dict[str, str | None]) -> Host:
+        return await self.change(host, None, labels)
 
     async def remove(self, host: int) -> bool:
         return await self._writer.write(lambda connection: leaving.remove(connection, host))
@@ -192,6 +185,16 @@ def insert_host(connection: sqlite3.Connection, name: str, labels: dict[str, str
     )
     assert cursor.lastrowid is not None
     return Host(cursor.lastrowid, name, dict(labels), enrolled_at=now)
+
+
+def _rename(connection: sqlite3.Connection, host: int, name: str) -> None:
+    before = known(connection, host)
+    if before.is_service:
+        raise StoreError(f"{before.name} is called by its metrics, and cannot be renamed", passing=False)
+    if name != before.name and connection.execute(BY_NAME, [name]).fetchone() is not None:
+        raise _taken(name)
+    connection.execute("UPDATE hosts SET name = ? WHERE id = ?", [name, host])
+    connection.execute(leaving.CHANGED)
 
 
 def give_labels(connection: sqlite3.Connection, host: int, labels: Mapping[str, str | None]) -> None:

@@ -21,16 +21,18 @@ from collector.store.people import (
     Session,
     User,
 )
+from collector.store.trail import Entry
+from collector.stores.sqlite import trail
 from collector.stores.sqlite.incidents import listed
 from collector.stores.sqlite.readers import Readers
 from collector.stores.sqlite.tables import T, Table
+from collector.stores.sqlite.trail import AUDIT
 from collector.stores.sqlite.writer import Writer
 
 USERS = Table("users", User)
 SESSIONS = Table("sessions", Session)
 GRANTS = Table("grants", Grant)
 API_TOKENS = Table("api_tokens", ApiToken)
-AUDIT = Table("audit", AuditRow)
 
 STEP = (
     """
@@ -150,10 +152,6 @@ API_TOKENS_HELD = "SELECT count(*) FROM api_tokens WHERE revoked_at IS NULL"
 SEEN = "UPDATE sessions SET seen_at = ? WHERE id_sha256 = ?"
 USED = "UPDATE api_tokens SET used_at = ? WHERE id = ?"
 REVOKE_API_TOKEN = "UPDATE api_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"  # noqa: S105 - a statement
-RECORD = f"""
-    INSERT INTO audit (at, who, what, before, after, address, request_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING {AUDIT.names.replace("audit.", "")}
-"""
 TRAIL = f"SELECT {AUDIT.names} FROM audit WHERE n < ?"
 TRAIL_OF_SOMEBODY = f"{TRAIL} AND who = ?"
 TRAIL_OF_A_KIND = f"{TRAIL} AND what = ?"
@@ -322,13 +320,8 @@ class SqlitePeople:
 
     # --- the trail ---
 
-    async def record(
-        self, at: int, who: str, what: str, before: str, after: str, address: str, request_id: str
-    ) -> AuditRow:
-        values = [at, who, what, before, after, address, request_id]
-        return await self._writer.write(
-            lambda connection: AUDIT.value(connection.execute(RECORD, values).fetchone())
-        )
+    async def record(self, entry: Entry) -> AuditRow:
+        return await self._writer.write(lambda connection: trail.add(connection, entry))
 
     async def audit(
         self, limit: int, *, below: int | None = None, who: str = "", what: str = ""

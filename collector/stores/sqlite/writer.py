@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from collector.store import StoreError
+from collector.store.trail import BESIDE
 from collector.stores.sqlite.connection import UNFIT, WORDS, connect_writer, explain, primary_code
+from collector.stores.sqlite.trail import with_slip
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +46,20 @@ class Writer:
     async def write(self, job: Job[T]) -> T:
         """What `job` returns, once its transaction is on disk. StoreError when it was not kept.
 
-        A caller that is cancelled meanwhile does not learn which of the two it was.
+        A caller that is cancelled meanwhile does not learn which of the two it was. A slip that hangs beside it goes
+        into its transaction.
         """
-        return await self._run(lambda: self._transaction(job))
+        slip = BESIDE.get()
+        if slip is None or slip.state != "waiting":
+            return await self._run(lambda: self._transaction(job))
+        slip.state, noted = "taken", with_slip(job, slip)
+        try:
+            answer = await self._run(lambda: self._transaction(noted))
+        except BaseException:
+            slip.state = "waiting"
+            raise
+        slip.state = "kept"
+        return answer
 
     async def outside(self, job: Job[T]) -> T:
         """Run a job that makes its own transactions, or needs none."""

@@ -9,6 +9,7 @@ import pytest
 
 from collector.store import Store, StoreError
 from collector.store.people import SESSIONS_PER_USER_MAX, ApiToken, Grant, Session, User
+from collector.store.trail import Entry
 from tests.collector.stores.builders import DAY, NOW
 from tests.collector.stores.conftest import Place
 
@@ -240,7 +241,8 @@ async def test_an_api_token_is_kept_used_and_revoked(store: Store) -> None:
 
 async def test_the_trail_is_read_from_its_end_and_can_be_narrowed(store: Store) -> None:
     for number, (who, what) in enumerate([("ada", "user.add"), ("bob", "user.add"), ("ada", "config.put")]):
-        row = await store.people.record(NOW + number, who, what, "", '{"a":1}', "192.0.2.7", "r1")
+        entry = Entry(NOW + number, who, what, "", '{"a":1}', "192.0.2.7", "r1")
+        row = await store.people.record(entry)
         assert (row.n, row.at, row.who, row.after, row.request_id) == (
             number + 1,
             NOW + number,

@@ -17,6 +17,10 @@ Told = Callable[[str, float | None], None]
 """Is told now and then what is being done, and which share of it is done where that can be known."""
 
 
+def nobody(what: str, share: float | None) -> None:
+    """Where nobody waits for word."""
+
+
 class Copied(Struct, frozen=True):
     """A copy that was made and found sound. `newest_at`: when its newest batch arrived, None without any."""
 

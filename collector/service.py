@@ -14,6 +14,7 @@ from collections.abc import Callable, MutableMapping
 log = logging.getLogger(__name__)
 
 STATUS_CHARS_MAX = 500
+STILL_STARTING_USEC = 120 * 1_000_000
 BEATS_IN_A_WATCHDOG = 4
 """So often within the time after which systemd takes us for hung; sd_watchdog_enabled(3) advises twice at least."""
 
@@ -56,6 +57,11 @@ class Service:
         if words != self._status:
             self._status = words
             self._tell(f"STATUS={words}")
+
+    def starting(self, words: str) -> None:
+        """How far the start is, and that it goes on: systemd then waits longer for it than it would."""
+        self.status(words)
+        self._tell(f"EXTEND_TIMEOUT_USEC={STILL_STARTING_USEC}")
 
     def stopping(self) -> None:
         self._tell("STOPPING=1", "STATUS=Stopping.")

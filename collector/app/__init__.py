@@ -11,6 +11,7 @@ import msgspec
 from agent.options import ConfigError
 from collector.app.advice import policies
 from collector.app.folder import caretaker, open_state
+from collector.app.opening import Opening
 from collector.app.parts import CERTIFICATE, TICK_S, Parts, now_ms, own_registry
 from collector.app.runtime import Runtime
 from collector.app.upkeep import what_to_keep
@@ -47,7 +48,8 @@ class Collector:
     async def start(self) -> None:
         """Raises ConfigError, StoreError or ServerError, one sentence each; nothing is left open then."""
         load_rules(self._loaded)
-        store = await open_state(self._loaded, role="collector")
+        async with Opening(self._loaded, self._service) as opening:
+            store = await open_state(self._loaded, role="collector", told=opening.told)
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(store.close)
             self._runtime = Runtime(self._read, store.settings, self._take_up, now_ms)

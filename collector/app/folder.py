@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from collector.caretaker import Caretaker
+from collector.caretaker import Caretaker, Told, nobody
 from collector.config import Loaded
 from collector.store import Store, StoreError
 from collector.stores.sqlite import open_store
@@ -19,11 +19,11 @@ from collector.stores.sqlite.folder import make_names_lasting
 KEY_BYTES = 32
 
 
-async def open_state(loaded: Loaded, role: Literal["collector", "tool"]) -> Store:
+async def open_state(loaded: Loaded, role: Literal["collector", "tool"], told: Told = nobody) -> Store:
     """The store in the folder that the config names. ConfigError when that folder will not do, however often it is
-    tried; StoreError for what may pass."""
+    tried; StoreError for what may pass. `told` hears, in a thread of its own, of what takes long."""
     try:
-        return await open_store(loaded.state, role=role)
+        return await open_store(loaded.state, role=role, told=told)
     except StoreError as trouble:
         if trouble.passing:
             raise

@@ -57,6 +57,19 @@ def test_a_status_is_said_when_it_changes(manager: ServiceManager) -> None:
     assert [len(message["STATUS"]) for message in manager.hear()] == [4, 500, 4]
 
 
+def test_a_start_that_takes_long_says_how_far_it_is_and_is_waited_for(manager: ServiceManager) -> None:
+    service = Service({"NOTIFY_SOCKET": manager.address})
+    for words in ("half of it", "half of it", "all of it"):
+        service.starting(words)
+    assert manager.hear() == [
+        {"STATUS": "half of it"},
+        {"EXTEND_TIMEOUT_USEC": "120000000"},
+        {"EXTEND_TIMEOUT_USEC": "120000000"},
+        {"STATUS": "all of it"},
+        {"EXTEND_TIMEOUT_USEC": "120000000"},
+    ]
+
+
 def test_the_watchdog_hears_four_beats_in_its_time_however_often_we_tick(manager: ServiceManager) -> None:
     clock = Clock()
     service = Service({"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "60000000"}, clock)

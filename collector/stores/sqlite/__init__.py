@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from collector.caretaker import Told, nobody
 from collector.store import (
     Hosts,
     Incidents,
@@ -53,15 +54,16 @@ from collector.stores.sqlite.written import Written
 from rules.model import Outcome
 
 
-async def open_store(folder: Path, *, role: Literal["collector", "tool"]) -> Store:
-    """The store in `folder`, which is made when it is missing. StoreError says why it cannot be opened.
+async def open_store(folder: Path, *, role: Literal["collector", "tool"], told: Told = nobody) -> Store:
+    """The store in `folder`, which is made when it is missing. StoreError says why it cannot be opened. One of an older
+    version is changed first, and `told` hears, in a thread of its own, how far that is.
 
     A collector holds the folder: a second one is refused. A tool (a command beside it) opens the same file and never
     changes the schema under a running collector.
     """
     store = SqliteStore(Folder(folder))
     try:
-        await store.open(role)
+        await store.open(role, told)
     except BaseException:
         await store.close()
         raise
@@ -93,10 +95,10 @@ class SqliteStore:
         self.policy: PolicyKept = SqlitePolicy(self._readers, self._writer)
         self.promises: Promises = SqlitePromises(self._readers, self._writer, layouts)
 
-    async def open(self, role: Literal["collector", "tool"]) -> None:
+    async def open(self, role: Literal["collector", "tool"], told: Told) -> None:
         await asyncio.to_thread(self._enter, role)
         check = prepare if role == "collector" else prepare_beside_a_collector
-        await self._writer.outside(lambda connection: check(connection, self._folder))
+        await self._writer.outside(lambda connection: check(connection, self._folder, told))
 
     async def remember(self, now: int) -> Remembered:
         return await self._readers.read(lambda connection: upkeep.remember(connection, now))

@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 
+from collector.caretaker import Told
 from collector.store import StoreError
 from collector.stores.sqlite.folder import Folder, make_names_lasting, open_owned, unusable
 
@@ -15,8 +16,12 @@ log = logging.getLogger(__name__)
 PAGES_AT_ONCE = 4_096
 
 
-def keep_a_copy(connection: sqlite3.Connection, folder: Folder, step: str) -> None:
+def keep_a_copy(connection: sqlite3.Connection, folder: Folder, step: str, told: Told) -> None:
     """Beside the database, and there whole or not at all. StoreError when the disk has no room for it."""
+
+    def after_piece(_status: int, remaining: int, total: int) -> None:
+        told("copying the store before it is changed", 1 - remaining / max(total, 1))
+
     copy = folder.path / f"watchkeeper-before-{step}.db"
     (pages,), (page_bytes,) = (
         connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size")
@@ -33,7 +38,7 @@ def keep_a_copy(connection: sqlite3.Connection, folder: Folder, step: str) -> No
         part.unlink(missing_ok=True)
         os.close(open_owned(part, os.O_RDWR | os.O_CREAT))
         with contextlib.closing(sqlite3.connect(part)) as target:
-            connection.backup(target, pages=PAGES_AT_ONCE)
+            connection.backup(target, pages=PAGES_AT_ONCE, progress=after_piece)
         part.rename(copy)
         make_names_lasting(folder.path)
     except OSError as error:

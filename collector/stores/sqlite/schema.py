@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
+from collector.caretaker import Told, nobody
 from collector.store import StoreError
 from collector.stores.sqlite.advice import advice
 from collector.stores.sqlite.columnar import columnar
@@ -281,12 +282,13 @@ for step in STEPS:
     MIGRATIONS()(step)
 
 
-def prepare(connection: sqlite3.Connection, folder: Folder) -> None:
+def prepare(connection: sqlite3.Connection, folder: Folder, told: Told = nobody) -> None:
     """Bring the file up to our schema and see that it is sound. For whoever holds the folder."""
     if pending(connection, folder.database):
         db = _database(connection)
         if MIGRATIONS.applied(db):
-            keep_a_copy(connection, folder, MIGRATIONS.pending(db)[0].name)
+            keep_a_copy(connection, folder, MIGRATIONS.pending(db)[0].name, told)
+            told("changing the store to the form of this version", None)
         with db.atomic():  # one for all steps: a start that is cut short leaves the file as it was
             MIGRATIONS.apply(db)
     for table in SMALL_TABLES:
@@ -299,7 +301,7 @@ def prepare(connection: sqlite3.Connection, folder: Folder) -> None:
                 )
 
 
-def prepare_beside_a_collector(connection: sqlite3.Connection, folder: Folder) -> None:
+def prepare_beside_a_collector(connection: sqlite3.Connection, folder: Folder, told: Told = nobody) -> None:
     """Bring the file up to our schema unless somebody else holds the folder: then it must have it already."""
     if not pending(connection, folder.database):
         return
@@ -308,7 +310,7 @@ def prepare_beside_a_collector(connection: sqlite3.Connection, folder: Folder) -
     except StoreError as held:
         raise StoreError(f"the database there is not of this version of Watchkeeper: {held}") from held
     try:
-        prepare(connection, folder)
+        prepare(connection, folder, told)
     finally:
         folder.release()
 

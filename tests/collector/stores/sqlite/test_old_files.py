@@ -77,6 +77,18 @@ async def test_a_copy_is_kept_of_what_was_there_before(tmp_path: Path, file: Pat
     await store.close()
 
 
+async def test_how_far_the_change_is_can_be_followed(tmp_path: Path) -> None:
+    unpack(OLDER[-1], tmp_path)
+    told: list[tuple[str, float | None]] = []
+    store = await open_store(tmp_path, role="collector", told=lambda what, share: told.append((what, share)))
+    await store.close()
+    assert told == [
+        ("copying the store before it is changed", 1.0),
+        ("changing the store to the form of this version", None),
+    ]
+    await (await open_store(tmp_path, role="collector", told=lambda *_: pytest.fail("nothing is done"))).close()
+
+
 async def test_a_file_of_this_version_is_opened_without_a_copy(tmp_path: Path) -> None:
     for _ in range(2):
         await (await open_store(tmp_path, role="collector")).close()

@@ -18,10 +18,11 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -368,6 +369,19 @@ async def drip(request: web.Request) -> web.StreamResponse:
             await response.write(b".")
             await asyncio.sleep(0.2)
     return response
+
+
+R = TypeVar("R", MailReceiver, HttpReceiver)
+
+
+@asynccontextmanager
+async def at_work(receiver: R) -> AsyncIterator[R]:
+    """The receiver, as long as it is used."""
+    await receiver.start()
+    try:
+        yield receiver
+    finally:
+        await receiver.stop()
 
 
 # --- as a process -----------------------------------------------------------------------------------------------------

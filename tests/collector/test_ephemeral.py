@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from pathlib import Path
-
-import pytest
-
 from collector.ephemeral import AT_ONCE_MAX, Ephemeral
 from collector.store import Store
-from collector.stores.sqlite import open_store
 from rules.judging.judge import Watch
 from rules.model import Host
 from tests.collector.stores.builders import NOW
 from tests.rules.house import remembered, silence
 
 HOUR = 3_600_000
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncGenerator[Store, None]:
-    store = await open_store(tmp_path, role="collector")
-    yield store
-    await store.close()
 
 
 async def watched(store: Store, **labels: dict[str, str]) -> Watch:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -14,7 +13,6 @@ from agent.options import Secret
 from collector.config.jobs import JobOptions
 from collector.jobs import BODY_BYTES_MAX, Jobs
 from collector.store import Store
-from collector.stores.sqlite import open_store
 from rules.jobs import Job
 
 NOW = 1_795_140_000_000
@@ -64,13 +62,6 @@ class House:
     async def kept(self) -> Job:
         (job,) = await self.store.jobs.all()
         return job
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = await open_store(tmp_path, role="collector")
-    yield store
-    await store.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +19,9 @@ from collector.channels.webhook import Options
 from collector.messages import Channel
 from collector.notifier import Notifier, Retry
 from collector.store import NoticeRow, Notices, Store, StoreError
-from collector.stores.sqlite import open_store
 from rules.model import Notice
 from tests.collector.owed import BEGAN, notice, owed
-from tests.receivers import HttpReceiver, Received
+from tests.receivers import HttpReceiver, Received, at_work
 
 START = BEGAN + 60_000
 
@@ -42,26 +40,14 @@ class RunningClock(Clock):
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_store(tmp_path, role="collector")
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def good() -> AsyncIterator[HttpReceiver]:
-    receiver = HttpReceiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
+def good(http: HttpReceiver) -> HttpReceiver:
+    return http
 
 
 @pytest.fixture
 async def other() -> AsyncIterator[HttpReceiver]:
-    receiver = HttpReceiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
+    async with at_work(HttpReceiver()) as receiver:
+        yield receiver
 
 
 class House:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from collector.advice.capacity import Capacity, look_at
 from collector.store import Store
-from collector.stores.sqlite import open_store
 from rules.capacity.report import CapacityOptions, HostReport
 from rules.capacity.sizing import Prices
 from rules.model import Host
@@ -17,13 +15,6 @@ from tests.collector.stores.builders import DAY, HOUR, NOW, batch
 
 ROOT = 'disk_used_pct{mount="/"}'
 DATA = 'disk_used_pct{mount="/data"}'
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncGenerator[Store, None]:
-    store = await open_store(tmp_path / "state", role="collector")
-    yield store
-    await store.close()
 
 
 async def lived(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +11,12 @@ import pytest
 from collector.advice.loads import past_load
 from collector.advice.seeing import read_numbers
 from collector.store import DAY_MS, Store
-from collector.stores.sqlite import open_store
 from rules.scaling.model import CPU, LookAhead
 from tests.collector.advice.house import House
 from tests.collector.stores.builders import DAY, HOUR, NOW, batch, enrolled, sealed
 
 QUARTER = 15 * 60_000
 MIDNIGHT = NOW // DAY * DAY
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncGenerator[Store, None]:
-    store = await open_store(tmp_path / "state", role="collector")
-    yield store
-    await store.close()
 
 
 async def test_the_loads_of_all_instances_are_added_up(store: Store) -> None:

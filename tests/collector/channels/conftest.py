@@ -8,23 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import trustme
 
-from tests.receivers import HttpReceiver, MailReceiver
-
-
-@pytest.fixture
-async def mail() -> AsyncIterator[MailReceiver]:
-    receiver = MailReceiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[HttpReceiver]:
-    receiver = HttpReceiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
+from tests.receivers import HttpReceiver, at_work
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +25,5 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture
 async def https(server_tls: ssl.SSLContext) -> AsyncIterator[HttpReceiver]:
-    receiver = HttpReceiver(tls=server_tls)
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
+    async with at_work(HttpReceiver(tls=server_tls)) as receiver:
+        yield receiver

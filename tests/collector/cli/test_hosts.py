@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,10 @@ from collector.cli.desk import at_this_shell
 from collector.cli.hosts import agent_config, desk_of, enrol, parse_name
 from collector.cli.labels import parse_labels
 from collector.store import Store, StoreError
-from collector.stores.sqlite import open_store
 from tests.collector.cli.conftest import Command, Enrolled
 
 NOW = 1_800_000_000_000
 TOKEN = Token("main", "a" * 12, "x" * 40)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncGenerator[Store, None]:
-    store = await open_store(tmp_path / "state", role="collector")
-    yield store
-    await store.close()
 
 
 @pytest.mark.parametrize("name", ["db-3", "db-3.example.org", "A1"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -12,22 +11,6 @@ import yaml
 
 from collector.__main__ import main
 from tests.receivers import SLACK_PATH, HttpReceiver, MailReceiver
-
-
-@pytest.fixture
-async def mail() -> AsyncIterator[MailReceiver]:
-    receiver = MailReceiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[HttpReceiver]:
-    receiver = HttpReceiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
 
 
 @pytest.fixture

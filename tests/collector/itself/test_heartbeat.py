@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import AsyncIterator
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -14,14 +13,6 @@ from collector.config.heartbeat import HeartbeatOptions
 from collector.health import Component
 from collector.itself.heartbeat import Heartbeat
 from tests.receivers import HttpReceiver
-
-
-@pytest.fixture
-async def far() -> AsyncIterator[HttpReceiver]:
-    receiver = HttpReceiver()
-    await receiver.start()
-    yield receiver
-    await receiver.stop()
 
 
 class Part:
@@ -41,29 +32,29 @@ def counted(registry: CollectorRegistry, outcome: str) -> float | None:
     return registry.get_sample_value("watchkeeper_heartbeats_total", {"outcome": outcome})
 
 
-async def test_while_all_is_well_it_is_sent(far: HttpReceiver) -> None:
-    beat, registry = heartbeat(f"{far.url}/SECRET", Part())
+async def test_while_all_is_well_it_is_sent(http: HttpReceiver) -> None:
+    beat, registry = heartbeat(f"{http.url}/SECRET", Part())
     await beat.beat()
     await beat.beat()
-    assert far.tries == 2
+    assert http.tries == 2
     assert counted(registry, "sent") == 2
 
 
 async def test_it_stops_when_something_essential_is_bad_and_comes_back_with_it(
-    far: HttpReceiver, caplog: pytest.LogCaptureFixture
+    http: HttpReceiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     part = Part()
-    beat, registry = heartbeat(far.url, part)
+    beat, registry = heartbeat(http.url, part)
     part.component = Component("store", "bad", "the disk is full")
     await beat.beat()
     await beat.beat()
-    assert far.tries == 0
+    assert http.tries == 0
     assert counted(registry, "left_out") == 2
     assert caplog.text.count("No sign of life was given: the disk is full") == 1
     part.component = Component("store", "degraded", "slow")
     await beat.beat()
-    assert far.tries == 1
+    assert http.tries == 1
     assert "given again" in caplog.text
 
 
@@ -72,10 +63,10 @@ async def test_it_stops_when_something_essential_is_bad_and_comes_back_with_it(
     [("status:500", "the answer was 500"), ("redirect", "the answer was 301"), ("hang", "no answer")],
 )
 async def test_a_far_side_that_does_not_take_it_is_counted_and_logged_without_the_secret(
-    far: HttpReceiver, caplog: pytest.LogCaptureFixture, behaviour: str, trouble: str
+    http: HttpReceiver, caplog: pytest.LogCaptureFixture, behaviour: str, trouble: str
 ) -> None:
-    far.behaviour = behaviour
-    beat, registry = heartbeat(f"{far.url}/SECRET", Part())
+    http.behaviour = behaviour
+    beat, registry = heartbeat(f"{http.url}/SECRET", Part())
     await beat.beat()
     assert counted(registry, "failed") == 1
     assert trouble in caplog.text

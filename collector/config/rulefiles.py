@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,9 +43,9 @@ def find_rules(
 ) -> list[WrittenRule]:
     """The rules of some packs and files; `section` is what has the key `packs`. Raises ConfigError."""
     named: dict[str, WrittenRule] = {}
-    for file in [*_pack_files(packs, section), *_rule_files(patterns, folder)]:
-        for written in rules_in(file):
-            named[written.rule.name] = replace(written, instead_of=named.get(written.rule.name))
+    found = [*map(_rules_of, _pack_files(packs, section)), *map(rules_in, _rule_files(patterns, folder))]
+    for written in itertools.chain.from_iterable(found):
+        named[written.rule.name] = replace(written, instead_of=named.get(written.rule.name))
     for written in named.values():
         if written.rule.enabled:
             _refuse_missing_parts(written, named)
@@ -67,6 +69,12 @@ def _refuse_missing_parts(written: WrittenRule, named: Mapping[str, WrittenRule]
         else:
             continue
         raise ConfigError(str(written.file), written.line, f"rule {written.rule.name:.100}", problem)
+
+
+@functools.cache
+def _rules_of(pack: Path) -> list[WrittenRule]:
+    """Read once: packs come with the program, and change only with it."""
+    return rules_in(pack)
 
 
 def rules_in(file: Path) -> list[WrittenRule]:

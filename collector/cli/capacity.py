@@ -12,6 +12,7 @@ import msgspec
 
 from collector.cli import Commands, House
 from collector.cli.close import did_you_mean
+from collector.cli.progress import Progress
 from collector.cli.remote.answers import Advice, Analysis, Filling, Room, ms
 from collector.cli.remote.client import Client, decoded
 from collector.cli.remote.command import DONE, Talk, talk_to
@@ -83,7 +84,12 @@ async def _asked(house: House, arguments: argparse.Namespace) -> tuple[list[Advi
         if arguments.host is not None and not hosts:
             meant = did_you_mean(arguments.host, (host.name for host in heard))
             raise ValueError(f'no host called "{arguments.host:.100}" has ever been heard{meant}')
-        return await counsel.said(), [await counsel.report(host) for host in hosts]
+        reports = []
+        with Progress() as progress:
+            for place, host in enumerate(hosts):
+                progress("looking", place / len(hosts))
+                reports.append(await counsel.report(host))
+        return await counsel.said(), reports
 
 
 def room_of(report: HostReport) -> Room:

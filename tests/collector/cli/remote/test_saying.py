@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from collector.who import LOCAL
+from collector.who import LOCAL, PERMISSIONS
 from tests.collector.api.house import Agent
 from tests.collector.cli.remote.conftest import Terminal
 
@@ -176,6 +176,30 @@ async def test_a_token_that_may_not_is_told_which_right_it_needs(terminal: Termi
     token.write_text("wk_api_nobody")
     wrong = await terminal.bare("alerts", *here)
     assert (wrong.code, "give a token that holds: --token-file FILE" in wrong.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "lacks"),
+    [
+        ("ack", "monitoring.incident.update"),
+        ("ack", "monitoring.alert.acknowledge"),
+        ("resolve", "monitoring.incident.update"),
+        ("resolve", "monitoring.alert.resolve"),
+    ],
+)
+async def test_having_an_incident_or_ending_it_takes_two_rights_and_says_which_is_missing(
+    terminal: Terminal, fleet: Fleet, command: str, lacks: str
+) -> None:
+    text, _ = await terminal.house.collector._parts.access.desk.add_api_token(
+        LOCAL, "almost", sorted(PERMISSIONS - {lacks}), expires_at=None
+    )
+    token = terminal.house.folder / "token"
+    token.write_text(f"{text}\n")
+    said = await terminal.bare(command, "1", "--url", terminal.url, "--token-file", token)
+    assert said.code == 1
+    assert f"it needs the right {lacks}; a token that may: watchkeeper token add NAME --may" in said.err
+    [incident] = (await terminal.house.ask("/incidents"))["items"][-1:]
+    assert incident["state"] == "open"
 
 
 async def test_what_hosts_say_cannot_move_the_cursor(terminal: Terminal) -> None:

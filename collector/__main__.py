@@ -54,8 +54,8 @@ from collector.cli.parser import Parser
 from collector.cli.remote import hosts as fleet
 from collector.cli.remote import incidents, notices, silences, status
 from collector.itself import logs
+from collector.itself.service import Service
 from collector.server import ServerError
-from collector.service import Service
 from collector.store import StoreError
 from collector.who import Refusal
 from collector.wording import load_wording

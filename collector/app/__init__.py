@@ -19,7 +19,7 @@ from collector.config import CollectorConfig, Loaded, load_rules
 from collector.config.policy import see_that_it_is_sound
 from collector.config.runtime import Held
 from collector.itself.rounds import Rounds
-from collector.service import Service
+from collector.itself.service import Service
 from collector.store import Store
 
 __all__ = ["Collector", "caretaker", "needing_a_restart", "now_ms", "open_state"]

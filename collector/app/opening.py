@@ -11,9 +11,9 @@ from types import TracebackType
 from agent.options import ConfigError
 from collector.app.access import certificate
 from collector.config import Loaded
+from collector.itself.service import Service
 from collector.server import ServerError
 from collector.server.lobby import Lobby, said
-from collector.service import Service
 
 log = logging.getLogger(__name__)
 

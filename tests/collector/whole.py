@@ -15,7 +15,7 @@ from aiohttp import web
 
 from collector.app import Collector
 from collector.config import load
-from collector.service import Service
+from collector.itself.service import Service
 
 
 class Answer(msgspec.Struct):

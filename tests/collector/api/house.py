@@ -17,7 +17,7 @@ from collector import config as settings
 from collector.app import Collector
 from collector.app.parts import Parts
 from collector.auth import new_token
-from collector.service import Service
+from collector.itself.service import Service
 from collector.who import ASKED_BY, LOCAL, Handler
 
 RULES = """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.service import Service
+from collector.itself.service import Service
 from tests.agent.service_manager import ServiceManager
 from tests.system.harness import ROOT, environ, free_port
 

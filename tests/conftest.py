@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import fcntl
 import gc
 import io
 import os
 import shutil
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -50,6 +52,20 @@ class Needs:
 @pytest.fixture(scope="session")
 def needs() -> Needs:
     return Needs()
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that `make` fills: once a run, even where several processes run tests. The others wait for it."""
+    of_run = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+    folder, making = of_run / name, of_run / f"making-{name}"
+    with (of_run / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir()
+            make(making)
+            making.rename(folder)
+    return folder
 
 
 # A laptop may lack a browser, and then a skip is a courtesy. CI installs all that the tests need, so that a

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Needs
+from tests.conftest import Needs, made_once
 from tests.system.harness import ROOT
 from tests.system.netns import Network, is_possible
 from tests.systemd.house import House
@@ -22,19 +22,21 @@ from tests.systemd.machine import MAKE_S, Machine, base_tree
 def packages(needs: Needs, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The two packages, the agent's first. The collector's brings the agent for this release of Debian alone."""
     needs("dpkg-shlibdeps")
-    output = tmp_path_factory.mktemp("packages")
     name = "import platform, sys; print('cp%d%d-%s' % (*sys.version_info[:2], platform.machine()))"
     bundle = subprocess.check_output(["/usr/bin/python3", "-c", name], text=True).strip()
-    done = subprocess.run(
-        [ROOT / "packaging" / "deb" / "build", output],
-        env=os.environ | {"PIP": f"{sys.executable} -m pip", "BUNDLES": bundle},
-        capture_output=True,
-        text=True,
-        timeout=MAKE_S,
-        check=False,
-    )
-    assert done.returncode == 0, f"packaging/deb/build: {done.stdout}{done.stderr}"
-    return sorted(output.glob("*.deb"))
+
+    def build(output: Path) -> None:
+        done = subprocess.run(
+            [ROOT / "packaging" / "deb" / "build", output],
+            env=os.environ | {"PIP": f"{sys.executable} -m pip", "BUNDLES": bundle},
+            capture_output=True,
+            text=True,
+            timeout=MAKE_S,
+            check=False,
+        )
+        assert done.returncode == 0, f"packaging/deb/build: {done.stdout}{done.stderr}"
+
+    return sorted(made_once(tmp_path_factory, "packages", build).glob("*.deb"))
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,13 @@ is ever started outside of it, for that would tidy up the machine that the test 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.system.harness import wait_until
@@ -29,12 +31,22 @@ IMAGE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
 START_S, COMMAND_S, MAKE_S = 60, 120, 600
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """One process at a time: another that runs tests waits, and finds what was made."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def suite() -> str:
     """The Debian release that we run on, which is the one that the packages are built for."""
     lines = Path("/etc/os-release").read_text().splitlines()
     return next(line.partition("=")[2] for line in lines if line.startswith("VERSION_CODENAME="))
 
 
+@alone()
 def base_tree(packages: Sequence[str] = PACKAGES) -> Path:
     """A tree of that release, made by debootstrap when there is none; it is kept for the next run."""
     tree = CACHE / f"base-{suite()}-{zlib.crc32(' '.join(packages).encode()):08x}"
@@ -75,7 +87,7 @@ class Machine:
             "--keep-unit",
         ]
         command += [f"--network-namespace-path=/run/netns/{self._network}", "--console=pipe"]
-        command += [f"--machine={self.name}", "--resolv-conf=off", "--timezone=off"]
+        command += [f"--machine={self._network}", f"--hostname={self.name}", "--resolv-conf=off", "--timezone=off"]
         command += ["--system-call-filter=@clock"]  # as on any host; without the capability nobody sets it
         with (CACHE / f"{self._network}.console").open("ab") as console:
             # Should the test be killed, nspawn is told to put its machine to an end.

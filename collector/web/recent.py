@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from rules.model import Outcome
@@ -13,6 +13,8 @@ SERIES = "cpu_used_pct"
 STEPS, STEP_MS = 20, 180_000
 WIDTH, HEIGHT = STEPS - 1, 16
 """Of the box that a line is drawn in."""
+POINTS_MIN = 4
+"""A line of fewer is a speck that says nothing."""
 HOSTS_MAX = 50_000
 _NOTHING = array("f", [math.nan] * STEPS)
 
@@ -61,6 +63,11 @@ class Recent:
             if line.index >= 0:
                 line.take(arrival.at // STEP_MS, float(arrival.values[line.index]))
 
+    def forget(self, hosts: Iterable[int]) -> None:
+        """These are no more."""
+        for host in hosts:
+            self._lines.pop(host, None)
+
     def path(self, host: int, now: int) -> str:
         """The line up to now as an SVG path in a box of WIDTH by HEIGHT; empty where there is too little to draw."""
         line = self._lines.get(host)
@@ -72,7 +79,7 @@ class Recent:
             for step in range(max(first, line.step - STEPS + 1), line.step + 1)
         ]
         known = [(x, value) for x, value in points if value == value and x >= 0]
-        if len(known) < 2:
+        if len(known) < POINTS_MIN:
             return ""
         begins = [True, *(after[0] - before[0] > 1 for before, after in pairwise(known))]
         return "".join(

@@ -53,7 +53,7 @@ from collector.cli.groups import grouped
 from collector.cli.parser import Parser
 from collector.cli.remote import hosts as fleet
 from collector.cli.remote import incidents, notices, silences, status
-from collector.itself import logs
+from collector.itself import heap, logs
 from collector.itself.service import Service
 from collector.server import ServerError
 from collector.store import StoreError
@@ -168,6 +168,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         loaded = HOUSE.load(arguments.config)
         print(f"The config is right: {_look_over(loaded)} rules, {len(loaded.config.channels)} channels.")
         return 0
+    heap.hold_little()
     collector = Collector(lambda: HOUSE.load(arguments.config), Service(os.environ))
     return HOUSE.run(_until_told_to_stop(collector, beside=None))
 
@@ -225,6 +226,7 @@ def _up(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"`up` serves this host alone; {listen} is not on loopback. Use `watchkeeper serve`."
         )
+    heap.hold_little()
     collector = Collector(load, Service(os.environ))
     return HOUSE.run(_up_together(collector, f"http://{listen}", folder, arguments.log_format))
 

@@ -140,6 +140,7 @@ class Parts:
             shared=loaded.shared,
             now_ms=now_ms,
             on_commit=self._committed,
+            on_gone=self._gone,
             registry=registry,
         )
 
@@ -308,6 +309,11 @@ class Parts:
             return self.evaluator.watch.hosts[host].host.binding_labels
         except (StoreError, KeyError):
             return None
+
+    def _gone(self, hosts: Sequence[int]) -> None:
+        """Whoever remembers something of each host lets go of these: in some fleets a thousand come and go a day."""
+        for part in (self.ingest, self.definitions, self.neighbours, self.inquiries, self.pages):
+            part.forget(hosts)
 
     def _committed(self, outcomes: Sequence[Outcome]) -> None:
         if any(outcome.notices for outcome in outcomes):

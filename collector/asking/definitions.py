@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Raw
 
@@ -37,6 +37,11 @@ class Definitions:
         """From each host's next push on these hold."""
         self._definitions = definitions
         self._known.clear()
+
+    def forget(self, hosts: Iterable[int]) -> None:
+        """These are no more."""
+        for host in hosts:
+            self._known.pop(host, None)
 
     def asks(self, host: int, has: str | None) -> Sequence[Ask]:
         """What the answer to a push should ask, where the agent says that it runs `has`; None is one of a version that

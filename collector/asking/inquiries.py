@@ -104,6 +104,11 @@ class Inquiries:
                 for sampling in self._samplings:
                     sampling.came(outcome.arrival.host)
 
+    def forget(self, hosts: Iterable[int]) -> None:
+        """These are no more, and nobody will push as them."""
+        for host in hosts:
+            self._asked.pop(host, None)
+
     def sample_now(self, hosts: Iterable[int]) -> Sampling:
         """Have the agents of these hosts asked, in the answers to their next pushes, to sample at once. Of more than
         SAMPLINGS_MAX at a time the oldest is let go of."""
@@ -141,11 +146,11 @@ class Inquiries:
 
     def _ask(self, alert: Alert, now: int) -> None:
         hosts = self._hosts.setdefault(alert.incident, set())
-        waiting = self._asked.setdefault(alert.host, [])
+        waiting = self._asked.get(alert.host, [])
         if alert.host in hosts or len(hosts) >= HOSTS_PER_INCIDENT_MAX or len(waiting) >= PER_HOST_MAX:
             return
         hosts.add(alert.host)
-        waiting.append(Asked(alert.id, alert.incident, now + ASK_FOR_MS))
+        self._asked[alert.host] = [*waiting, Asked(alert.id, alert.incident, now + ASK_FOR_MS)]
 
     def _set(self, host: int, asked: list[Asked]) -> None:
         if asked:

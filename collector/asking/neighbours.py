@@ -3,7 +3,7 @@ judge before anybody is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter
@@ -58,6 +58,11 @@ class Neighbours:
                 wanted = self._wanted.setdefault(neighbour, [])
                 wanted.append(Wanted(host, memory.host.facts[ADDRESS], now + ASK_FOR_MS))
                 del wanted[:-PER_NEIGHBOUR_MAX]
+
+    def forget(self, hosts: Iterable[int]) -> None:
+        """These are no more, and nobody will push as them."""
+        for host in hosts:
+            self._wanted.pop(host, None)
 
     def asks(self, host: int) -> Sequence[AskLook]:
         """What the answer to a push of this host should ask."""

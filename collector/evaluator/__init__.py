@@ -46,7 +46,8 @@ BEHIND_FROM = QUEUE_MAX // 2
 
 
 class Evaluator:
-    """Judges arrivals and ticks, commits what follows, and tells `on_commit` of each group that is on disk."""
+    """Judges arrivals and ticks, commits what follows, and tells `on_commit` of each group that is on disk and `on_gone`
+    of hosts that were removed."""
 
     def __init__(
         self,
@@ -58,13 +59,14 @@ class Evaluator:
         *,
         now_ms: Callable[[], int],
         on_commit: Callable[[Sequence[Outcome]], None],
+        on_gone: Callable[[Sequence[int]], None] = lambda hosts: None,
         registry: CollectorRegistry,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._rules, self._channels, self._policy = tuple(rules), tuple(channels), policy
         self._shared = tuple(shared)
-        self._now_ms, self._monotonic = now_ms, monotonic
+        self._now_ms, self._monotonic, self._on_gone = now_ms, monotonic, on_gone
         self._watch: Watch | None = None
         self._trouble = "the store is not read yet"
         self._hosts_as_of: int | None = None
@@ -266,6 +268,7 @@ class Evaluator:
         for number in gone:
             log.info("%s was removed, and is judged no more.", self._name(number))
             self.watch.remove_host(number)
+        self._on_gone(gone)
 
     def _rename(self, before: Host, stored: Host) -> bool:
         """Have a host's name and labels as they are stored; False when its agent changed them meanwhile, and what was

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from aiohttp import web
@@ -94,6 +94,10 @@ class Ingest:
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(wire.PATH, self._push)]
+
+    def forget(self, hosts: Iterable[int]) -> None:
+        """These are no more."""
+        self._layouts.forget(hosts)
 
     def health(self) -> Component:
         if self._put_off is not None and self._now_ms() - self._put_off[0] < UNWELL_FOR_MS:

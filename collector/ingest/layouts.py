@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -101,6 +101,13 @@ class Layouts:
         recent = self._of_host.setdefault(host, [])
         recent[:] = [layout, *(other for other in recent if other.sent != sent)][:LAYOUTS_PER_HOST]
         return layout
+
+    def forget(self, hosts: Iterable[int]) -> None:
+        """These are no more."""
+        for host in hosts:
+            self._of_host.pop(host, None)
+            self._lately.pop(host, None)
+            self._named.discard(host)
 
     def _whole(self, host: int, sent: tuple[str, ...]) -> Layout:
         """What is a name, cut to what one host may have."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -58,6 +58,10 @@ class Pages:
         """These are on disk: pages that are open hear of it within a second."""
         self._recent.note(outcomes)
         self._feed.publish(outcomes)
+
+    def forget(self, hosts: Iterable[int]) -> None:
+        """These are no more."""
+        self._recent.forget(hosts)
 
     def publish_work(self) -> None:
         """Long work came on: the page of it hears of it within a second."""

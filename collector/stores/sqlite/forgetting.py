@@ -83,7 +83,7 @@ def forget(connection: sqlite3.Connection, keep: Keep, now: int, room: Room, wri
         lambda: _forget_samples(connection, now - keep.samples_ms, now),
         lambda: _forget_days(connection, now - keep.rollups_ms),
         lambda: _forget_history(connection, now - keep.history_ms, now),
-        lambda: leaving.forget(connection),
+        lambda: leaving.forget(connection, written),
         lambda: promised.forget(connection, now - keep.history_ms),
         lambda: _make_room(connection, room, now),
         lambda: _forget_layouts(connection, now - keep.samples_ms, now, written),

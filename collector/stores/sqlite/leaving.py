@@ -6,6 +6,8 @@ import sqlite3
 
 from sqlite_utils import Database
 
+from collector.stores.sqlite.written import Written
+
 ROWS_AT_ONCE = 500
 BLOCKS_AT_ONCE = 100
 STEP = (
@@ -75,12 +77,13 @@ def remove(connection: sqlite3.Connection, host: int) -> bool:
     return True
 
 
-def forget(connection: sqlite3.Connection) -> bool:
+def forget(connection: sqlite3.Connection, written: Written) -> bool:
     """One piece of what removed hosts brought; False when there is no more to drop now."""
     for (host,) in connection.execute(REMOVED).fetchall():
         if _forget_samples(connection, host):
             return True
         _forget_host(connection, host)
+        written.forget(host)
     return False
 
 

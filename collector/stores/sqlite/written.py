@@ -17,6 +17,10 @@ class Written:
         self.layouts.clear()
         self._said_of_hosts.clear()
 
+    def forget(self, host: int) -> None:
+        """There is no such host any more."""
+        self._said_of_hosts.pop(host, None)
+
     def take(self, host: Host) -> bool:
         """Note that the host's row is about to be written; False when that would write what was written last.
 

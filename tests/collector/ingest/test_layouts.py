@@ -89,3 +89,13 @@ async def test_the_store_of_such_a_host_grows_by_what_stays(tmp_path: Path) -> N
     assert sizes[-1] - sizes[200] < 200 * 16_384, "a few pages for each batch, however many names are in it"
     assert len((await store.samples.series(host.id, "load1", 0, 2**62)).at) == 400
     await store.close()
+
+
+def test_of_a_host_that_is_no_more_nothing_is_remembered() -> None:
+    layouts = Layouts()
+    for host in (1, 2):
+        layouts.learn(host, ("cpu", "no name", f"of_{host}"), NOW)
+    layouts.forget([1, 7])
+    assert layouts.known(1, ("cpu", "no name", "of_1"), NOW) is None
+    assert layouts.known(2, ("cpu", "no name", "of_2"), NOW) is not None
+    assert (set(layouts._of_host), set(layouts._lately), layouts._named) == ({2}, {2}, {2})

@@ -20,15 +20,13 @@ from tests.systemd.machine import MAKE_S, Machine, base_tree
 
 @pytest.fixture(scope="session")
 def packages(needs: Needs, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The two packages, the agent's first. The collector's brings the agent for this release of Debian alone."""
+    """The two packages, the agent's first."""
     needs("dpkg-shlibdeps")
-    name = "import platform, sys; print('cp%d%d-%s' % (*sys.version_info[:2], platform.machine()))"
-    bundle = subprocess.check_output(["/usr/bin/python3", "-c", name], text=True).strip()
 
     def build(output: Path) -> None:
         done = subprocess.run(
             [ROOT / "packaging" / "deb" / "build", output],
-            env=os.environ | {"PIP": f"{sys.executable} -m pip", "BUNDLES": bundle},
+            env=os.environ | {"PIP": f"{sys.executable} -m pip"},
             capture_output=True,
             text=True,
             timeout=MAKE_S,

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,11 +21,10 @@ CACHE = Path("/var/tmp/watchkeeper-systemd")
 """Not /tmp, which may be in memory: a machine takes some 400 MB of disk."""
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "python3", "adduser", "ca-certificates", "init-system-helpers"),
-    "curl",
-    "python3-apt",
+    *("curl", "python3-apt", "libpam-systemd", "dbus-user-session"),
 )
-"""What a small Debian server has, all that our packages depend on (nothing is fetched when they are installed), and
-what the one command and Ansible need."""
+"""What a small Debian server has, all that our packages depend on (nothing is fetched when they are installed), what
+the one command and Ansible need, and what gives users who log in a systemd of their own."""
 IMAGE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
 """What a base of a container image has to have."""
 START_S, COMMAND_S, MAKE_S = 60, 120, 600
@@ -46,18 +45,40 @@ def suite() -> str:
     return next(line.partition("=")[2] for line in lines if line.startswith("VERSION_CODENAME="))
 
 
+def base_tree(packages: Sequence[str] = PACKAGES, release: str = "") -> Path:
+    """A tree of that release, or of another, made by debootstrap when there is none; it is kept for the next run."""
+
+    def finish(making: Path) -> None:
+        (making / "etc" / "machine-id").write_text("")  # each machine shall make one of its own
+
+    return _kept(packages, release or suite(), [], finish)
+
+
+def foreign_tree(architecture: str, packages: Sequence[str]) -> Path:
+    """A tree of that release for another kind of machine: unpacked and not set up, as none of its programs runs here
+    by itself."""
+
+    def unpack(making: Path) -> None:
+        for package in sorted((making / "var" / "cache" / "apt" / "archives").glob("*.deb")):
+            subprocess.run(["dpkg-deb", "--extract", package, making], check=True, timeout=COMMAND_S)
+            package.unlink()
+
+    return _kept(packages, suite(), ["--foreign", f"--arch={architecture}"], unpack)
+
+
 @alone()
-def base_tree(packages: Sequence[str] = PACKAGES) -> Path:
-    """A tree of that release, made by debootstrap when there is none; it is kept for the next run."""
-    tree = CACHE / f"base-{suite()}-{zlib.crc32(' '.join(packages).encode()):08x}"
+def _kept(packages: Sequence[str], release: str, options: list[str], finish: Callable[[Path], None]) -> Path:
+    command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", *options, release]
+    tree = CACHE / f"base-{release}-{zlib.crc32(' '.join(command).encode()):08x}"
     if not tree.exists():
         making = CACHE / f"making-{os.getpid()}"
         making.mkdir(parents=True)
         try:
-            command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite(), making]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=MAKE_S, check=False)
+            done = subprocess.run(
+                [*command, making], capture_output=True, text=True, timeout=MAKE_S, check=False
+            )
             assert done.returncode == 0, f"debootstrap failed:\n{done.stdout[-4000:]}{done.stderr}"
-            (making / "etc" / "machine-id").write_text("")  # each machine shall make one of its own
+            finish(making)
             making.rename(tree)
         finally:
             shutil.rmtree(making, ignore_errors=True)
@@ -76,19 +97,16 @@ class Machine:
         subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(self.root)], check=True, timeout=MAKE_S)
         (self.root / "etc" / "hostname").write_text(f"{self.name}\n")
 
-    def start(self) -> None:
-        command = [
-            "systemd-nspawn",
-            "--quiet",
-            "-D",
-            str(self.root),
-            "--boot",
-            "--register=no",
-            "--keep-unit",
+    def _nspawn_command(self) -> list[str]:
+        return [
+            *("systemd-nspawn", "--quiet", "-D", str(self.root), "--register=no", "--keep-unit"),
+            *(f"--network-namespace-path=/run/netns/{self._network}", f"--machine={self._network}"),
+            *(f"--hostname={self.name}", "--resolv-conf=off", "--timezone=off"),
+            "--system-call-filter=@clock",  # as on any host; without the capability nobody sets it
         ]
-        command += [f"--network-namespace-path=/run/netns/{self._network}", "--console=pipe"]
-        command += [f"--machine={self._network}", f"--hostname={self.name}", "--resolv-conf=off", "--timezone=off"]
-        command += ["--system-call-filter=@clock"]  # as on any host; without the capability nobody sets it
+
+    def start(self) -> None:
+        command = [*self._nspawn_command(), "--boot", "--console=pipe"]
         with (CACHE / f"{self._network}.console").open("ab") as console:
             # Should the test be killed, nspawn is told to put its machine to an end.
             self._nspawn = subprocess.Popen(
@@ -164,6 +182,24 @@ class Machine:
 
     def shell(self, script: str, stdin: str = "") -> str:
         return self.run("sh", "-ec", script, stdin=stdin)
+
+    def without_systemd(self, script: str) -> str:
+        """What a script writes in its tree while it is down: as in a container that has no init of its own."""
+        done = subprocess.run(
+            [*self._nspawn_command(), "--as-pid2", "--pipe", "sh", "-ec", script],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+        assert done.returncode == 0, f"{self.name}: {script}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def as_user(self, name: str, script: str) -> str:
+        """What a script writes in a session of that user, who has logged in for it."""
+        session = ["--quiet", "--wait", "--pipe", "--collect", f"--uid={name}", "--property=PAMName=login"]
+        return self.run("systemd-run", *session, "sh", "-ec", f"cd; {script}")
 
     def path(self, inside: str) -> Path:
         """A file of its, as it is found from here."""

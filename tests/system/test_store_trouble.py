@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.bench.rows import power_cut
 from tests.conftest import Needs
 from tests.system import load
 from tests.system.harness import Collector, Stage, wait_until
@@ -158,6 +159,31 @@ def test_a_disk_that_fails_is_said_and_got_over_when_it_does_not_any_more(stage:
     wait_until("it to be well again", lambda: is_well(loaded.collector))
     loaded.go_on()
     loaded.end()
+
+
+def test_a_disk_that_turns_read_only_is_said_and_nothing_is_lost_once_it_is_put_right(
+    stage: Stage, needs: Needs
+) -> None:
+    try:
+        with power_cut.disk(stage.folder) as below:
+            loaded = Loaded(stage.collector(rules=[load.RULE], settings={"state": str(below.path / "state")}))
+            loaded.start()
+            below.turn_read_only()
+            wait_until("the trouble to be said", lambda: in_trouble(loaded.collector, "cannot be written"))
+            loaded.is_put_off()
+            assert loaded.collector.get("/")[0] == 200  # and people can still look
+            # A file system that was found damaged can only be put right while nobody uses it.
+            loaded.fleet.stop()
+            loaded.collector.stop()
+            below.unmount()
+            below.mount()
+            loaded.collector.start()
+            loaded.fleet.start(loaded.collector.port)
+            loaded.go_on()
+            loaded.end()
+            loaded.collector.stop()
+    except power_cut.NoDisk as lacking:
+        needs.that(False, str(lacking))
 
 
 # --- the folder -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -51,15 +52,21 @@ class Folder:
                 f"a collector ({who}) is at work in {self.path}; stop it, or name another folder"
             ) from error
         self._lock = lock
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        _note(lock, f"{os.getpid()}\n")
 
     def release(self) -> None:
         """The file stays: were it removed, two collectors could hold one each of the same name."""
         if self._lock is not None:
             lock, self._lock = self._lock, None
-            os.ftruncate(lock, 0)
+            _note(lock, "")
             os.close(lock)
+
+
+def _note(lock: int, holder: str) -> None:
+    """For whoever is kept out. The hold itself needs neither room on the disk nor a disk that can be written."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, holder.encode(), 0)
 
 
 def open_owned(path: Path, flags: int) -> int:

@@ -60,6 +60,13 @@ class Disk:
         finally:
             os.close(descriptor)
 
+    def turn_read_only(self) -> None:
+        """As Linux does with a file system in which it finds a mistake."""
+        subprocess.run(["mount", "-o", "remount,errors=remount-ro", str(self.path)], check=True)
+        command = ["findmnt", "-n", "-o", "SOURCE", str(self.path)]
+        device = Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()).name
+        Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("found")
+
     def unmount(self) -> None:
         subprocess.run(["umount", str(self.path)], check=True)
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,9 @@ import pytest
 from collector.cli.simulate import trace
 from collector.config import PACKS, read_rules
 from rules.judging.engine import Rule
+from tests.agent.receiver import TOKEN
 from tests.rules.house import House
+from tests.system.harness import ROOT
 
 TICKS = trace.read(trace.PACKAGED)
 
@@ -47,6 +53,25 @@ def test_a_trace_of_ones_own_may_be_batches_or_pairs_and_may_be_packed(tmp_path:
     assert first.samples == {"load1": 1.5, "x": None}
     assert first.checks[0].kind == "b"
     assert (second.samples, second.checks) == ({"load1": 2.0}, [])
+
+
+def test_the_page_tells_how_to_make_a_trace_of_ones_own(tmp_path: Path) -> None:
+    (line,) = re.findall(r"^    (for .*)$", (ROOT / "docs" / "store.md").read_text(), flags=re.MULTILINE)
+    (tmp_path / "agent.yaml").write_text(
+        f"agent: {{collector: 'http://127.0.0.1:9', token: {TOKEN}, state: state}}\n"
+    )
+    agent = f"{shlex.quote(sys.executable)} -m agent --config {tmp_path / 'agent.yaml'}"
+    for theirs, ours in (
+        ("watchkeeper-agent", agent),
+        ("60", "2"),
+        ("sleep 10", "true"),
+        ("> ", f"> {tmp_path}/"),
+    ):
+        assert theirs in line
+        line = line.replace(theirs, ours)
+    subprocess.run(["bash", "-c", line], cwd=ROOT, check=True, timeout=120)
+    first, second = trace.read(tmp_path / "trace.jsonl")
+    assert first.samples.keys() == second.samples.keys() >= {"load1", "memory_used_pct"}
 
 
 @pytest.mark.parametrize(

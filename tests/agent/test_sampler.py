@@ -17,6 +17,7 @@ from agent.checks.load import Check as LoadCheck
 from agent.checks.load import Options as LoadOptions
 from agent.sampler import GRACE_S, Question, Sampler, Tick, fit_digits
 from agent.wire import CheckState
+from tests.waiting import until
 
 
 class Answering:
@@ -65,13 +66,6 @@ def hanging() -> Iterator[Hanging]:
     check = Hanging()
     yield check
     check.let_go.set()
-
-
-def wait_for(question: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not question():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def states(tick: Tick) -> dict[str, str]:
@@ -225,7 +219,7 @@ def test_a_slow_check_holds_up_no_tick_and_its_answer_comes_with_a_later_one(
         assert (tick.checks[0].state, tick.checks[0].detail) == ("unknown", "no answer yet")
     assert caplog.records == []
     hanging.let_go.set()
-    wait_for(lambda: "came_late" in sampler.sample(within_s=0.1).samples)
+    until(lambda: "came_late" in sampler.sample(within_s=0.1).samples)
     assert hanging.asked == 1
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from agent.checks import Measured
 from agent.sampler import Question, Sampler, Tick
-from tests.agent.test_sampler import Answering, Clock, Hanging, failing, fine, hanging, states, wait_for
+from tests.agent.test_sampler import Answering, Clock, Hanging, failing, fine, hanging, states
+from tests.waiting import until
 
 __all__ = ["hanging"]
 
@@ -97,7 +98,7 @@ def test_one_that_hung_is_without_an_answer_until_its_next_turn(
     sampler = Sampler([Question("nfs", "exec", 0.1, hanging, every_s=600.0)], clock)
     assert sampler.sample().checks[0].detail == "no answer for 1 s; still waiting"
     hanging.let_go.set()
-    wait_for(lambda: sampler.sample().checks[0].detail == "no answer within 0.1 s; it came too late")
+    until(lambda: sampler.sample().checks[0].detail == "no answer within 0.1 s; it came too late")
     assert "came_late" not in after(sampler, clock, [300])[0].samples
     assert hanging.asked == 1
     assert after(sampler, clock, [610])[0].samples["came_late"] == 1

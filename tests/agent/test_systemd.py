@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tests.agent.checks.own_systemd import OwnSystemd, own_systemd
 from tests.agent.receiver import TOKEN, Receiver
 from tests.agent.service_manager import ServiceManager
 from tests.conftest import Needs
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -165,13 +165,6 @@ def systemd(needs: Needs, tmp_path: Path) -> Iterator[OwnSystemd]:
         yield systemd
 
 
-def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
-    end_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.05)
-
-
 def test_under_systemd_it_starts_reloads_hangs_and_stops_as_a_unit_should(
     systemd: OwnSystemd, tmp_path: Path
 ) -> None:
@@ -189,12 +182,12 @@ def test_under_systemd_it_starts_reloads_hangs_and_stops_as_a_unit_should(
         systemd.write("ours.service", UNIT.format(root=ROOT, python=sys.executable, config=config))
         systemd.ctl("start", "ours.service")
         assert show("ActiveState") == "active"
-        until(lambda: show("StatusText") == f"1 check, all ok; connected to 127.0.0.1:{receiver.port}")
+        until(lambda: show("StatusText") == f"1 check, all ok; connected to 127.0.0.1:{receiver.port}", 20)
         config.write_text(config.read_text().replace("agent:", "agent:\n  labels: {role: db}"))
         systemd.ctl("reload", "ours.service")
         receiver.wait_for(lambda: {"role": "db"} in [batch.labels for batch in receiver.batches])
         os.kill(int(show("MainPID")), 19)  # SIGSTOP: it hangs, and systemd starts another
-        until(lambda: show("NRestarts") == "1" and show("ActiveState") == "active")
+        until(lambda: show("NRestarts") == "1" and show("ActiveState") == "active", 20)
         count = len(receiver.batches)
         receiver.wait_for(lambda: len(receiver.batches) > count + 2)
         systemd.ctl("stop", "ours.service")

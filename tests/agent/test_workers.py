@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from agent.workers import Job, Workers
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -19,13 +20,6 @@ def release() -> Iterator[threading.Event]:
 
 def threads(name: str) -> int:
     return sum(thread.name == name for thread in threading.enumerate())
-
-
-def eventually(met: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not met():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_calls_answer_or_fail_each_for_itself() -> None:
@@ -53,7 +47,7 @@ def test_quick_calls_share_one_thread() -> None:
         workers.run([Job(threading.get_ident, 1.0) for _ in range(10)])
     assert threads("quick") == 1
     workers.close()
-    eventually(lambda: threads("quick") == 0)
+    until(lambda: threads("quick") == 0)
 
 
 def test_threads_that_a_busy_moment_made_end_when_one_is_enough_again() -> None:
@@ -66,7 +60,7 @@ def test_threads_that_a_busy_moment_made_end_when_one_is_enough_again() -> None:
         workers.run([Job(lambda: None, 5.0)])
         time.sleep(0.02)
     workers.close()
-    eventually(lambda: threads("once busy") == 0)
+    until(lambda: threads("once busy") == 0)
 
 
 def test_a_call_that_hangs_is_left_after_its_limit_and_delays_no_other(release: threading.Event) -> None:
@@ -79,7 +73,7 @@ def test_a_call_that_hangs_is_left_after_its_limit_and_delays_no_other(release: 
     assert hanging.started_s is not None
     assert not hanging.ended
     release.set()
-    eventually(lambda: hanging.ended)
+    until(lambda: hanging.ended)
 
 
 def test_many_calls_that_wait_do_so_at_the_same_time() -> None:
@@ -100,7 +94,7 @@ def test_what_gets_no_thread_is_given_up_and_threads_have_a_limit(release: threa
     assert threads("limited") == 5
 
     release.set()
-    eventually(lambda: all(job.ended for job in hanging))
+    until(lambda: all(job.ended for job in hanging))
     again = Job(lambda: 1, 5.0)
     workers.run([again])
     assert again.result == 1

@@ -39,6 +39,7 @@ from tests.collector.door import (
     open_door,
     read_answer,
 )
+from tests.waiting import until_it_is
 
 HOUR_MS = 3_600_000
 
@@ -557,8 +558,7 @@ async def test_one_host_with_too_many_pushes_under_way_waits_and_the_others_do_n
     async with open_door() as door:
         door.hold = asyncio.Event()
         under_way = [asyncio.create_task(door.push()) for _ in range(PUSHES_PER_HOST_MAX)]
-        while door.ingest._room._pushes.get(1) != PUSHES_PER_HOST_MAX:
-            await asyncio.sleep(0.01)
+        await until_it_is(lambda: door.ingest._room._pushes.get(1) == PUSHES_PER_HOST_MAX)
         answer = await door.push()
         assert (answer.status, answer.json["code"]) == (429, "host_busy")
         assert "retry-after" in answer.headers
@@ -574,8 +574,7 @@ async def test_what_all_pushes_together_keep_in_memory_is_bounded() -> None:
         door.hold = asyncio.Event()
         body = door.push_of() + b" " * 40_000
         first = asyncio.create_task(door.post(gzip.compress(body), Content_Encoding="gzip"))
-        while door.count("ingest_bytes_at_work") < 40_000:
-            await asyncio.sleep(0.01)
+        await until_it_is(lambda: door.count("ingest_bytes_at_work") >= 40_000)
         answer = await door.post(body)
         assert (answer.status, answer.json["code"]) == (503, "busy")
         door.hold.set()
@@ -642,9 +641,7 @@ async def test_a_peer_that_goes_in_the_middle_of_its_body_is_counted_and_forgott
     async with door.connection() as (_, writer):
         writer.write(door.request(b"{", length=1_000))
         await asyncio.sleep(0.05)
-    async with asyncio.timeout(5):
-        while not door.count("ingest_refused_total", why="gone"):
-            await asyncio.sleep(0.01)
+    await until_it_is(lambda: door.count("ingest_refused_total", why="gone"), 5)
     assert door.count("ingest_bytes_at_work") == 0
     assert caplog.records == []
     await door.still_serves()

@@ -22,6 +22,7 @@ from collector.store import NoticeRow, Notices, Store, StoreError
 from rules.model import Notice
 from tests.collector.owed import BEGAN, notice, owed
 from tests.receivers import HttpReceiver, Received, at_work
+from tests.waiting import until_it_is
 
 START = BEGAN + 60_000
 
@@ -237,9 +238,7 @@ async def test_a_channel_that_hangs_holds_up_no_other(
     async with house(store.notices, channels) as h:
         # More of them than the notifier ever asks for at a time, all older than the one that can leave.
         await h.owe(store, *(notice(number, channel="dead", incident=number) for number in range(300)))
-        async with asyncio.timeout(2):
-            while other.tries == 0:
-                await asyncio.sleep(0.005)
+        await until_it_is(lambda: other.tries != 0, 2)
         began = time.monotonic()
         await h.owe(store, notice(999))
         await good.wait_for(1)
@@ -671,9 +670,7 @@ async def test_the_count_of_what_waits_is_refreshed(store: Store, good: HttpRece
     await store.commit([owed(notice(1), notice(2), notice(3, incident=8))])
     good.behaviour = "hang"
     async with house(store.notices, {"ops": webhook(good)}) as h:
-        async with asyncio.timeout(2):
-            while h.sample("watchkeeper_notices_waiting", channel="ops") != 3:
-                await asyncio.sleep(0.005)
+        await until_it_is(lambda: h.sample("watchkeeper_notices_waiting", channel="ops") == 3, 2)
 
 
 def test_the_channels_own_kind_is_what_the_notifier_speaks_to() -> None:

@@ -18,6 +18,7 @@ from agent.wire import parse_series
 from tests.agent.checks import dead_mount
 from tests.agent.this_machine import has_a_root
 from tests.conftest import Needs
+from tests.waiting import until
 
 PLUGINS = Path("/usr/lib/nagios/plugins")
 TOTAL_MS = 'exec_total_ms{check="mine"}'
@@ -41,13 +42,6 @@ def is_alive(pid: int) -> bool:
 
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def eventually(met: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 5
-    while not met() and time.monotonic() < end:
-        time.sleep(0.01)
-    return met()
 
 
 # --- Debian's plugins, unchanged --------------------------------------------------------------------------------------
@@ -186,7 +180,7 @@ def test_one_that_never_ends_is_killed_with_all_that_it_started(tmp_path: Path) 
     assert found == Measured({TOTAL_MS: None}, "unknown", "sh did not end within 0.5 s; it was killed")
     left = [int(pid) for pid in pids.read_text().split()]
     assert len(left) == 2
-    assert eventually(lambda: not any(map(is_alive, left)))
+    until(lambda: not any(map(is_alive, left)))
 
 
 @pytest.mark.parametrize("stream", ["1", "2"])
@@ -208,7 +202,7 @@ def test_what_it_left_behind_with_its_output_open_is_not_waited_for_but_ended(tm
     assert time.monotonic() - began < 2.0
     assert (found.state, found.detail) == ("ok", "fine")
     left = int((tmp_path / "pid").read_text())
-    assert eventually(lambda: not is_alive(left))
+    until(lambda: not is_alive(left))
 
 
 def test_one_that_closes_its_output_may_still_say_how_it_ends() -> None:
@@ -232,7 +226,7 @@ def test_one_that_cannot_be_killed_is_left_and_not_started_again(tmp_path: Path,
             assert (found.state, found.samples) == ("unknown", {TOTAL_MS: None})
             assert found.detail == "stat could not be killed; it is started again when it has ended"
             give_up()
-            assert eventually(lambda: check.measure(2.0).state == "warn")
+            until(lambda: check.measure(2.0).state == "warn")
 
     dead_mount.where_mounts_are_ours(hang)
 

@@ -7,7 +7,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from agent.pusher.post import Answer, Post
 from agent.pusher.verdict import judge
 from agent.spool import Limits, Spool
 from tests.agent.receiver import TOKEN, Receiver, Reply, all_ok, problem, taken
+from tests.waiting import until
 
 NOON = 1_790_000_000_000
 TICK_MS = 10_000
@@ -508,13 +509,6 @@ def test_nothing_is_lost_or_doubled_whatever_the_collector_does(host: Host, rece
 
 
 # --- the thread ---
-
-
-def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
-    end_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.005)
 
 
 def test_the_thread_pushes_what_it_is_woken_for_and_ends_when_told(host: Host, receiver: Receiver) -> None:

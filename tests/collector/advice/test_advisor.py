@@ -12,6 +12,7 @@ from collector.who import Refusal
 from rules.scaling.model import CPU, Change
 from tests.collector.advice.house import House, hook
 from tests.collector.stores.builders import batch
+from tests.waiting import until_it_is
 
 
 async def test_busy_hosts_ask_for_more(tmp_path: Path) -> None:
@@ -160,8 +161,7 @@ async def test_what_cannot_be_done_is_refused(
 async def test_one_at_a_time(tmp_path: Path) -> None:
     async with House(tmp_path, hook=hook(tmp_path, "sleep 0.5")) as house:
         first = asyncio.create_task(house.advisor.scale("shop", 4, "ada"))
-        while not house.told:
-            await asyncio.sleep(0.01)
+        await until_it_is(lambda: house.told)
         with pytest.raises(Refusal, match="being run"):
             await house.advisor.scale("shop", 5, "bob")
         assert isinstance(await first, HookRun)

@@ -11,6 +11,7 @@ from collector.store.advice import HookRun
 from collector.who import LOCAL, Refusal
 from tests.collector.advice.far import Far
 from tests.collector.advice.house import House, hook, webhook
+from tests.waiting import until_it_is
 
 BUSY = {"a": 95.0, "b": 95.0}
 
@@ -118,8 +119,7 @@ async def test_one_that_fails_is_noted_and_said(tmp_path: Path, caplog: pytest.L
         await house.look(**BUSY)
         (run,) = await runs(house, 1)
         assert (run.state, run.answer) == ("failed", "exit code 4: no quota")
-        await asyncio.sleep(0.05)
-        assert "The hook of shop, 2 to 3: exit code 4: no quota" in caplog.text
+        await until_it_is(lambda: "The hook of shop, 2 to 3: exit code 4: no quota" in caplog.text)
 
 
 async def test_one_that_hangs_holds_up_nothing(tmp_path: Path) -> None:
@@ -136,9 +136,7 @@ async def test_one_that_was_cut_short_by_our_stop_is_unsure(tmp_path: Path) -> N
     async with House(tmp_path, hook=hook(tmp_path, "sleep 600"), auto=True) as house:
         await house.join("a", "b")
         await house.look(**BUSY)
-        async with asyncio.timeout(5):
-            while not house.told:
-                await asyncio.sleep(0.01)
+        await until_it_is(lambda: house.told, 5)
         await house.restart()
         (run,) = await runs(house, 1)
         assert (run.state, "stopped before it knew" in run.answer) == ("unsure", True)

@@ -13,6 +13,7 @@ import pytest
 
 from collector.advice.orders import Order
 from collector.advice.program import arguments, run
+from tests.waiting import until_it_is
 
 ORDER = Order(7, "shop", 3, 5, "up", "cpu is at 96 %", "auto", 1_760_000_000_000)
 
@@ -99,8 +100,7 @@ async def test_a_program_that_is_not_there_is_a_failure_in_words() -> None:
 async def test_stopping_us_stops_it(script: Path, tmp_path: Path) -> None:
     note = tmp_path / "self"
     task = asyncio.create_task(run(write(script, f"echo $$ > {note}; exec sleep 600"), 60, ORDER))
-    while not (note.exists() and note.read_text()):
-        await asyncio.sleep(0.01)
+    await until_it_is(lambda: note.exists() and note.read_text())
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -121,8 +121,7 @@ async def test_it_does_not_outlive_us_however_we_end(script: Path, tmp_path: Pat
     command = write(script, f"{stubborn}sleep 600 & echo $$ $! > {note}; while :; do sleep 0.1; done")
     ours = await asyncio.create_subprocess_exec(sys.executable, "-c", OURS, *command)
     try:
-        while not (note.exists() and len(note.read_text().split()) == 2):
-            await asyncio.sleep(0.02)
+        await until_it_is(lambda: note.exists() and len(note.read_text().split()) == 2)
         hook, child = map(int, note.read_text().split())
         assert alive(hook)
         assert alive(child)
@@ -143,9 +142,7 @@ async def test_whoever_kills_what_runs_it_is_told_that_nobody_knows(script: Path
 
 async def gone(process: int) -> None:
     """An orphan is reaped by whoever adopts it, so being a zombie is being gone."""
-    async with asyncio.timeout(5):
-        while alive(process):
-            await asyncio.sleep(0.02)
+    await until_it_is(lambda: not alive(process), 5)
 
 
 def alive(process: int) -> bool:

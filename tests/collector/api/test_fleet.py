@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.collector.api.house import House
+from tests.waiting import until_it_is
 
 MEASURES = (
     "cpu", "memory", "disk", "network_latency", "response_time", "active_connections", "error_rate", "throughput",
@@ -81,8 +82,7 @@ async def test_hosts_sample_at_once_when_they_are_asked_and_whoever_waits_hears_
     await agent.push({"cpu_used_pct": 1.0})
     house.parts.kept.clear()
     waiting = asyncio.create_task(house.do("POST", "/health/collect?wait=15s", None, 200))
-    while not house.parts.inquiries._samplings:
-        await asyncio.sleep(0.01)
+    await until_it_is(lambda: house.parts.inquiries._samplings)
     answer = await agent.push({"cpu_used_pct": 2.0})
     assert answer["asks"] == [{"kind": "sample"}]
     assert not waiting.done()

@@ -16,6 +16,7 @@ from collector.channels import Failed, Message, Sent
 from collector.channels.apprise import STUCK_MAX, Channel, Options
 from tests.collector.owed import notice
 from tests.receivers import HttpReceiver, MailReceiver
+from tests.waiting import until_it_is
 
 LINK = "https://wk.example.org/incidents/7"
 APPRISE_WAITS_S = 5.5
@@ -162,9 +163,7 @@ async def test_no_more_than_a_few_tries_hang_at_a_time_and_their_end_makes_room(
     }
     full = f"{STUCK_MAX} earlier tries hang at the far side; the next begins when one has ended"
     assert outcomes[STUCK_MAX:] == [Failed(full)] * 2
-    async with asyncio.timeout(10):
-        while mail.tries < STUCK_MAX:
-            await asyncio.sleep(0.01)
+    await until_it_is(lambda: mail.tries >= STUCK_MAX)
     assert len(tries_of("channel mail")) == STUCK_MAX
     await mail.stop()
     for thread in tries_of("channel mail"):

@@ -15,6 +15,7 @@ from collector.store import Keep, Remembered, StoreError
 from rules.model import Host, Outcome
 from tests.collector.evaluator.house import House, database, pass_time
 from tests.collector.stores.builders import NOW, arrival
+from tests.waiting import until_it_is
 
 
 async def test_many_pushes_at_once_are_kept_in_a_few_commits(house: House) -> None:
@@ -91,9 +92,7 @@ async def test_what_a_failing_store_did_not_take_may_be_sent_again_and_then_is_t
         other.execute("ROLLBACK")
     assert all(isinstance(answer, StoreError) for answer in pushes)
     assert house.evaluator.health().state == "bad"
-    async with asyncio.timeout(10):
-        while house.evaluator.health().state == "bad":
-            await asyncio.sleep(0.05)
+    await until_it_is(lambda: house.evaluator.health().state != "bad")
     for seq in (2, 3, 4, 5):
         assert await house.push(seq, cpu=95) == "ok"
     assert await house.stored() == [1, 2, 3, 4, 5]
@@ -114,9 +113,7 @@ async def test_a_store_that_has_no_room_is_asked_ever_more_seldom_and_logged_onc
     assert failed in (2, 3)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     await house.store.forget(Keep(), NOW)
-    async with asyncio.timeout(10):
-        while house.evaluator.health().state == "bad":
-            await asyncio.sleep(0.05)
+    await until_it_is(lambda: house.evaluator.health().state != "bad")
     assert await house.push(2) == "ok"
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
@@ -136,9 +133,7 @@ async def test_a_fault_in_reading_the_store_again_is_survived(
     house.evaluator.watch.add_host(Host(987, "ghost"))
     with pytest.raises(StoreError):
         await house.evaluator.take([arrival(987, NOW, seq=1)])
-    async with asyncio.timeout(10):
-        while house.evaluator.health().state == "bad":
-            await asyncio.sleep(0.05)
+    await until_it_is(lambda: house.evaluator.health().state != "bad")
     assert await house.push(1) == "ok"
 
 
@@ -147,9 +142,7 @@ async def test_nobody_is_missed_who_was_told_to_come_again_later(house: House) -
     house.evaluator.watch.add_host(Host(987, "ghost"))
     with pytest.raises(StoreError):
         await house.evaluator.take([arrival(987, NOW, seq=1)])
-    async with asyncio.timeout(10):
-        while house.evaluator.health().state == "bad":
-            await asyncio.sleep(0.05)
+    await until_it_is(lambda: house.evaluator.health().state != "bad")
     pass_time(house, 40)
     assert house.evaluator.watch.alerts == {}
     pass_time(house, 5)
@@ -166,8 +159,6 @@ async def test_a_batch_that_contradicts_the_store_holds_up_none_before_it_and_is
     assert answers[:2] == ["ok", "ok"]
     assert isinstance(answers[2], StoreError)
     assert isinstance(answers[3], StoreError)
-    async with asyncio.timeout(10):
-        while house.evaluator.health().state == "bad":
-            await asyncio.sleep(0.05)
+    await until_it_is(lambda: house.evaluator.health().state != "bad")
     assert await house.push(3) == "ok"
     assert await house.stored() == [1, 2, 3]

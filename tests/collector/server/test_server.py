@@ -19,6 +19,7 @@ from collector.server import Limits, Server, ServerError, listening
 from collector.server.gate import Gate
 from collector.who import LOOPBACK, network_of
 from tests.collector.door import Door, closed, open_door, read_answer
+from tests.waiting import until_it_is
 
 LARGE = 50_000_000
 QUICK = Limits(head_timeout_s=0.3, body_timeout_s=0.3, idle_timeout_s=5, linger_s=0.1, stop_timeout_s=1)
@@ -82,9 +83,7 @@ async def door() -> AsyncIterator[Door]:
 
 async def until(door: Door, name: str, value: float, **labels: str) -> None:
     """Wait for a metric, as what is counted is counted after the answer left."""
-    async with asyncio.timeout(5):
-        while door.count(name, **labels) != value:
-            await asyncio.sleep(0.01)
+    await until_it_is(lambda: door.count(name, **labels) == value, 5)
 
 
 # --- deadlines --------------------------------------------------------------------------------------------------------
@@ -286,9 +285,7 @@ async def test_a_connection_too_many_is_told_so_and_there_is_room_again_when_one
         for _ in range(4):
             await stack.enter_async_context(door.connection())
         async with door.connection():
-            async with asyncio.timeout(5):
-                while door.count("http_connections") < 5:
-                    await asyncio.sleep(0.01)
+            await until_it_is(lambda: door.count("http_connections") >= 5, 5)
             assert door.server.health().state == "degraded"
             answer = await door.push()
             assert (answer.status, answer.json["code"]) == (503, "full")
@@ -320,9 +317,7 @@ async def test_without_a_free_file_descriptor_who_comes_waits_and_is_served_late
             for peer in peers:
                 peer.setblocking(False)
                 await loop.sock_connect(peer, ("127.0.0.1", door.port))
-            async with asyncio.timeout(5):
-                while not door.count("http_turned_away_total", why="files"):
-                    await asyncio.sleep(0.01)
+            await until_it_is(lambda: door.count("http_turned_away_total", why="files"), 5)
             await asyncio.sleep(0.5)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

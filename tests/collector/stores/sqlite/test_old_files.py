@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from collector.caretaker import nobody
 from collector.store import StoreError
 from collector.stores.sqlite import open_store
+from collector.stores.sqlite.caretaker import SqliteCaretaker
 from collector.stores.sqlite.schema import STEPS
 from tests.collector.stores.builders import DAY, NOW, enrolled, sealed
-from tests.collector.stores.lived_in import look
+from tests.collector.stores.lived_in import TICKS, look
 from tests.conftest import Needs
 
 FILES = sorted(
@@ -86,7 +88,23 @@ async def test_how_far_the_change_is_can_be_followed(tmp_path: Path) -> None:
         ("copying the store before it is changed", 1.0),
         ("changing the store to the form of this version", None),
     ]
-    await (await open_store(tmp_path, role="collector", told=lambda *_: pytest.fail("nothing is done"))).close()
+    await (
+        await open_store(tmp_path, role="collector", told=lambda *_: pytest.fail("nothing is done"))
+    ).close()
+
+
+@pytest.mark.parametrize("file", FILES, ids=STEP_OF.get)
+def test_it_is_looked_through_and_copied_as_it_is_without_being_changed(tmp_path: Path, file: Path) -> None:
+    before = unpack(file, tmp_path)
+    found = SqliteCaretaker(tmp_path).check(nobody)
+    assert found.damage == []
+    assert found.contents is not None
+    assert [(host.name, host.batches) for host in found.contents.hosts] == [("alice", TICKS), ("bob", 1)]
+    assert sum(tier.batches for tier in found.contents.tiers) == TICKS + 1
+    copied = SqliteCaretaker(tmp_path).backup(tmp_path / "copy.db", nobody, replace=False)
+    assert (copied.hosts, copied.batches) == (2, TICKS + 1)
+    assert applied(copied.file) == [step.__name__ for step in STEPS[: 1 + FILES.index(file)]]
+    assert (tmp_path / "watchkeeper.db").read_bytes() == before
 
 
 async def test_a_file_of_this_version_is_opened_without_a_copy(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sqlite3
 import time
 import urllib.error
@@ -60,7 +61,7 @@ def test_a_replay_is_followed_live_ended_and_read_as_a_table(collector: Collecto
         pusher.push([Batch(seq, at, now, EVERY_MS, {"cpu_used_pct": cpu}, [], {})])
     page = reader.open("/rules")
     page.get_by_role("link", name="cpu-busy").click()
-    page.get_by_role("button", name="The last 14").click()
+    page.get_by_role("button", name=re.compile(r"last 14\sdays")).click()
     page.evaluate("window.kept = true")
     bar = page.locator("progress")
     expect(page.get_by_text("% judged")).to_be_visible(timeout=30_000)
@@ -71,7 +72,7 @@ def test_a_replay_is_followed_live_ended_and_read_as_a_table(collector: Collecto
     page.get_by_role("button", name="End it").click()
     expect(page.get_by_role("alert")).to_have_text("It was ended before it was done.")
 
-    page.get_by_role("button", name="The last day").click()
+    page.get_by_role("button", name=re.compile(r"last 1\sday")).click()
     page.evaluate("window.kept = true")
     row = page.locator("table.replayed tbody tr")
     expect(row).to_contain_text("cpu-busy", timeout=60_000)
@@ -84,7 +85,7 @@ def test_a_replay_is_followed_live_ended_and_read_as_a_table(collector: Collecto
 def test_without_javascript_the_page_asks_again_by_itself(browser: Browser, collector: Collector) -> None:
     reader = Reader(browser, collector.url, java_script_enabled=False, viewport=PHONE)
     page = reader.open("/rules/cpu-busy")
-    page.get_by_role("button", name="The last day").click()
+    page.get_by_role("button", name=re.compile(r"last 1\sday")).click()
     expect(page.get_by_text("Never fired: cpu-busy.")).to_be_visible(timeout=60_000)
     reader.close()
 

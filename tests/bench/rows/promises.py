@@ -7,6 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from collector.store import DAY_MS, Store
 from collector.stores.sqlite import open_store
 from rules.sla.courses import intervals_of
 from rules.sla.model import CheckPart, Interval, ServiceOptions
+from rules.sla.paper import as_html
 from rules.sla.timeline import Answers, Group, Heard, Range, check_course, excluded_course, service_course
 from tests.bench.fleet import Settings
 from tests.bench.table import Row
@@ -22,6 +24,7 @@ from tests.collector.promises.house import OK, T0, TICK, House
 
 SERVICES, DAYS = 100, 365
 OUTAGES_A_DAY = 2
+STEP_MS, DOWN_MS = 600_000, 50_000
 NO_SLOW = np.empty(0, dtype=np.int64)
 
 
@@ -73,6 +76,7 @@ async def measured(folder: Path, years: Sequence[Sequence[Interval]]) -> list[Ro
         return [
             await written(store, folder, years),
             await asked(store, years),
+            await a_report(store, 1 if len(years) < SERVICES else DAYS),
             await a_round(store, len(years)),
         ]
     finally:
@@ -99,6 +103,35 @@ async def asked(store: Store, years: Sequence[Sequence[Interval]]) -> Row:
     return Row(
         f"the year of all {len(years)} services summed up for a page",
         f"{statistics.median(took_ms):.0f} ms ({min(took_ms):.0f} to {max(took_ms):.0f})",
+        statistics.median(took_ms),
+    )
+
+
+async def a_report(store: Store, days: int) -> Row:
+    """Of a service that is down every ten minutes for so long: the worst that anybody would print. As processor time,
+    for it is reckoned beside pushes."""
+    begin = T0 - days * DAY_MS
+    flaps = [
+        Interval(
+            at, at + (DOWN_MS if down else STEP_MS - DOWN_MS), "down" if down else "up", "bad" if down else ""
+        )
+        for step in range(begin, T0, STEP_MS)
+        for at, down in ((step, False), (step + STEP_MS - DOWN_MS, True))
+    ]
+    for place in range(0, len(flaps), 5_000):
+        await store.promises.write({"worst": flaps[place : place + 5_000]})
+    house = House(store, [ServiceOptions(name="worst", checks=[CheckPart(id="web")], window="year")])
+    month = f"{datetime.fromtimestamp(T0 / 1000 - 1, UTC):%Y-%m}"
+    took_ms = []
+    for _ in range(5):
+        began_s = time.process_time()
+        report = await house.accounts.report("worst", month, T0)
+        page = as_html(report)
+        took_ms.append((time.process_time() - began_s) * 1000)
+        assert len(report.outages) > 0
+    return Row(
+        f"the page of a month with {len(report.outages):,} outages, of a service with {days} such days",
+        f"{statistics.median(took_ms):.0f} ms of a processor, {len(page) / 1024:.0f} KiB",
         statistics.median(took_ms),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -12,13 +12,13 @@ from collector.api.doors import Body, Door, Id, Query, Refusal, missing
 from collector.api.kept import INCIDENTS
 from collector.api.paging import Page, Paged, number_in, page_by_number
 from collector.api.views import AlertView, alert_view
+from collector.desks.incidents import Acting
 from collector.store import Store
 from collector.store.listing import AlertsWanted, Which
 from collector.who import Who
 from rules.judging.acts import Acknowledge, Act, Refused, Resolve
 from rules.model import Alert, Incident, Severity
 
-Acting = Callable[[Act], Awaitable[Incident]]
 NoteText = Annotated[str, Meta(max_length=10_000)]
 
 STATUS_OF = {"unknown_incident": 404, "already_resolved": 409, "changed_meanwhile": 409, "invalid": 422}

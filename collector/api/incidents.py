@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from agent.wire import Evidence
-from collector.api.alerts import Acting, NoteText, done
+from collector.api.alerts import NoteText, done
 from collector.api.doors import Body, Door, Id, Query, Refusal, missing
 from collector.api.kept import INCIDENTS
 from collector.api.paging import Page, Paged, number_in, page_by_number
@@ -22,6 +22,7 @@ from collector.api.views import (
     moment,
     ms_of,
 )
+from collector.desks.incidents import Acting
 from collector.store import NoticeRow, Store
 from collector.store.listing import IncidentsWanted
 from collector.who import Permission, Who

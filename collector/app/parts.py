@@ -13,7 +13,6 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from agent.wire import Ask
-from collector.access.acting import Acting
 from collector.api.kept import Kept
 from collector.api.ticks import Ticks
 from collector.app.access import access, certificate, proxies
@@ -30,6 +29,7 @@ from collector.asking.inquiries import Inquiries
 from collector.asking.neighbours import Neighbours
 from collector.auth import Tokens
 from collector.config import CollectorConfig, Loaded, build_channel
+from collector.desks.incidents import Noted
 from collector.desks.plays import Plays
 from collector.desks.policies import Policies
 from collector.desks.services import Services
@@ -109,7 +109,7 @@ class Parts:
         self.evaluator = self._judge(loaded, rules, registry)
         self.settings = Settings(runtime, self.access.audit)
         self.policies = Policies(store.policy, self.evaluator, config, self.access.audit, now_ms)
-        self.acting = Acting(self.evaluator.act, self.access.audit)
+        self.acting = Noted(self.evaluator.act, self.access.audit)
         self.attendance = Attendance(store.promises, self.evaluator.act, now_ms=now_ms)
         self.ticks = Ticks(store.hosts, self.evaluator.take, now_ms=now_ms)
         leaps = Leaps(now_ms)

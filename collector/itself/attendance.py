@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
+from collector.desks.incidents import Acting
 from collector.store import DAY_MS, StoreError
 from collector.store.promises import Promises
 from rules import words
-from rules.judging.acts import Act, Open, Refused, Resolve
-from rules.model import WATCHKEEPER, Incident
+from rules.judging.acts import Open, Refused, Resolve
+from rules.model import WATCHKEEPER
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +29,7 @@ LOOK_BACK_MS = 30 * DAY_MS
 class Attendance:
     """`act` has an incident opened, as a person would. Call `start` once all that judges is there."""
 
-    def __init__(
-        self, promises: Promises, act: Callable[[Act], Awaitable[Incident]], *, now_ms: Callable[[], int]
-    ) -> None:
+    def __init__(self, promises: Promises, act: Acting, *, now_ms: Callable[[], int]) -> None:
         self._promises, self._act, self._now_ms = promises, act, now_ms
         self._since = self._noted_at = now_ms()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, get_args
 from urllib.parse import urlencode
 
 from aiohttp import web
 from msgspec import Struct
 
+from collector.desks.incidents import Acting
 from collector.desks.policies import Policies
 from collector.store import Store
 from collector.web.answers import answer
@@ -19,7 +20,7 @@ from collector.web.frame import Frame
 from collector.web.incidents import AlertRow, alert_rows
 from collector.web.words import HOUR_MS, say_count
 from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Handler, Permission, Refusal, Who, needs
-from rules.judging.acts import Acknowledge, Act, Refused, Resolve
+from rules.judging.acts import Acknowledge, Refused, Resolve
 from rules.model import RANK, Alert, Host, Incident, Severity
 from rules.policy import Silence
 
@@ -35,8 +36,6 @@ NEEDS: dict[Deed, Permission] = {
 }
 SPANS = {"1 hour": HOUR_MS, "4 hours": 4 * HOUR_MS, "1 day": 24 * HOUR_MS, "7 days": 168 * HOUR_MS}
 """For how long alerts can be silenced."""
-
-Acting = Callable[[Act], Awaitable[Incident]]
 
 
 class Wanted(Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from aiohttp import web
 
+from collector.desks.incidents import Acting
 from collector.store import Incidents
 from collector.web.answers import Missing, answer
 from collector.web.asked import View, id_of
@@ -73,7 +74,7 @@ class Deeds:
         self,
         frame: Frame,
         incidents: Incidents,
-        act: Callable[[Act], Awaitable[Incident]],
+        act: Acting,
         *,
         now_ms: Callable[[], int],
     ) -> None:

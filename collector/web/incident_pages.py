@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Literal, get_args
 from urllib.parse import urlencode
 
 from aiohttp import web
 from msgspec import Struct
 
+from collector.desks.incidents import Acting
 from collector.store import Store
 from collector.store.listing import IncidentsWanted
 from collector.web.answers import Missing, answer
@@ -23,7 +24,7 @@ from collector.web.incidents import alert_rows, incident_row, notice_line, timel
 from collector.web.pace import pace
 from collector.web.words import Times
 from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Handler, Permission, Refusal, needs
-from rules.judging.acts import POSTMORTEM_CHARS_MAX, TITLE_CHARS_MAX, Act, Open, Refused
+from rules.judging.acts import POSTMORTEM_CHARS_MAX, TITLE_CHARS_MAX, Open, Refused
 from rules.model import Alert, Host, Incident, Severity
 from rules.policy.saying import not_told
 
@@ -34,8 +35,6 @@ NOTICES_MAX = 200
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 Taken = Literal["nobody", "somebody"]
 TAKEN: tuple[Taken, ...] = get_args(Taken)
-
-Acting = Callable[[Act], Awaitable[Incident]]
 
 
 class Wanted(Struct, frozen=True):

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from collector.desks.incidents import Acting
 from collector.messages import Grant, NoGrant
 from collector.store import Store
 from collector.web.answers import Missing, answer
@@ -15,7 +16,7 @@ from collector.web.asked import View
 from collector.web.frame import Frame
 from collector.web.words import HOUR_MS
 from collector.who import FORM_TOKEN, needs
-from rules.judging.acts import Acknowledge, Act, Refused, Snooze
+from rules.judging.acts import Acknowledge, Refused, Snooze
 from rules.model import Incident
 
 PATH = "/links/{deed}/{about}/{until_s}/{channel}/{seal}"
@@ -42,7 +43,7 @@ class LinkPages:
         store: Store,
         *,
         read: Callable[..., Grant],
-        act: Callable[[Act], Awaitable[Incident]],
+        act: Acting,
         show: Callable[[web.Request, int], Awaitable[web.Response]],
         now_ms: Callable[[], int],
     ) -> None:

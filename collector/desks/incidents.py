@@ -10,11 +10,14 @@ from collector.desks.trail import Audit
 from rules.judging.acts import Act, Several
 from rules.model import Incident
 
+Acting = Callable[[Act], Awaitable[Incident]]
+"""Does what somebody wants; the incident afterwards, once that is on disk. Refused, StoreError."""
 
-class Acting:
+
+class Noted:
     """`act` does it. How it was before stands in the incident's timeline, whose lines are kept as the trail's are."""
 
-    def __init__(self, act: Callable[[Act], Awaitable[Incident]], audit: Audit) -> None:
+    def __init__(self, act: Acting, audit: Audit) -> None:
         self._act, self._audit = act, audit
 
     async def __call__(self, what: Act) -> Incident:

@@ -170,7 +170,7 @@ def command_of(config: Path) -> Callable[[str, int], Sequence[str]]:
 
     def command(rule: str, days: int) -> Sequence[str]:
         return [
-            sys.executable, "-m", "collector", "rules", "replay", "--rule", rule, "--last", f"{days}d",
+            sys.executable, "-m", "collector", "rules", "replay", f"--rule={rule}", "--last", f"{days}d",
             "--json", "--gently", "--progress", *named,
         ]  # fmt: skip
 

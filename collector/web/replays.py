@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 
 from aiohttp import web
@@ -83,6 +84,7 @@ class ReplayPages:
             "rule.html",
             view,
             times,
+            command=shlex.join(["watchkeeper", "rules", "replay", f"--rule={rule.name}", "--last", "7d"]),
             it=rule_row(written, {rule.name: sum(alert.rule == rule.name for alert in alerts)}),
             hosts=len(hosts),
             concerned=sum(rule.concerns(host.binding_labels) for host in hosts),

@@ -45,6 +45,7 @@ class RuleRow(Struct, frozen=True):
 
 class AppliedRow(Struct, frozen=True):
     rule: str
+    url: str
     place: str
     full_place: str
     series: str
@@ -198,6 +199,7 @@ def _applied(
     """`severity` is that of the alert that it has open, if any."""
     return AppliedRow(
         one.rule,
+        url_of(one.rule),
         _short(written.file, written.line) if written else NOTHING,
         written.place if written else "",
         one.series,

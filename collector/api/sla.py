@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -12,6 +12,7 @@ from collector.api.doors import Door, Query, Refusal
 from collector.api.services import Name, OneService
 from collector.api.views import Span as RangeText
 from collector.api.views import moment, moment_or_none, span_ms
+from collector.config.thresholds import Thresholds
 from collector.desks.promises import Accounts
 from collector.who import Who
 from rules.sla.budget import Budget
@@ -166,17 +167,10 @@ class ReportView(Struct, frozen=True):
     accounts: str
 
 
-class Targets(Protocol):
-    """What the config aims at for the whole fleet."""
-
-    @property
-    def uptime_target_pct(self) -> float: ...
-    @property
-    def response_time_target_ms(self) -> float: ...
-
-
 class Sla:
-    def __init__(self, accounts: Accounts, targets: Callable[[], Targets], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, accounts: Accounts, targets: Callable[[], Thresholds], now_ms: Callable[[], int]
+    ) -> None:
         self._accounts, self._targets, self._now_ms = accounts, targets, now_ms
 
     def doors(self) -> list[Door]:
@@ -235,7 +229,7 @@ class Sla:
             raise Refusal(404, "missing", str(error)) from None
 
 
-def _standing(one: Summary, targets: Targets) -> StandingView:
+def _standing(one: Summary, targets: Thresholds) -> StandingView:
     reached, objective = one.availability_pct, one.objective_pct
     return StandingView(
         service=one.service,

@@ -77,7 +77,7 @@ def _what_is_seen(
 
 def _what_is_promised_and_advised(parts: Parts, now_ms: Callable[[], int]) -> list[Door]:
     store, runtime, advisor = parts.store, parts.runtime, parts.advisor
-    services, reports = parts.promised.services, parts.capacity.reports
+    reports = parts.capacity.reports
     performance = Performance(store, parts.ticks, parts.kept, now_ms)
 
     def thresholds() -> Thresholds:
@@ -90,7 +90,7 @@ def _what_is_promised_and_advised(parts: Parts, now_ms: Callable[[], int]) -> li
         *Optimizing(performance, store, reports, thresholds).doors(),
         *Scalability(advisor, reports, parts.settings).doors(),
         *Simulating(parts.plays).doors(),
-        *Layers(store, advisor, services, performance).doors(),
+        *Layers(store, advisor, parts.services, performance).doors(),
     ]
 
 

@@ -49,7 +49,7 @@ def pages(parts: Parts, config: CollectorConfig, now_ms: Callable[[], int]) -> l
         *_replay_pages(parts, now_ms).routes(),
         *SilencePages(frame, known, parts.policies, now_ms=now_ms).routes(),
         *NoticePages(frame, store, names, now_ms=now_ms).routes(),
-        *AuditPages(frame, parts.access.audit.rows, now_ms=now_ms).routes(),
+        *AuditPages(frame, parts.access.audit, now_ms=now_ms).routes(),
         *faces(parts, config, now_ms),
         *parts.pages.routes(),
     ]

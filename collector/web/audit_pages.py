@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 from aiohttp import web
 from msgspec import Struct
 
+from collector.desks.trail import Audit
 from collector.store.people import AuditRow
 from collector.web.answers import answer
 from collector.web.asked import View, number_of, text_of
@@ -18,7 +19,6 @@ from collector.who import needs
 
 ROWS_PER_PAGE = 100
 JSON_LETTERS_MAX = 2_000
-Rows = Callable[..., Awaitable[Sequence[AuditRow]]]
 
 
 class Line(Struct, frozen=True):
@@ -31,10 +31,8 @@ class Line(Struct, frozen=True):
 
 
 class AuditPages:
-    """`rows` reads the trail, the newest first."""
-
-    def __init__(self, frame: Frame, rows: Rows, *, now_ms: Callable[[], int]) -> None:
-        self._frame, self._rows, self._now_ms = frame, rows, now_ms
+    def __init__(self, frame: Frame, audit: Audit, *, now_ms: Callable[[], int]) -> None:
+        self._frame, self._audit, self._now_ms = frame, audit, now_ms
 
     def routes(self) -> list[web.RouteDef]:
         page = self._frame.page("audit", self._all)
@@ -45,7 +43,7 @@ class AuditPages:
         times = view.times(self._now_ms())
         who, what = text_of(request, "who"), text_of(request, "what")
         below = number_of(request, "below", 1) if "below" in request.query else None
-        rows = await self._rows(ROWS_PER_PAGE + 1, below=below, who=who, what=what)
+        rows = await self._audit.rows(ROWS_PER_PAGE + 1, below=below, who=who, what=what)
         page = rows[:ROWS_PER_PAGE]
         older = ""
         if len(rows) > ROWS_PER_PAGE:

@@ -21,11 +21,11 @@ from collector.api.performance import PerformanceWanted, ResponseTimes
 from collector.api.posted import ServiceTimes
 from collector.api.views import HostState, host_state, number, silent_hosts
 from collector.desks.advice import Advisor
+from collector.desks.services import Services
 from collector.store import Latest, Store
 from collector.store.queries import SlowQuery
 from collector.who import Who
 from rules.labels import fits
-from rules.sla.model import ServiceOptions
 
 SLOW_QUERIES_MAX = 10
 ESTABLISHED = 'tcp_sockets{state="established"}'
@@ -121,12 +121,8 @@ class Times(Protocol):
     async def response_times(self, who: Who, wanted: PerformanceWanted, body: None) -> ResponseTimes: ...
 
 
-class Kept(Protocol):
-    async def all(self) -> list[ServiceOptions]: ...
-
-
 class Layers:
-    def __init__(self, store: Store, advisor: Advisor, services: Kept, times: Times) -> None:
+    def __init__(self, store: Store, advisor: Advisor, services: Services, times: Times) -> None:
         self._store, self._advisor, self._services, self._times = store, advisor, services, times
 
     def doors(self) -> list[Door]:

@@ -16,7 +16,7 @@ from tests.collector.web.site import Site
 
 def audit_pages(site: Site) -> list[web.RouteDef]:
     audit = Audit(site.store.people, lambda: site.now)
-    return AuditPages(site.pages.frame, audit.rows, now_ms=lambda: site.now).routes()
+    return AuditPages(site.pages.frame, audit, now_ms=lambda: site.now).routes()
 
 
 @pytest.fixture

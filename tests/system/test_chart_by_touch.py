@@ -14,7 +14,7 @@ from collector.web.stretch import _moment as moment_of
 from tests.conftest import Needs
 from tests.system.browser import PHONE, Reader, launch
 from tests.system.fleet import EVERY_MS, MINUTE_MS, Pusher
-from tests.system.harness import Collector, Stage
+from tests.system.harness import Collector
 
 HOUR_MS = 60 * MINUTE_MS
 RULES = [{"name": "load-high", "metric": "load1", "above": {"warning": 40, "critical": 50}}]
@@ -29,18 +29,25 @@ def browser(needs: Needs) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def collector(stage: Stage) -> Collector:
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """With a host whose load falls from 55 to 1 in as many minutes."""
-    collector = stage.collector(rules=RULES, channels=[{"kind": "log", "name": "log"}])
-    collector.start()
+    collector = Collector(tmp_path_factory.mktemp("charts") / "collector", rules=RULES)
+    try:
+        collector.start()
+        push(collector)
+        yield collector
+    finally:
+        collector.end()
+
+
+def push(collector: Collector) -> None:
     pusher = Pusher(collector.port, collector.add_host("web-1")["agent"]["token"])
     now = time.time_ns() // 1_000_000
     pusher.push(
         Batch(55 - ago, now - ago * MINUTE_MS, now, EVERY_MS, {"load1": float(ago), "cpu_used_pct": 12.0}, [])
         for ago in range(55, 0, -1)
     )
-    return collector
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from collector.api.notices import Notices
 from collector.api.optimizing import Optimizing
 from collector.api.people import People
 from collector.api.performance import Performance
+from collector.api.replays import ReplayDoors
 from collector.api.responses import ResponseTimes
 from collector.api.router import Router
 from collector.api.rules import Rules
@@ -100,6 +101,7 @@ def _who_may_what(parts: Parts, config: CollectorConfig, now_ms: Callable[[], in
     roles = {name: access.roles.permissions(name) for name in access.roles.names}
     return [
         *Rules(lambda: runtime.held.written, lambda: parts.evaluator.watch, parts.store.samples).doors(),
+        *ReplayDoors(parts.replays, lambda: runtime.held.written).doors(),
         *Notices(parts.store, [options.name for options in config.channels]).doors(),
         *Silences(parts.policies, now_ms).doors(),
         *Config(parts.settings).doors(),

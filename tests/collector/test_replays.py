@@ -164,3 +164,28 @@ async def test_a_rule_of_any_name_has_a_page(tmp_path: Path) -> None:
         await post(house, f"{link['href']}/replay", days="1")
         shown = await wait_for(house, is_over, link["href"])
         assert f"Never fired: {name} ." in shown.text
+
+
+async def test_a_program_begins_one_follows_it_and_reads_what_came_of_it(house: House) -> None:
+    await (await house.enrol("web-1")).push({"cpu_used_pct": 95.0}, ago_s=20)
+    path = "/rules/cpu-now/replay"
+    assert (await house.get(path)).status == 404
+    begun = await house.do("POST", path, {"days": 1}, 202)
+    assert (begun["state"], begun["by"], begun["rules"]) == ("running", "local", [])
+    assert (await house.send("POST", f"/api/monitoring{path}", {"days": 1})).status == 409
+    deadline_s = time.monotonic() + PATIENCE_S
+    while (found := await house.ask(path))["state"] == "running":
+        assert time.monotonic() < deadline_s, found
+        await asyncio.sleep(0.1)
+    assert (found["state"], found["hosts"], found["batches"], found["why"]) == ("done", 1, 1, "")
+    [rule] = found["rules"]
+    assert (rule["rule"], rule["fired"], rule["open_at_the_end"]) == ("cpu-now", 1, 1)
+    assert (await house.send("POST", "/api/monitoring/rules/no-such/replay", {})).status == 404
+
+
+async def test_a_program_ends_one(house: House) -> None:
+    path = "/rules/cpu-now/replay"
+    await house.do("POST", path, {"days": 400}, 202)
+    await house.do("DELETE", path, None, 204)
+    assert (await house.ask(path))["state"] == "stopped"
+    await house.do("DELETE", path, None, 204)

@@ -659,7 +659,7 @@ async def test_the_metrics_tell_what_left_what_failed_and_what_waits(
         good.behaviour = "accept"
         h.pass_time(6)
         await h.row(1, sent)
-        assert h.sample("watchkeeper_notices_oldest_waiting_seconds") == 0
+        await until_it_is(lambda: h.sample("watchkeeper_notices_oldest_waiting_seconds") == 0, 5)
         assert h.sample("watchkeeper_notices_total", channel="ops", reason="first", outcome="sent") == 1
         assert h.sample("watchkeeper_notice_tries_total", channel="ops", outcome="put_off") == 1
         assert h.sample("watchkeeper_notice_tries_total", channel="ops", outcome="sent") == 1

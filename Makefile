@@ -22,6 +22,9 @@ ARGS ?=
 WORKERS ?= 4
 PYTEST  := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile
 
+# What takes five minutes hangs; but packages and whole machines have to be made before the first test of them.
+PATIENT := -o faulthandler_timeout=900
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-system test-systemd check format bench night picture bundle deb clean
 
@@ -38,7 +41,7 @@ test-system: $(VENV)/.dev  ## run the slow ones: whole programs that are killed,
 	@exec $(PYTEST) tests/system $(ARGS)
 
 test-systemd: $(VENV)/.dev  ## install the Debian packages on machines with a real systemd, and try them (needs root)
-	@exec $(BIN)/python -m pytest tests/systemd $(ARGS)
+	@exec $(BIN)/python -m pytest tests/systemd $(PATIENT) $(ARGS)
 
 check: $(VENV)/.dev  ## look the code over: style, layout, types
 	@$(BIN)/ruff check

@@ -6,31 +6,18 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
+from collector.config import CollectorConfig
 from collector.desks.policies import Policies
-from collector.desks.trail import Audit
 from collector.stores.sqlite import open_store
 from collector.who import LOCAL, Refusal
-from rules.policy import Maintenance, Planned, Rotation, Route, Silence
-from rules.policy.routes import When
-from rules.sla.model import ServiceOptions
+from rules.policy import Maintenance, Planned, Silence
+from tests.collector.desks.house import policies_of
 from tests.collector.evaluator.house import CPU, House, pass_time
 from tests.collector.stores.builders import enrolled
 
 HOUR = 3_600_000
-
-
-class Said(Struct):
-    """What a config says of it."""
-
-    zone: str = "UTC"
-    routes: list[Route] = []
-    quiet_hours: When = ()
-    on_call: list[Rotation] = []
-    maintenance: list[Maintenance] = []
-    services: list[ServiceOptions] = []
 
 
 @pytest.fixture
@@ -42,18 +29,12 @@ async def house(tmp_path: Path) -> AsyncGenerator[House, None]:
     await store.close()
 
 
-async def started(house: House, said: Said | None = None) -> Policies:
+async def started(house: House, said: CollectorConfig | None = None) -> Policies:
     """An evaluator as after a start, with the policies that it stands under."""
     await house.evaluator.stop()
     house.registry = CollectorRegistry()
     house.evaluator = house.make([CPU])
-    policies = Policies(
-        house.store.policy,
-        house.evaluator,
-        said or Said(),
-        Audit(house.store.people, house.clock.now_ms),
-        house.clock.now_ms,
-    )
+    policies = policies_of(house.store, house.evaluator, house.clock.now_ms, said)
     await policies.start()
     await house.evaluator.start()
     return policies
@@ -114,11 +95,11 @@ async def test_maintenance_is_planned_and_taken_back(house: House) -> None:
 
 async def test_what_the_config_says_holds_beside_it_and_anew_after_a_reload(house: House) -> None:
     everyday = Maintenance(name="always", when="daily 00:00 to 24:00")
-    policies = await started(house, Said(maintenance=[everyday]))
+    policies = await started(house, CollectorConfig(maintenance=[everyday]))
     await make_it_bad(house)
     assert await reasons(house) == []
     await policies.add_silence(LOCAL, silence(house, 2_000))
-    policies.configure(Said())
+    policies.configure(CollectorConfig())
     pass_time(house, 1)
     assert await reasons(house) == [], "the silence still holds"
     pass_time(house, 2)

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
 
 from agent.wire import series_name
+from collector.config import CollectorConfig
 from collector.promises import Accounts, Keeping, Services, Works
 from collector.promises.keeping import GRACE_MS
 from collector.store import Store
 from collector.stores.sqlite import open_store
 from rules.model import Arrival, CheckAnswer, Host, Outcome
-from rules.policy import Maintenance
 from rules.sla.model import CheckPart, Interval, ServiceOptions
 
 T0 = 1_795_140_000_000
@@ -28,18 +27,11 @@ def shop(**options: Any) -> ServiceOptions:
     return ServiceOptions(**{"name": "shop", "checks": [CheckPart(id="web")], **options})
 
 
-class Said(Struct):
-    """What the config says of maintenance."""
-
-    zone: str = "UTC"
-    maintenance: list[Maintenance] = []
-
-
 class House:
     def __init__(self, store: Store, services: Sequence[ServiceOptions], now: int = T0) -> None:
         self.store, self.now = store, now
         self.services = Services(services, store.promises)
-        self.works = Works(Said(), store.policy)
+        self.works = Works(CollectorConfig(), store.policy)
         self.accounts = Accounts(store, self.services.all, self.works)
         self.doubt = False
         self._seq: dict[int, int] = {}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from collector.config import CollectorConfig
 from collector.promises import Works
 from collector.store import Store
 from collector.store.promises import Promise
 from collector.who import Refusal
 from rules.policy import Maintenance, Planned
 from rules.sla.model import CheckPart, LatencyOptions, ServicePart
-from tests.collector.promises.house import DAY, HOUR, MIN, T0, House, Said, shop
+from tests.collector.promises.house import DAY, HOUR, MIN, T0, House, shop
 
 TOP = shop(name="top", checks=[], depends_on=ServicePart(services=["made"]))
 MADE = shop(
@@ -69,7 +70,7 @@ async def test_maintenance_that_names_a_service_does_not_count(store: Store) -> 
     house = House(store, [shop(), shop(name="mail")])
     tonight = "2026-11-20 02:10 to 02:20"
     house.works.configure(
-        Said(
+        CollectorConfig(
             maintenance=[
                 Maintenance(name="tills", when=tonight, services=("sh*",)),
                 Maintenance(name="some hosts", when=tonight, where={"role": "web"}),
@@ -93,13 +94,15 @@ async def test_a_window_that_is_set_afterwards_bends_nothing(store: Store) -> No
     await house.every_tick(host, T0, T0 + 10 * MIN)
     await house.settle(T0 + 10 * MIN)
     before = await house.told()
-    house.works.configure(Said(maintenance=[Maintenance(name="late", when="2026-11-20 02:00 to 02:05")]))
+    house.works.configure(
+        CollectorConfig(maintenance=[Maintenance(name="late", when="2026-11-20 02:00 to 02:05")])
+    )
     await house.rounds_until(house.now + 2 * MIN)
     assert (await house.told())[: len(before) - 1] == before[:-1]
 
 
 async def test_windows_are_told_by_the_zone_of_the_config(store: Store) -> None:
     written = [Maintenance(name="night", when="daily 03:00 to 04:00")]
-    works = Works(Said(zone="Europe/Paris", maintenance=written), store.policy)
+    works = Works(CollectorConfig(zone="Europe/Paris", maintenance=written), store.policy)
     spans = (await works.all()).spans("shop", T0, T0 + DAY)
     assert spans == {"maintenance, night": [(T0, T0 + HOUR)]}

@@ -12,8 +12,8 @@ from aiohttp import web
 from collector.web.alert_pages import NEEDS, AlertPages, silences_for
 from collector.who import LOCAL, Permission, Who
 from rules.model import Alert, Host
+from tests.collector.desks.house import policies_of
 from tests.collector.web.site import NOW, Page, Site, asked_by
-from tests.collector.web.test_silence_pages import policies_of
 
 FULL = {'disk_used_pct{mount="/"}': 97.0, "cpu_used_pct": 12.0}
 READER = Who("eve", "user", frozenset({"monitoring.read"}))
@@ -24,7 +24,7 @@ def alert_pages(site: Site) -> list[web.RouteDef]:
         site.pages.frame,
         site.store,
         act=site.evaluator.act,
-        policies=policies_of(site),
+        policies=policies_of(site.store, site.evaluator, lambda: site.now),
         now_ms=lambda: site.now,
     ).routes()
 

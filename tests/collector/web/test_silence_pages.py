@@ -7,41 +7,25 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from msgspec import Struct
 
-from collector.desks.policies import Policies
-from collector.desks.trail import Audit
+from collector.config import CollectorConfig
 from collector.web.charts import Work
 from collector.web.silence_pages import SilencePages
 from collector.web.silences import about, calendar, silence_rows
 from collector.web.words import DAY_MS, HOUR_MS, Times, zone_named
 from collector.who import Who
-from rules.policy import Maintenance, Match, Rotation, Route, Silence
-from rules.sla.model import ServiceOptions
+from rules.policy import Maintenance, Match, Silence
+from tests.collector.desks.house import policies_of
 from tests.collector.web.site import NOW, Page, Site, asked_by
 
 READER = Who("eve", "user", frozenset({"monitoring.read"}))
 
 
-class Said(Struct):
-    """What a config says of who is told; here, of one maintenance."""
-
-    zone: str = "UTC"
-    routes: list[Route] = []
-    quiet_hours: str | tuple[str, ...] = ()
-    on_call: list[Rotation] = []
-    maintenance: list[Maintenance] = []
-    services: list[ServiceOptions] = []
-
-
-def policies_of(site: Site) -> Policies:
-    audit = Audit(site.store.people, lambda: site.now)
-    return Policies(site.store.policy, site.evaluator, Said(), audit, lambda: site.now)
-
-
 def silence_pages(site: Site) -> list[web.RouteDef]:
-    policies = policies_of(site)
-    policies.configure(Said(maintenance=[Maintenance(name="Backups", when="daily 03:00 to 04:00")]))
+    policies = policies_of(site.store, site.evaluator, lambda: site.now)
+    policies.configure(
+        CollectorConfig(maintenance=[Maintenance(name="Backups", when="daily 03:00 to 04:00")])
+    )
     return SilencePages(site.pages.frame, site.known, policies, now_ms=lambda: site.now).routes()
 
 

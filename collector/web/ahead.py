@@ -152,12 +152,15 @@ def look_of(found: Forecast) -> str:
 
 
 def say_when(found: Forecast) -> str:
-    """`12 days (10 to 15)`, the range only where it is one; hours below two days; `now` for what is full."""
+    """`12 days (10 to 15)`, the range only where it is one; hours below two days, minutes below two hours; `now` for
+    what is full."""
     if found.days is None:
         return ""
     if not found.days:
         return "now"
-    factor, unit = (24.0, "h") if found.days < 2 else (1.0, "days")
+    factor, unit = (
+        (1.0, "days") if found.days >= 2 else (24.0, "h") if found.days >= 2 / 24 else (1440.0, "min")
+    )
     soonest, latest = found.soonest_days, found.latest_days
     lower = "" if soonest is None else f"{max(0, round(soonest * factor))}"
     upper = "or more" if latest is None else f"to{NBSP}{round(latest * factor)}"
@@ -168,13 +171,16 @@ def say_when(found: Forecast) -> str:
 
 
 def say_on(found: Forecast, now: int, times: Times) -> str:
-    """`Thu 3 Dec, between 1 Dec and 6 Dec`; the hour where it is so soon; nothing for what is full."""
+    """`Thu 3 Dec, between 1 Dec and 6 Dec`; the hour where it is soon; nothing for what is full."""
     if not found.days:
         return ""
 
     def at(days: float) -> str:
         moment = times.local(now + round(days * DAY_MS))
-        return f"{moment:%a}{NBSP}{moment:%H:%M}" if soon else f"{moment.day}{NBSP}{moment:%b}"
+        if not soon:
+            return f"{moment.day}{NBSP}{moment:%b}"
+        today = moment.date() == times.local(now).date()
+        return f"{moment:%H:%M}" if today else f"{moment:%a}{NBSP}{moment:%H:%M}"
 
     soon = found.days < 2
     guess = times.local(now + round(found.days * DAY_MS))

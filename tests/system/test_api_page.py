@@ -31,13 +31,16 @@ def run(command: str, collector: Collector) -> str:
 
 
 def test_every_command_of_the_page_does_what_it_says(stage: Stage) -> None:
-    rules = [{"name": "always", "metric": "memory_used_pct", "above": 0, "severity": "critical"}]
+    rules = [
+        {"name": "always", "metric": "memory_used_pct", "above": 0, "severity": "critical"},
+        {"name": "cpu-high", "metric": "cpu_used_pct", "above": 101},
+    ]
     collector = stage.collector(rules=rules)
     collector.start()
     stage.agent("web-1", collector.add_host("web-1", "role=web")).start()
     wait_until("an alert", lambda: asked("alerts", collector)["items"])
     said = {command: run(command, collector) for command in commands()}
-    assert len(said) == 13
+    assert len(said) == 15
     for command, text in said.items():
         if "events" in command:
             assert text.startswith("retry:")
@@ -46,6 +49,7 @@ def test_every_command_of_the_page_does_what_it_says(stage: Stage) -> None:
         else:
             msgspec.json.decode(text)
     assert asked("incidents/1", collector)["incident"]["state"] == "resolved"
+    assert asked("rules/cpu-high/replay", collector)["days"] == 7
     assert asked("silences", collector)["items"][0]["comment"] == "upgrade"
     assert asked("config", collector)["flat"]["cpu_warning_threshold"] == 75
 

@@ -203,6 +203,8 @@ start() {
     ctl restart watchkeeper-agent
 }
 
+make_state() { install -d -m 700 -o watchkeeper-agent -g watchkeeper-agent "$state"; }
+
 start_alone() {
     stop
     mkdir -p "$state"
@@ -233,6 +235,7 @@ elif [ "$user" ]; then
     step "starting the agent until the next boot (systemd is not there to do it); what it says is in $state/agent.log" start_alone
     say "for each boot, add by crontab -e: @reboot $agent run --config $config"
 else
+    step "making $state, where the agent keeps its things" make_state
     say "there is no systemd here; have your own service manager run, as the user watchkeeper-agent: $agent run"
 fi
 step "removing what was there before it, if anything" remove_older

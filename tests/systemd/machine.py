@@ -126,6 +126,10 @@ class Machine:
         )
 
     @property
+    def is_on(self) -> bool:
+        return self._nspawn is not None and self._nspawn.poll() is None
+
+    @property
     def init(self) -> int | None:
         """The pid, seen from here, of its first process."""
         assert self._nspawn is not None
@@ -143,7 +147,7 @@ class Machine:
         self._nspawn.wait(START_S)
 
     def end(self) -> None:
-        if self._nspawn is not None and self._nspawn.poll() is None:
+        if self._nspawn is not None and self.is_on:
             try:
                 self.power_off()
             except (subprocess.TimeoutExpired, AssertionError):

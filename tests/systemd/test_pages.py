@@ -181,14 +181,13 @@ def test_secure(lived_in: House) -> None:
         f"umask 022; cat > {dropped}; systemctl daemon-reload", stdin=example(heading, "ini", "secure.md")
     )
     watch.shell("cat > /etc/watchkeeper/collector.yaml", stdin=example(heading, "yaml", "secure.md"))
-    _, fingerprint, added, exposed, exposed_agent = play(lived_in, "secure.md")
+    _, fingerprint, command, exposed, exposed_agent = play(lived_in, "secure.md")
     pin = "sha256:" + fingerprint.strip().partition("=")[2]
     shown = example("An agent that trusts your certificate", "yaml", "secure.md").replace("sha256:…", pin)
-    token = re.search(r"^  token: .*\n", added, re.MULTILINE)
-    assert token is not None
-    web.shell(
-        "cat > /etc/watchkeeper/agent.yaml; systemctl restart watchkeeper-agent", stdin=shown + token[0]
-    )
+    code = re.search(r"wk_join_\S+", command)
+    assert code is not None
+    web.shell("cat > /etc/watchkeeper/agent.yaml", stdin=f"{shown}  token_file: agent.token\n")
+    web.shell(f"watchkeeper-agent join https://{NAME}:8420 {code[0]}; systemctl restart {AGENT}")
     lived_in.wait_for_a_new_batch()
     assert "ok TLS" in marks(web, "watchkeeper-agent")
     found = marks(watch, "watchkeeper")
@@ -203,3 +202,11 @@ def test_secure(lived_in: House) -> None:
 def test_every_page_for_those_who_run_it_is_played() -> None:
     played = set(re.findall(r'play\(\w+, "(\S+)"\)', Path(__file__).read_text()))
     assert played == {"configure.md", "secure.md", "backup.md", "upgrade.md", "troubleshoot.md"}
+
+
+def test_every_heading_of_the_page_of_installing_has_its_commands_run() -> None:
+    page = (ROOT / "docs" / "install.md").read_text()
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    headings = {section.partition("\n")[0] for section in sections if "\n```sh\n" in section}
+    tests = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
+    assert headings == set(re.findall(r'commands\("([^"]+)"\)', tests))

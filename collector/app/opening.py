@@ -21,7 +21,7 @@ LOGGED_EVERY_S = 10.0
 
 
 class Opening:
-    """`async with Opening(…) as opening`: what `told` hears is said to systemd, in the log, and to whoever asks by HTTP.
+    """`async with Opening(…) as opening`: what `told` hears is said to systemd, in the log and to whoever asks by HTTP.
 
     Nothing is listened on until there is something to tell, so that a start as it mostly is costs nothing more.
     """

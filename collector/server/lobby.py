@@ -22,7 +22,8 @@ PAGE_AGAIN_S = 2
 PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark"><meta http-equiv="refresh" content="{again}"><title>Watchkeeper starts</title></head>
+<meta name="color-scheme" content="light dark"><meta http-equiv="refresh" content="{again}">
+<title>Watchkeeper starts</title></head>
 <body><main><h1>Watchkeeper starts</h1><p>{words}</p>{bar}
 <p>What agents send is kept on their disks meanwhile and comes later; nothing of it is lost.</p>
 <p>This page asks again by itself.</p>

@@ -19,9 +19,7 @@ ADA = Who("ada", "user", frozenset(NEEDS.values()) | {"monitoring.read"})
 
 
 def deeds(site: Site) -> list[web.RouteDef]:
-    return Deeds(
-        site.pages.frame, site.store.incidents, site.evaluator.act, now_ms=lambda: site.now
-    ).routes()
+    return Deeds(site.pages.frame, site.store.incidents, site.evaluator.act, now_ms=lambda: site.now).routes()
 
 
 @pytest.fixture

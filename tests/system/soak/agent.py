@@ -1,45 +1,31 @@
-"""An agent that ticks ten times a second for as long as you like, while its memory and file descriptors are counted.
+"""An agent that ticks ten times a second for as long as you like.
 
-`python -m tests.system.soak --minutes 20`; the short form is a test. All host checks are on, over TLS, and the way it
-goes is not an easy one: the collector is away for a tenth of the time, the config is read again, evidence is asked for.
-Exit code 0 when neither memory nor descriptors grow, 1 when one of them does.
+All host checks are on, over TLS, and the way it goes is not an easy one: the collector is away for a tenth of the time,
+the config is read again, evidence is asked for.
 """
 
 from __future__ import annotations
 
-import argparse
 import signal
 import ssl
-import sys
-import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import trustme
 from msgspec import Struct
 
 from agent import wire
 from tests.agent.receiver import TOKEN, Receiver, Reply, problem, taken
-from tests.bench.process import resident_mib
 from tests.system.harness import Agent, Stage, wait_until
+from tests.system.soak.looks import Look, leaks, look
 
 EVERY_S = 0.1
 LOOK_EVERY_S = 0.5
 ROUND_S = 20.0
 """In each round: the collector is away for two seconds, the config is read again, evidence is asked for once."""
 AWAY_S = 2.0
-WARM_UP = 0.4
-"""So much of the time is not judged: what is made once is made then."""
 GROWTH_MIB_MAX = 1.0
 """Over the time that is judged, by the slope of it: noise of the allocator, and no more."""
-
-
-class Look(Struct, frozen=True):
-    at_s: float
-    resident_mib: float
-    descriptors: int
-    threads: int
 
 
 class Soak(Struct):
@@ -50,36 +36,17 @@ class Soak(Struct):
     missing: int
     evidence: int
 
-    @property
-    def judged(self) -> list[Look]:
-        return self.looks[int(len(self.looks) * WARM_UP) :]
-
-    def growth(self, what: str) -> float:
-        """By how much it grew over the time that is judged, by a straight line through all looks."""
-        judged = self.judged
-        at_s = [look.at_s for look in judged]
-        slope = np.polyfit(at_s, [getattr(look, what) for look in judged], 1)[0]
-        return float(slope * (at_s[-1] - at_s[0]))
-
     def faults(self) -> list[str]:
         """In words what should not be; nothing when all is well."""
-        found = []
-        if (growth := self.growth("resident_mib")) > GROWTH_MIB_MAX:
-            found.append(f"memory grew by {growth:.2f} MiB")
-        for what in ("descriptors", "threads"):
-            # Checks open files and end threads all the time; what leaks is there at every look.
-            first, second = (min(getattr(look, what) for look in half) for half in halves(self.judged))
-            if second > first:
-                found.append(f"{what} grew from {first} to {second}")
+        found = leaks(self.looks, GROWTH_MIB_MAX)
         if self.missing:
             found.append(f"{self.missing} batches are missing")
         if not self.evidence:
             found.append("no evidence came")
         return found
 
-
-def halves(looks: list[Look]) -> tuple[list[Look], list[Look]]:
-    return looks[: len(looks) // 2], looks[len(looks) // 2 :]
+    def summary(self) -> list[str]:
+        return [f"{self.ticks} ticks, {self.missing} missing, {self.evidence} looks closer"]
 
 
 class FarSide:
@@ -126,7 +93,7 @@ def run(folder: Path, seconds: float) -> Soak:
                 far.asks.append(wire.AskEvidence(asked))
                 agent.send(signal.SIGHUP)
             assert agent.alive, agent.said[-2_000:]
-            looks.append(_look(agent.pid, at_s))
+            looks.append(look(agent.pid, at_s))
             time.sleep(LOOK_EVERY_S)
         far.away = False
         newest = max(far.seqs)
@@ -144,32 +111,3 @@ def _agent(stage: Stage, far: FarSide) -> Agent:
     agent.start()
     wait_until("the first batches", lambda: len(far.seqs) > 10)
     return agent
-
-
-def _look(pid: int, at_s: float) -> Look:
-    descriptors, threads = (len(list(Path(f"/proc/{pid}/{what}").iterdir())) for what in ("fd", "task"))
-    return Look(at_s, resident_mib(pid), descriptors, threads)
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.system.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=20.0)
-    minutes = parser.parse_args().minutes
-    with tempfile.TemporaryDirectory() as folder:
-        soak = run(Path(folder), minutes * 60)
-    for look in soak.looks[:: max(1, len(soak.looks) // 20)]:
-        print(
-            f"{look.at_s:6.0f} s {look.resident_mib:6.2f} MiB {look.descriptors} descriptors {look.threads} threads"
-        )
-    first, last = soak.judged[0], soak.judged[-1]
-    print(f"{soak.ticks} ticks in {minutes:g} minutes, {soak.missing} missing, {soak.evidence} looks closer")
-    print(f"memory {first.resident_mib:.2f} -> {last.resident_mib:.2f} MiB", end=", ")
-    print(f"slope over the time that is judged {soak.growth('resident_mib'):+.2f} MiB")
-    print(f"descriptors {first.descriptors} -> {last.descriptors}, threads {first.threads} -> {last.threads}")
-    for fault in soak.faults():
-        print(f"FAULT: {fault}")
-    return 1 if soak.faults() else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

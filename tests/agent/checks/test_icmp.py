@@ -89,7 +89,7 @@ def test_what_a_router_says_is_said_at_once() -> None:
     def refused() -> Measured:
         began = time.monotonic()
         found = asked_over(lambda number: "a router")
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 1.8, "it waits for two seconds where nobody says anything"
         return found
 
     found = in_a_network_of_ours(refused)

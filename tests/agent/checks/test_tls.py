@@ -22,7 +22,6 @@ from tests.agent.checks.conftest import Serve
 
 LEFT_DAYS, LEFT_PCT = 'tls_left_days{check="shop"}', 'tls_left_pct{check="shop"}'
 NO_ANSWER = {LEFT_DAYS: None, LEFT_PCT: None}
-NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def asked(port: int, host: str = "localhost", **more: Any) -> Measured:
@@ -30,7 +29,7 @@ def asked(port: int, host: str = "localhost", **more: Any) -> Measured:
 
 
 def days(count: float) -> datetime:
-    return NOW + timedelta(days=count)
+    return datetime.now(UTC).replace(microsecond=0) + timedelta(days=count)
 
 
 def certified(authority: trustme.CA, *names: str, since: float = -30, until: float = 60) -> ssl.SSLContext:

@@ -22,10 +22,11 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding
 code{background:#f2f2f2;padding:.1em .3em;border-radius:3px}
 details{border:1px solid #ddd;border-radius:6px;margin:.4rem 0;padding:.4rem .8rem}
 summary{cursor:pointer}table{border-collapse:collapse;width:100%}
+td,th,code{overflow-wrap:anywhere}
 td,th{text-align:left;vertical-align:top;padding:.2rem .6rem .2rem 0;border-bottom:1px solid #eee}
 pre{background:#f2f2f2;padding:.6rem;overflow:auto;border-radius:6px}
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}code,pre{background:#2a2a2a}
-details{border-color:#444}td,th{border-color:#333}}
+a{color:#8ab4f8}a:visited{color:#c58af9}details{border-color:#444}td,th{border-color:#333}}
 """
 _DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 PAGE_HEADERS = {

@@ -18,6 +18,8 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #ddd; vertical-align: top }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 h1 { margin-bottom: 0 } h2 { margin-top: 2rem } .lead { font-size: 1.15rem }
+th, td { overflow-wrap: anywhere }
+@media (max-width: 40rem) { th, td { padding-right: .4rem; font-size: .8rem } td.n, th.n { white-space: normal } }
 @media print { body { margin: 0; max-width: none } h2 { break-after: avoid } tr { break-inside: avoid } }
 """
 MEANS = {
@@ -87,7 +89,8 @@ def as_html(report: Report) -> str:
         *_intervals(report),
     ]
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width">\n<title>{escape(title)}</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
     )
 

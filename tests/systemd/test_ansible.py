@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -13,10 +14,10 @@ import yaml
 
 from tests.conftest import Needs
 from tests.system.harness import ROOT, wait_until
-from tests.systemd.house import AGENT, COLLECTOR, PATIENCE_S, House
+from tests.systemd.house import AGENT, COLLECTOR, PATIENCE_S, House, example
 from tests.systemd.machine import MAKE_S, Machine
 
-PLAYBOOK = ROOT / "packaging" / "ansible" / "site.yml"
+PAGE = (ROOT / "docs" / "install.md").read_text()
 URL = "http://10.77.0.1:8420"
 RULE = {"name": "busy", "metric": "cpu_used_pct", "above": 99}
 
@@ -49,8 +50,12 @@ class Ansible:
             f"[watchkeeper_collector]\nwatch ansible_host={init_of(self._house.watch)}\n"
             f"[watchkeeper_hosts]\nweb-1 ansible_host={init_of(self._house.web)}\n"
         )
+        shown = re.search(r"^    (ansible-playbook .*)$", PAGE, re.MULTILINE)
+        assert shown is not None
+        command = shlex.split(shown[1].replace("INVENTORY", str(inventory)))
         done = subprocess.run(
-            ["ansible-playbook", "-i", inventory, "-e", f"@{given}", PLAYBOOK, *options],
+            [*command, "-e", f"@{given}", *options],
+            cwd=ROOT,
             env=os.environ
             | {"ANSIBLE_NOCOLOR": "1", "HOME": str(self._folder), "ANSIBLE_HOST_KEY_CHECKING": "0"},
             capture_output=True,
@@ -100,6 +105,8 @@ def test_a_host_joins_by_the_code_it_is_given_and_pushes(ansible: Ansible, house
     wait_until("web-1 to push", house.newest, PATIENCE_S)
     assert house.web.property(AGENT, "ActiveState") == "active"
     assert labelled(house, "role=web") == ["web-1"]
+    shown = yaml.safe_load(example("Many hosts", "yaml"))
+    assert set(shown) <= set(ansible.variables)
 
 
 def test_a_second_run_changes_nothing(ansible: Ansible, house: House) -> None:

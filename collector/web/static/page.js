@@ -23,11 +23,20 @@ let timer = 0;
 let busy = false;
 let again = false;
 let earliest = 0;
+let hurry = false; // a person waits for it
 
 function wish() {
   if (document.hidden || !part()) return;
   if (busy) again = true;
   else if (!timer) timer = setTimeout(refresh, Math.max(0, earliest - performance.now()));
+}
+
+// What a person asked for does not rest: neither behind what was asked for before, nor behind a rest that has begun.
+function want() {
+  clearTimeout(timer);
+  timer = earliest = 0;
+  hurry = busy;
+  wish();
 }
 
 async function refresh() {
@@ -47,7 +56,8 @@ async function refresh() {
     lost ??= Date.now();
   }
   const took = performance.now() - began;
-  earliest = performance.now() + Math.max(REFRESH_MS_MIN - took, took * REST);
+  earliest = hurry ? 0 : performance.now() + Math.max(REFRESH_MS_MIN - took, took * REST);
+  hurry = false;
   busy = false;
   if (again) {
     again = false;
@@ -188,8 +198,7 @@ function follow(form) {
     const asked = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
     const path = new URL(form.action).pathname;
     history.replaceState(null, "", String(asked) ? `${path}?${asked}` : path);
-    earliest = 0;
-    wish();
+    want();
   };
   form.addEventListener("input", () => {
     clearTimeout(typing);
@@ -213,8 +222,7 @@ if (subject && !told && part().dataset.zone !== zone) wish();
 const form = document.getElementById("ask");
 if (form) follow(form);
 document.addEventListener("wanted", () => { // another address: another stretch of time, say
-  earliest = 0;
-  wish();
+  want();
 });
 addEventListener("popstate", () => document.dispatchEvent(new Event("wanted")));
 if (subject) {

@@ -6,6 +6,7 @@ import sqlite3
 
 from sqlite_utils import Database
 
+from collector.stores.sqlite.fresh import of_a_host, spans
 from collector.stores.sqlite.written import Written
 
 ROWS_AT_ONCE = 500
@@ -48,7 +49,7 @@ STEP = (
     """,
 )
 REMOVED = "SELECT id FROM hosts WHERE removed ORDER BY id"
-BATCHES = "DELETE FROM batches WHERE id IN (SELECT id FROM batches WHERE host = ? LIMIT ?)"
+BATCHES = f"DELETE FROM batches WHERE id IN ({spans()} SELECT id {of_a_host('?')} LIMIT ?)"
 SOME_BLOCKS = "SELECT id, count FROM blocks WHERE host = ? LIMIT ?"
 BLOCKS = "DELETE FROM blocks WHERE id IN (SELECT value FROM json_each(?))"
 DAYS = "DELETE FROM days WHERE id IN (SELECT id FROM days WHERE host = ? LIMIT ?)"

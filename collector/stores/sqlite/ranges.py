@@ -19,6 +19,7 @@ from collector.store import POINTS_MAX, Points, Row, StoreError
 from collector.stores.sqlite.blocks import NOT_NAMED, Block
 from collector.stores.sqlite.columns import Floats, Integers, on_disk
 from collector.stores.sqlite.commit import unpack_samples
+from collector.stores.sqlite.fresh import of_a_host, spans
 from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.sheets import Sheet, joined, rows_of, sheet_of
 
@@ -27,7 +28,9 @@ BLOCKS = """
     SELECT id, start, count, layout FROM blocks
     WHERE host = ? AND start > ? AND start < ? ORDER BY start, part
 """
-RANGE = "FROM batches WHERE host = ? AND at >= ? AND at < ? ORDER BY at, id"
+RANGE = f"{of_a_host('?1')} WHERE at >= ?2 AND at < ?3 ORDER BY at, id"
+SAMPLES = f"{spans('?2', '?3')} SELECT layout, at, samples {RANGE}"
+ROWS = f"{spans('?2', '?3')} SELECT at, arrived_at, every_ms, layout, samples {RANGE} LIMIT ?4"
 ROWS_AT_ONCE = 1_000
 """So that a long range is never in memory whole."""
 
@@ -70,7 +73,7 @@ def series(
             if stored.names[place : place + 1] == (name,):
                 at = stored.block.at() if at is None else at
                 pieces[name].append(_named(at, *stored.block.series(place)))
-    cursor = connection.execute(f"SELECT layout, at, samples {RANGE}", [host, start, end])
+    cursor = connection.execute(SAMPLES, [host, start, end])
     count = 0
     while rows := cursor.fetchmany(ROWS_AT_ONCE):
         count += len(rows)
@@ -90,9 +93,7 @@ def rows(
             break
         sheets.append(stored.block.sheet(stored.names).between(start, end))
         count, hour = count + sheets[-1].count, stored.start
-    unpacked = connection.execute(
-        f"SELECT at, arrived_at, every_ms, layout, samples {RANGE} LIMIT ?", [host, start, end, limit]
-    ).fetchall()
+    unpacked = connection.execute(ROWS, [host, start, end, limit]).fetchall()
     if unpacked:
         sheets.append(sheet_of(unpacked, lambda layout: layouts.names(connection, layout)))
     return rows_of(joined(sheets))[:limit] if sheets else []

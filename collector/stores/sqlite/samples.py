@@ -20,6 +20,7 @@ from collector.store import (
 from collector.stores.sqlite import ranges
 from collector.stores.sqlite.commit import unpack_samples
 from collector.stores.sqlite.days import is_counts
+from collector.stores.sqlite.fresh import of_a_host, spans
 from collector.stores.sqlite.hosts import HOST_COLUMNS, HOST_WIDTH, host_of
 from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.ranges import HOUR_MS
@@ -40,9 +41,10 @@ NEWEST = """
     SELECT heard.host, batches.at, batches.layout, batches.samples FROM heard
     JOIN batches ON batches.id = heard.batch ORDER BY heard.host
 """
-LAYOUTS = """
+LAYOUTS = f"""
+    {spans("?2", "?3")}
     SELECT DISTINCT layout FROM blocks WHERE host = ?1 AND start > ?2 - ?4 AND start < ?3
-    UNION SELECT DISTINCT layout FROM batches WHERE host = ?1 AND at >= ?2 AND at < ?3
+    UNION SELECT DISTINCT layout {of_a_host("?1")} WHERE at >= ?2 AND at < ?3
 """
 
 

@@ -18,6 +18,7 @@ from collector.stores.sqlite.columnar import columnar
 from collector.stores.sqlite.connection import APPLICATION_ID
 from collector.stores.sqlite.evidence import evidence
 from collector.stores.sqlite.folder import Folder
+from collector.stores.sqlite.fresh import spread
 from collector.stores.sqlite.jobs import jobs
 from collector.stores.sqlite.joins import joins
 from collector.stores.sqlite.leaving import leaving
@@ -276,6 +277,7 @@ STEPS = (
     leaving,
     joins,
     prompt,
+    spread,
 )
 MIGRATIONS = Migrations("watchkeeper")
 for step in STEPS:

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from collector.store import DAY_MS, StoreError
 from collector.stores.sqlite.blocks import BATCHES_MAX, Block, pack_block
+from collector.stores.sqlite.fresh import of_a_host, spans
 from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.ranges import HOUR_MS
 from collector.stores.sqlite.readers import Readers
@@ -37,14 +38,15 @@ BLOCK_BYTES_MAX = 8 * 1024 * 1024
 NAMES_MAX = 4_000
 """Of one block, however often a host changes its list of series within the hour."""
 
-OLDEST = """
-    SELECT at FROM batches WHERE host = ?1 AND at < ?2
-    AND id <> coalesce((SELECT batch FROM heard WHERE host = ?1), 0) ORDER BY at LIMIT 1
+NOT_THE_NEWEST = "id <> coalesce((SELECT batch FROM heard WHERE host = ?1), 0)"
+OLDEST = f"""
+    {spans(end="?2")}
+    SELECT at {of_a_host("?1")} WHERE at < ?2 AND {NOT_THE_NEWEST} ORDER BY at LIMIT 1
 """
-BATCHES = """
-    SELECT at, arrived_at, every_ms, layout, samples, id FROM batches
-    WHERE host = ?1 AND at >= ?2 AND at < ?3
-    AND id <> coalesce((SELECT batch FROM heard WHERE host = ?1), 0) ORDER BY at, id LIMIT ?4
+BATCHES = f"""
+    {spans("?2", "?3")}
+    SELECT at, arrived_at, every_ms, layout, samples, id {of_a_host("?1")}
+    WHERE at >= ?2 AND at < ?3 AND {NOT_THE_NEWEST} ORDER BY at, id LIMIT ?4
 """
 LAST_PART = (
     "SELECT id, part, count, layout, data FROM blocks WHERE host = ? AND start = ? ORDER BY part DESC LIMIT 1"
@@ -54,9 +56,10 @@ REPLACE = "UPDATE blocks SET count = ?, layout = ?, data = ?, summed_up = 0 WHER
 PACKED = "DELETE FROM batches WHERE id IN (SELECT value FROM json_each(?))"
 HOSTS = "SELECT host FROM heard ORDER BY host"
 # Of hosts, those that have batches to be packed or a day to be summed up: one question, not two for each host.
-WITH_WORK = """
+WITH_WORK = f"""
+    {spans(end="?2")}
     SELECT host FROM heard WHERE host IN (SELECT value FROM json_each(?1)) AND (
-        EXISTS (SELECT 1 FROM batches WHERE batches.host = heard.host AND at < ?2 AND id <> heard.batch)
+        EXISTS (SELECT 1 {of_a_host("heard.host")} WHERE at < ?2 AND id <> heard.batch)
         OR EXISTS (SELECT 1 FROM blocks WHERE blocks.host = heard.host AND NOT summed_up AND start < ?3)
     ) ORDER BY host
 """

@@ -8,19 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from collector.store.promises import Spoken
+from collector.stores.sqlite import fresh
 from collector.stores.sqlite.columns import Integers
+from collector.stores.sqlite.fresh import of_a_host, spans
 from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.ranges import blocks, series
 from collector.stores.sqlite.steps import SAMPLES_FROM
 
-TICKS = "SELECT at, every_ms FROM batches WHERE host = ? AND at >= ? AND at < ? ORDER BY at, id"
-OLDEST_BATCH = "SELECT min(at) FROM batches WHERE host = ?"
+TICKS = f"""
+    {spans("?2", "?3")} SELECT at, every_ms {of_a_host("?1")} WHERE at >= ?2 AND at < ?3 ORDER BY at, id
+"""
+OLDEST_BATCH = f"{spans()} SELECT min(at) {of_a_host('?')}"
 OLDEST_BLOCK = "SELECT min(start) FROM blocks WHERE host = ?"
 OLDEST_PACKED = "SELECT min(start) FROM blocks"
-# Until something is packed, some two hours after the first batch, each host is asked for its oldest.
-OLDEST_UNPACKED = """
-    SELECT min(oldest) FROM (SELECT (SELECT min(at) FROM batches WHERE host = hosts.id) AS oldest FROM hosts)
-"""
 HOUR_MS = 3_600_000
 
 
@@ -47,7 +47,7 @@ def samples_from(connection: sqlite3.Connection) -> int | None:
     """Since when no hour of samples was let go of, and there are any."""
     (oldest,) = connection.execute(OLDEST_PACKED).fetchone()
     if oldest is None:
-        (oldest,) = connection.execute(OLDEST_UNPACKED).fetchone()
+        (oldest,) = connection.execute(fresh.OLDEST).fetchone()
     (kept_from,) = connection.execute(SAMPLES_FROM).fetchone()
     return None if oldest is None else max(oldest, kept_from)
 

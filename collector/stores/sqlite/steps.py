@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from collector.store import DAY_MS, POINTS_MAX, Points, Steps, StoreError
+from collector.stores.sqlite import fresh
 from collector.stores.sqlite.columns import on_disk
 from collector.stores.sqlite.days import BUCKET_MS, PackedDay, series_of, summed_up
 from collector.stores.sqlite.layouts import ReadLayouts
@@ -18,9 +19,10 @@ from collector.stores.sqlite.sheets import Sheet
 DAYS = "SELECT id, start FROM days WHERE host = ? AND start > ? AND start < ? ORDER BY start"
 # Days of which there are samples that the day's sum does not hold, or that it holds already though they may yet change.
 NOT_AS_SUMMED_UP = f"""
+    {fresh.spans("?2", "?3")}
     SELECT start / {DAY_MS} FROM blocks
     WHERE host = ?1 AND start > ?2 - {HOUR_MS} AND start < ?3 AND NOT summed_up
-    UNION SELECT at / {DAY_MS} FROM batches WHERE host = ?1 AND at >= ?2 AND at < ?3
+    UNION SELECT at / {DAY_MS} {fresh.of_a_host("?1")} WHERE at >= ?2 AND at < ?3
 """
 SAMPLES_FROM = "SELECT value FROM meta WHERE key = 'samples_from'"
 

@@ -19,6 +19,8 @@ from tests.collector.stores.crash_child import BATCHES
 from tests.collector.stores.sealing_child import at, seqs
 
 ROOT = Path(__file__).parents[3]
+ROUNDS_MAX = 100
+"""On a machine that is busy with other things, before enough was done."""
 ROUNDS = 20
 WORKS_FOR_S_MAX = 0.08
 LIMIT_S = 30
@@ -90,12 +92,14 @@ async def test_batches_are_there_once_after_being_killed_while_they_are_packed_a
     place: Place,
 ) -> None:
     chance = random.Random(11)
-    for _ in range(ROUNDS):
+    oldest = 0
+    for turn in range(ROUNDS_MAX):
         works_for_s = chance.uniform(0, 2 * WORKS_FOR_S_MAX)
         last = await asyncio.to_thread(run_and_kill, sealing_child, place.engine, place.folder, works_for_s)
         store = await place.open()
         assert await packed_groups_kept(store) in (last + 1, last + 2)
+        oldest = int((await store.samples.series(1, "x", 0, 2**62)).at[0])
         await place.close()
-    store = await place.open()
-    samples = await store.samples.series(1, "x", 0, 2**62)
-    assert samples.at[0] > NOW + DAY  # so days were packed, summed up and dropped meanwhile
+        if turn >= ROUNDS - 1 and oldest > NOW + DAY:
+            break
+    assert oldest > NOW + DAY  # so days were packed, summed up and dropped meanwhile

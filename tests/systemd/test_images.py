@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ from tests.system.harness import ROOT, free_port, get, wait_until
 from tests.systemd.machine import IMAGE_PACKAGES, MAKE_S, base_tree
 
 DOCKERFILE = ROOT / "packaging" / "container" / "Dockerfile"
+PAGE = (ROOT / "docs" / "containers.md").read_text()
 MIB_MAX = {"agent": 30, "collector": 200}
 """What each may add to its base."""
 USERS = {"agent": 8421, "collector": 8420}
@@ -30,7 +33,7 @@ BUILT = ("agent", "collector")
 
 
 class Images:
-    """Images and containers in a store of their own."""
+    """Images and containers in a store of their own. Commands are run from the top of the tree, as on the page."""
 
     def __init__(self, folder: Path) -> None:
         self._store = ["--root", str(folder / "root"), "--runroot", str(folder / "run")]
@@ -49,6 +52,7 @@ class Images:
     def run(self, *arguments: str | Path) -> str:
         done = subprocess.run(
             self.command(*arguments),
+            cwd=ROOT,
             env=self._environ,
             capture_output=True,
             text=True,
@@ -110,13 +114,16 @@ def images(needs: Needs, wheels: Path, tmp_path_factory: pytest.TempPathFactory)
     images.run("copy", "--quiet", empty, base_tree(IMAGE_PACKAGES), "/")
     images.run("commit", "--quiet", empty, "localhost/base")
     images.run("rm", empty)
-    for name in BUILT:
+    lines = re.findall(r"^docker (build .*)$", PAGE, re.MULTILINE)
+    assert len(lines) == len(BUILT)
+    for line in lines:
+        build, *arguments = shlex.split(line)
         images.run(
-            *("build", "--quiet", "--layers", "--format", "docker", "--target", name),
-            *("--file", DOCKERFILE, "--ignorefile", DOCKERFILE.with_name("Dockerfile.dockerignore")),
+            *(build, "--quiet", "--layers", "--format", "docker"),
+            *("--ignorefile", DOCKERFILE.with_name("Dockerfile.dockerignore")),
             *("--build-arg", "BASE=localhost/base", "--volume", f"{wheels}:/wheels:ro"),
             *("--build-arg", "PIP_NO_INDEX=1", "--build-arg", "PIP_FIND_LINKS=/wheels"),
-            *("--tag", f"localhost/{name}", str(ROOT)),
+            *arguments,
         )
     yield images
     images.run("rmi", "--all", "--force")
@@ -132,8 +139,8 @@ def size_mib(images: Images, name: str) -> float:
 
 @pytest.mark.parametrize("name", BUILT)
 def test_an_image_is_small_runs_as_nobody_special_and_says_how_it_is(images: Images, name: str) -> None:
-    assert size_mib(images, name) - size_mib(images, "base") < MIB_MAX[name]
-    config = images.inspect(f"localhost/{name}")["Docker"]["config"]
+    assert size_mib(images, f"watchkeeper-{name}") - size_mib(images, "base") < MIB_MAX[name]
+    config = images.inspect(f"localhost/watchkeeper-{name}")["Docker"]["config"]
     assert config["User"] == f"{USERS[name]}:{USERS[name]}"
     assert config["Healthcheck"]["Test"] == ["CMD", COMMANDS[name], "doctor", "--alive"]
     assert config["Entrypoint"] == [COMMANDS[name]]
@@ -141,7 +148,7 @@ def test_an_image_is_small_runs_as_nobody_special_and_says_how_it_is(images: Ima
 
 @pytest.mark.parametrize("name", BUILT)
 def test_an_image_holds_its_command_and_nothing_that_installs_more(images: Images, name: str) -> None:
-    with images.container(f"localhost/{name}") as container:
+    with images.container(f"localhost/watchkeeper-{name}") as container:
         assert images.run("run", container, "--", COMMANDS[name], "--version")
         there = images.run("run", container, "--", "ls", f"/opt/watchkeeper/{name}/bin").split()
         assert sorted(one for one in there if not one.startswith("python")) == [COMMANDS[name]]
@@ -155,7 +162,10 @@ def test_a_host_in_one_container_is_seen_by_the_collector_in_another(images: Ima
     port = free_port()
     address = f"127.0.0.1:{port}"
     listen = ["env", f"WATCHKEEPER_COLLECTOR__LISTEN={address}"]
-    with images.container("localhost/collector") as one, images.container("localhost/agent") as other:
+    with (
+        images.container("localhost/watchkeeper-collector") as one,
+        images.container("localhost/watchkeeper-agent") as other,
+    ):
         serving = images.start(one, tmp_path / "collector.log", *listen, "watchkeeper", "serve")
         try:
             wait_until("the collector", lambda: get(f"http://{address}/ready")[0] == 200)

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, CDPSession, Locator, Page, expect, sync_playwright
+from playwright.sync_api import CDPSession, Locator, Page, expect
 
 from agent.wire import Batch
 from collector.web.stretch import _moment as moment_of
-from tests.conftest import Needs
-from tests.system.browser import PHONE, Reader, launch
+from tests.system.browser import PHONE, Reader
 from tests.system.fleet import EVERY_MS, MINUTE_MS, Pusher
 from tests.system.harness import Collector
 
+Window = Callable[..., Reader]
 HOUR_MS = 60 * MINUTE_MS
 RULES = [{"name": "load-high", "metric": "load1", "above": {"warning": 40, "critical": 50}}]
-
-
-@pytest.fixture(scope="module")
-def browser(needs: Needs) -> Iterator[Browser]:
-    needs("chromium")
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +42,8 @@ def push(collector: Collector) -> None:
 
 
 @pytest.fixture
-def reader(browser: Browser, collector: Collector) -> Iterator[Reader]:
-    reader = Reader(browser, collector.url, viewport=PHONE, has_touch=True, is_mobile=True)
-    yield reader
-    assert reader.troubles == []
-    reader.close()
+def reader(window: Window, collector: Collector) -> Reader:
+    return window(collector.url, viewport=PHONE, has_touch=True, is_mobile=True)
 
 
 class Fingers:
@@ -176,10 +164,9 @@ def test_on_a_phone_the_limits_stand_in_words_below_the_chart(reader: Reader) ->
 
 
 def test_with_keys_and_with_shift_and_the_mouse_one_moves_through_time_too(
-    browser: Browser, collector: Collector
+    window: Window, collector: Collector
 ) -> None:
-    reader = Reader(browser, collector.url)
-    page = reader.open("/hosts/1")
+    page = window(collector.url).open("/hosts/1")
     fingers, now = Fingers(page), time.time_ns() // 1_000_000
     fingers.plot.focus()
     page.keyboard.press("PageUp")
@@ -201,5 +188,3 @@ def test_with_keys_and_with_shift_and_the_mouse_one_moves_through_time_too(
     page.keyboard.up("Shift")
     page.wait_for_url("**from=*")
     assert now - shown(page)[1] == pytest.approx(HOUR_MS / 4, rel=0.15)
-    assert reader.troubles == []
-    reader.close()

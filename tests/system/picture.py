@@ -1,7 +1,8 @@
-"""Takes the README's picture from the real page: a collector, a small fleet that pushes to it, and a browser.
+"""Takes the pictures of the README and of docs/advice.md from real pages: a collector, a small fleet that pushes to it,
+and a browser.
 
-`python -m tests.system.picture [FILE]` writes docs/overview.png unless told otherwise. It takes a minute, most of which
-it waits for one of the hosts to be missed.
+`python -m tests.system.picture [FOLDER]` writes overview.png and what-fills-up.png into docs/ unless told otherwise. It
+takes some minutes, most of which it waits for one of the hosts to be missed.
 """
 
 from __future__ import annotations
@@ -15,31 +16,36 @@ from types import FrameType
 
 from playwright.sync_api import sync_playwright
 
-from tests.system.browser import launch
+from tests.system.browser import Reader, browsing, launch
 from tests.system.fleet import EVERY_MS, FLEET, HOUR_MS, Pusher
 from tests.system.harness import ROOT, Collector, wait_until
+from tests.system.lived import PASSWORD
+from tests.system.scene import lived_in
 
-FILE = ROOT / "docs" / "overview.png"
+FOLDER = ROOT / "docs"
 BYTES_MAX = 150_000
 SIZE = {"width": 1280, "height": 720}
 
 
-def main(file: Path = FILE) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+def main(folder: Path = FOLDER) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
         settings = {"packs": ["hosts", "services", "critical"]}
         collector = Collector(
-            Path(folder) / "collector", settings=settings, channels=[{"kind": "log", "name": "log"}]
+            Path(scratch) / "collector", settings=settings, channels=[{"kind": "log", "name": "log"}]
         )
         collector.start()
         try:
             play(collector)
-            take(collector.url, file)
+            take(collector.url, folder / "overview.png")
         finally:
             collector.end()
-    size = file.stat().st_size
-    if size > BYTES_MAX:
-        raise SystemExit(f"{file} has {size} bytes; at most {BYTES_MAX} belong into the repository")
-    print(f"{file}: {size} bytes")
+        with lived_in(Path(scratch) / "lived-in") as another:
+            take_ahead(another.url, folder / "what-fills-up.png")
+    for file in (folder / "overview.png", folder / "what-fills-up.png"):
+        size = file.stat().st_size
+        if size > BYTES_MAX:
+            raise SystemExit(f"{file} has {size} bytes; at most {BYTES_MAX} belong into the repository")
+        print(f"{file}: {size} bytes")
 
 
 def play(collector: Collector) -> None:
@@ -74,6 +80,14 @@ def take(url: str, file: Path) -> None:
         page.wait_for_timeout(2_500)
         page.screenshot(path=file, full_page=True)
         browser.close()
+
+
+def take_ahead(url: str, file: Path) -> None:
+    """Of the page of advice, what fills up."""
+    with browsing() as browser:
+        reader = Reader(browser, url, timezone_id="Europe/Berlin")
+        reader.log_in("ada", PASSWORD)
+        reader.open("/advice").locator("section", has=reader.page.locator(".ahead")).screenshot(path=file)
 
 
 def now_ms() -> int:

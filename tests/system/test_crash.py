@@ -233,7 +233,7 @@ def newest(collector: Collector) -> int:
 def is_complete(collector: Collector, byes: int = 0) -> bool:
     """Whether every number that the only agent has given up to the highest is there, and each once. A bye has a number
     and is no batch."""
-    (seen,) = collector.ask("SELECT below, ranges FROM seen")
+    (seen,) = collector.ask("SELECT below, ranges FROM seen WHERE host IN (SELECT id FROM agents)")
     batches: int = collector.ask_one("SELECT count(*) FROM pushed")
     return bool(seen["ranges"] == b"" and seen["below"] == batches + byes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,19 @@ async def test_of_two_who_change_it_at_once_the_second_is_told_and_keeps_what_th
     assert (await kept(house, "shop"))["title"] == "Hers"
     await post(house, "/services/shop/edit", {**SHOP, "upon": typed(page)["upon"], "title": "His"})
     assert (await kept(house, "shop"))["title"] == "His"
+
+
+async def test_of_two_who_send_it_in_the_same_moment_one_is_told_too(house: House) -> None:
+    made = await asyncio.gather(*(post(house, "/services/_new", SHOP) for _ in range(2)))
+    assert sorted(page.status for page in made) == [200, 422]
+    upon = typed(await get(house, "/services/shop/edit"))["upon"]
+    changed = await asyncio.gather(
+        *(
+            post(house, "/services/shop/edit", {**SHOP, "upon": upon, "title": title})
+            for title in ("His", "Hers")
+        )
+    )
+    assert sorted(page.status for page in changed) == [200, 409]
 
 
 async def test_what_stands_in_the_config_is_changed_there(house: House) -> None:

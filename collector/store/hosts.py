@@ -68,16 +68,9 @@ class Hosts(Protocol):
         ...
 
     async def change(self, host: int, name: str | None, labels: dict[str, str | None]) -> Host:
-        """Rename it, unless `name` is None, and give it labels, both or neither: see below."""
-        ...
-
-    async def rename(self, host: int, name: str) -> Host:
-        """StoreError when there is no such host, when it is a service, or when the name is taken."""
-        ...
-
-    async def set_labels(self, host: int, labels: dict[str, str | None]) -> Host:
-        """Labels that an admin gives; None takes one away. They stand over what the agent says of itself. StoreError
-        when there is no such host."""
+        """Rename it, unless `name` is None, and give it labels, both or neither. Labels that an admin gives stand over
+        what the agent says of itself; None takes one away. StoreError when there is no such host, when the name is
+        taken, and when a service is to be renamed."""
         ...
 
     async def remove(self, host: int) -> bool:

@@ -198,8 +198,6 @@ def _within(ms: int) -> str:
 
 # --- the timeline -----------------------------------------------------------------------------------------------------
 
-LATE_SAID_FROM_MS = 2_000
-
 
 def timeline(
     incident: Incident,

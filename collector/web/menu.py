@@ -38,7 +38,6 @@ OTHERS = (
     Entry("/settings", "Settings", "monitoring.config.read"),
     Entry("/status", "Status page"),
 )
-ENTRIES = (*DAILY, *OTHERS)
 
 
 class Link(Struct, frozen=True):

@@ -68,8 +68,3 @@ def burn_rate(service: ServiceOptions, tally: Tally) -> float | None:
 def rates(service: ServiceOptions, now: int, tally: Callable[[int, int], Tally]) -> Rates:
     """`tally` is asked for what was from a time until before another."""
     return Rates({name: burn_rate(service, tally(now - ms, now)) for name, ms in WINDOWS.items()})
-
-
-def rate_at(budget_share: float, window_ms: int, period_ms: int) -> float:
-    """The rate at which that share of a period's budget is used within a window: 2 % of 30 days in an hour is 14.4."""
-    return budget_share * period_ms / window_ms

@@ -93,18 +93,6 @@ class Cron(Struct, frozen=True):
                     return due[place]
         return None
 
-    def previous(self, at: int) -> int | None:
-        """The last time, at the latest `at` itself, at which it was due; None when that is many years ago."""
-        today = wall(at, self.zone).date()
-        for back in range(YEARS_MAX * 366):
-            day = today - timedelta(days=back)
-            if self._due_on(day):
-                due = self._due(day)
-                place = bisect_right(due, at)
-                if place:
-                    return due[place - 1]
-        return None
-
     def _due_on(self, day: date) -> bool:
         if day.month not in self.months:
             return False

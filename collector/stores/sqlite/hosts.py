@@ -134,12 +134,6 @@ class SqliteHosts:
 
         return await self._writer.write(job)
 
-    async def rename(self, host: int, name: str) -> Host:
-        return await self.change(host, name, {})
-
-    async def set_labels(self, host: int, labels: dict[str, str | None]) -> Host:
-        return await self.change(host, None, labels)
-
     async def remove(self, host: int) -> bool:
         return await self._writer.write(lambda connection: leaving.remove(connection, host))
 

@@ -86,7 +86,7 @@ async def test_a_label_that_an_admin_gives_binds_rules_at_once_and_outlives_what
     )
     house.evaluator.replace_rules([dbs], [])
     await house.push(0, cpu=95)
-    await house.store.hosts.set_labels(house.host.id, {"role": "db"})
+    await house.store.hosts.change(house.host.id, None, {"role": "db"})
     await house.evaluator.follow_hosts()
     told = arrival(
         house.host.id, NOW + TICK, {"cpu_used_pct": 95.0}, seq=1, labels={"role": "web", "os": "x"}
@@ -100,7 +100,7 @@ async def test_a_label_that_an_admin_gives_binds_rules_at_once_and_outlives_what
 
 async def test_a_renamed_host_is_called_so_in_what_is_told_of_it(house: House) -> None:
     await house.push(0)
-    await house.store.hosts.rename(house.host.id, "carol")
+    await house.store.hosts.change(house.host.id, "carol", {})
     await house.evaluator.follow_hosts()
     for seq in range(1, 5):
         await house.push(seq, cpu=95)

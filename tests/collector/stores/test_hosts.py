@@ -138,14 +138,14 @@ async def test_a_host_is_renamed_unless_the_name_is_taken(place: Place) -> None:
     store = await place.open()
     alice, _ = await enrolled(store, "alice"), await enrolled(store, "bob")
     await store.commit([batch(alice.id, NOW)])
-    assert (await store.hosts.rename(alice.id, "carol")).name == "carol"
+    assert (await store.hosts.change(alice.id, "carol", {})).name == "carol"
     with pytest.raises(StoreError, match="'bob' is enrolled already"):
-        await store.hosts.rename(alice.id, "bob")
+        await store.hosts.change(alice.id, "bob", {})
     with pytest.raises(StoreError, match="no host 77"):
-        await store.hosts.rename(77, "dave")
+        await store.hosts.change(77, "dave", {})
     service = await store.hosts.add_service("shop", NOW)
     with pytest.raises(StoreError, match="called by its metrics"):
-        await store.hosts.rename(service.id, "dave")
+        await store.hosts.change(service.id, "dave", {})
     store = await place.reopen()
     latest = await store.samples.latest(alice.id)
     assert latest is not None
@@ -164,7 +164,7 @@ async def test_what_an_admin_says_of_a_host_stands_over_what_the_judge_writes_af
         last_at=NOW,
         own_labels=("os", "site"),
     )
-    labelled = await store.hosts.set_labels(host.id, {"role": "db", "rack": None, "site": "south"})
+    labelled = await store.hosts.change(host.id, None, {"role": "db", "rack": None, "site": "south"})
     assert labelled.labels == {"role": "db", "site": "south"}
     outcome = batch(host.id, NOW)
     outcome.host = judged
@@ -173,19 +173,19 @@ async def test_what_an_admin_says_of_a_host_stands_over_what_the_judge_writes_af
     [kept] = await store.hosts.all()
     assert kept.labels == {"role": "db", "site": "south", "os": "linux"}
     assert kept.own_labels == ("os",)
-    back = await store.hosts.set_labels(host.id, {"site": None})
+    back = await store.hosts.change(host.id, None, {"site": None})
     assert back.labels["site"] == "north", "nobody stands over the agent's own word any more"
     with pytest.raises(StoreError, match="no host 77"):
-        await store.hosts.set_labels(77, {})
+        await store.hosts.change(77, None, {})
 
 
 async def test_that_something_was_changed_is_seen_by_a_number_that_grows(place: Place) -> None:
     collector, tool = await place.open(), await place.open("tool")
     alice, bob = await enrolled(tool, "alice"), await enrolled(tool, "bob")
     seen = [await collector.hosts.changes()]
-    await tool.hosts.rename(alice.id, "carol")
+    await tool.hosts.change(alice.id, "carol", {})
     seen.append(await collector.hosts.changes())
-    await tool.hosts.set_labels(alice.id, {"role": "db"})
+    await tool.hosts.change(alice.id, None, {"role": "db"})
     seen.append(await collector.hosts.changes())
     await tool.hosts.remove(bob.id)
     seen.append(await collector.hosts.changes())

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pytest
 
-from collector.web.menu import ENTRIES, Link, menu
+from collector.web.menu import DAILY, OTHERS, Link, menu
 from collector.who import PERMISSIONS, Permission
 
 
@@ -16,7 +16,7 @@ def links(path: str, may: Collection[Permission]) -> list[Link]:
 
 
 def test_everybody_is_led_to_what_they_may_see_only() -> None:
-    assert [link.url for link in links("/", PERMISSIONS)] == [entry.url for entry in ENTRIES]
+    assert [link.url for link in links("/", PERMISSIONS)] == [entry.url for entry in (*DAILY, *OTHERS)]
     reader = {link.url for link in links("/", {"monitoring.read"})}
     assert "/alerts" in reader
     assert not {"/audit", "/settings"} & reader

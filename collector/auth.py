@@ -68,7 +68,7 @@ def new_token(tenant: str = TENANT) -> tuple[wire.Token, bytes]:
 
 
 def secret_sha256(secret: str) -> bytes:
-    """A plain hash suffices, as the secret is 238 random bits: there is no dictionary to try."""
+    """A plain hash suffices, as our secrets are 190 random bits and more: there is no dictionary to try."""
     return hashlib.sha256(secret.encode()).digest()
 
 

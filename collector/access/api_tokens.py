@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -10,6 +9,7 @@ import string
 from collections.abc import Callable
 
 from collector.access.known import Known, nobody_minds
+from collector.auth import secret_sha256
 from collector.store.people import ApiToken, People
 from collector.who import PERMISSIONS, Refusal, Who
 
@@ -21,11 +21,10 @@ _FORM = re.compile(r"wk_api_([a-z0-9]{12})_([A-Za-z0-9]{40})")
 
 
 def new_api_token() -> tuple[str, str, bytes]:
-    """The text to be shown once, its id, and the hash of its secret. A plain hash suffices: the secret is 238 random
-    bits, and there is no dictionary to try."""
+    """The text to be shown once, its id, and the hash of its secret."""
     number = "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_CHARS))
     secret = "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_CHARS))
-    return f"{PREFIX}{number}_{secret}", number, _sha256(secret)
+    return f"{PREFIX}{number}_{secret}", number, secret_sha256(secret)
 
 
 class ApiTokens:
@@ -48,7 +47,7 @@ class ApiTokens:
         match = _FORM.fullmatch(text)
         if match is None:
             raise _wrong("an API token looks like wk_api_<id>_<secret>")
-        number, given = match[1], _sha256(match[2])
+        number, given = match[1], secret_sha256(match[2])
         if self._local is not None and hmac.compare_digest(number, self._local[0]):
             if hmac.compare_digest(given, self._local[1]):
                 return number, self._local[2]
@@ -83,7 +82,3 @@ class ApiTokens:
 
 def _wrong(why: str) -> Refusal:
     return Refusal(401, "token_wrong", f"this token does not hold: {why}")
-
-
-def _sha256(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()

@@ -46,8 +46,8 @@ BEHIND_FROM = QUEUE_MAX // 2
 
 
 class Evaluator:
-    """Judges arrivals and ticks, commits what follows, and tells `on_commit` of each group that is on disk and `on_gone`
-    of hosts that were removed."""
+    """Judges arrivals and ticks, commits what follows, and tells `on_commit` of each group that is on disk, and
+    `on_gone` of hosts that were removed."""
 
     def __init__(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -11,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent.options import say_duration
+from collector.auth import secret_sha256
 from collector.desks.codes import USES_MAX, Told
 from collector.desks.trail import Audit
 from collector.joining.installer import Installer
@@ -61,7 +61,7 @@ class Codes:
             raise Refusal(404, "missing", f"there is no host {host}")
         number, secret = _random(ID_ALPHABET, ID_CHARS), _random(SECRET_ALPHABET, SECRET_CHARS)
         now = self._now_ms()
-        join = Join(number, _sha256(secret), now, who.name, now + for_ms, dict(labels), uses, host)
+        join = Join(number, secret_sha256(secret), now, who.name, now + for_ms, dict(labels), uses, host)
         try:
             await self._audit.noted(who, "join.add", self._joins.add(join), after=lambda _: _told(join))
         except StoreError as error:
@@ -92,7 +92,7 @@ async def right(joins: Joins, text: str) -> Join:
         raise Refusal(401, "join_malformed", "this is no join code; one looks like wk_join_<id>_<secret>")
     join = await joins.find(match[1])
     known = join.secret_sha256 if join is not None else NOBODYS_SHA256
-    if not hmac.compare_digest(_sha256(match[2]), known) or join is None:
+    if not hmac.compare_digest(secret_sha256(match[2]), known) or join is None:
         raise Refusal(
             401,
             "join_unknown",
@@ -129,8 +129,3 @@ def _told(join: Join) -> dict[str, Any]:
 
 def _random(alphabet: str, count: int) -> str:
     return "".join(secrets.choice(alphabet) for _ in range(count))
-
-
-def _sha256(secret: str) -> bytes:
-    """A plain hash suffices, as the secret is 190 random bits: there is no dictionary to try."""
-    return hashlib.sha256(secret.encode()).digest()

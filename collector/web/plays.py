@@ -11,10 +11,10 @@ from msgspec import Struct
 from collector.desks.plays import Played, Tried
 from collector.web.answers import Unclear
 from collector.web.asked import text_of
+from collector.web.charts import WIDTH, height_at
 from collector.web.scales import Axis, value_axis
 from collector.web.words import DAY_MS, HOUR_MS, MINUTE_MS, say_duration, say_number
 
-WIDTH, HEIGHT = 1000, 160
 STEP_MS = 5 * MINUTE_MS
 SHAPES = {
     "day": "a day with a hill in the afternoon",
@@ -142,7 +142,7 @@ def play_of(played: Played) -> Play:
         )
         for slot, run in enumerate(runs, start=1)
     ]
-    ticks = [(_y(axis, value), text) for value, text in axis.ticks if float(value).is_integer()]
+    ticks = [(height_at(axis, value), text) for value, text in axis.ticks if float(value).is_integer()]
     return Play(rows, ticks, ("begin", say_duration(steps * step_ms)))
 
 
@@ -151,11 +151,7 @@ def _line(counts: Sequence[int], axis: Axis) -> str:
     path, before = "", None
     for place, count in enumerate(counts):
         if count != before:
-            x, y = round(place * WIDTH / len(counts), 1), _y(axis, count)
+            x, y = round(place * WIDTH / len(counts), 1), height_at(axis, count)
             path += f"M{x},{y}" if before is None else f"H{x}V{y}"
             before = count
     return f"{path}H{WIDTH}" if path else ""
-
-
-def _y(axis: Axis, value: float) -> float:
-    return round(HEIGHT * (1 - axis.part(value)), 1)

@@ -262,8 +262,11 @@ def _filling(shape: Shape, days: float) -> str:
 
 
 def _days(days: float) -> str:
+    """No finer than a forecast can be."""
+    if days * 24 < 2:
+        return f"{max(1, round(days * 24 * 60))} min"
     if days < 2:
-        return f"{max(1, round(days * 24))} h"
+        return f"{round(days * 24)} h"
     return f"{days:.0f} days"
 
 

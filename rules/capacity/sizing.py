@@ -139,7 +139,7 @@ def _reason(use: Use, has: Size, wanted: Size) -> str:
     changes = [
         f"{after:g} {noun} instead of {before:g}"
         for before, after, noun in (
-            (has.cores, wanted.cores, "cores"),
+            (has.cores, wanted.cores, "core" if wanted.cores == 1 else "cores"),
             (has.memory_gib, wanted.memory_gib, "GiB"),
         )
         if before != after

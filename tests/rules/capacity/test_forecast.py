@@ -48,6 +48,14 @@ def test_a_forecast(values: Numbers, outlook: Outlook, days: float | None, sente
     assert found.reason
 
 
+@pytest.mark.parametrize(
+    ("left_days", "said"), [(0.5 / 24, "30 min"), (0.25, "6 h"), (1.5, "36 h"), (10, "10 days")]
+)
+def test_how_soon_is_said_no_finer_than_it_can_be_known(left_days: float, said: str) -> None:
+    found = forecast(AT, LIMIT - left_days + T, LIMIT, NOW)
+    assert f"in about {said}" in found.reason
+
+
 def test_the_best_guess_lies_in_its_range() -> None:
     found = forecast(AT, 75 + 0.3 * T + RNG.normal(0, 2, len(T)), LIMIT, NOW)
     assert found.outlook == "fills"

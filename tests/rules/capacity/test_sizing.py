@@ -42,7 +42,7 @@ def test_prices_turn_it_into_money() -> None:
     found = right_size(idle, HAS, Prices(core=10, gib=2, currency="EUR"))
     assert found.per_month == -(7 * 10 + 24 * 2)
     assert found.currency == "EUR"
-    assert "1 cores instead of 8 and 8 GiB instead of 32" in found.reason
+    assert "1 core instead of 8 and 8 GiB instead of 32" in found.reason
 
 
 def test_a_host_of_which_nothing_is_known_is_not_spoken_of() -> None:

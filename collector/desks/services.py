@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,10 +21,13 @@ class Kept(Protocol):
 
 
 class Services:
-    """Every method may raise StoreError; what is refused or failed changes nothing."""
+    """Every method may raise StoreError; what is refused or failed changes nothing.
+
+    One change at a time: each is held against all services there are, and two at once could make a circle of them."""
 
     def __init__(self, kept: Kept, audit: Audit, now_ms: Callable[[], int]) -> None:
         self._kept, self._audit, self._now_ms = kept, audit, now_ms
+        self._changing = asyncio.Lock()
 
     async def all(self) -> list[ServiceOptions]:
         return await self._kept.all()
@@ -37,13 +41,15 @@ class Services:
 
     async def put(self, who: Who, service: ServiceOptions) -> None:
         """Make a service, or change one that was made here. Refusal."""
-        before = await self.find(service.name)
-        putting = self._kept.put(service, who.name, self._now_ms())
-        await self._audit.noted(who, "service.put", putting, before=before, after=lambda _: service)
+        async with self._changing:
+            before = await self.find(service.name)
+            putting = self._kept.put(service, who.name, self._now_ms())
+            await self._audit.noted(who, "service.put", putting, before=before, after=lambda _: service)
 
     async def remove(self, who: Who, name: str) -> None:
         """Nothing is reckoned of it any more; what it was stays written down. Refusal."""
-        before = await self.find(name)
-        removing = self._kept.remove(name)
-        if not await self._audit.noted(who, "service.remove", removing, before=before, when=bool):
-            raise missing("service", name)
+        async with self._changing:
+            before = await self.find(name)
+            removing = self._kept.remove(name)
+            if not await self._audit.noted(who, "service.remove", removing, before=before, when=bool):
+                raise missing("service", name)

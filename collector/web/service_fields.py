@@ -71,10 +71,10 @@ def fields_of(service: ServiceOptions) -> Fields:
         "hosts": "" if hosts is None else where_text(hosts.where) or "host=*",
         "hosts_need": "all" if hosts is None else str(hosts.need),
         "depends_need": "all" if below is None else str(below.need),
-        "objective": "" if service.objective_pct is None else f"{service.objective_pct:.10g}",
+        "objective": "" if service.objective_pct is None else number_text(service.objective_pct),
         "window": service.window,
-        "limit": "" if latency is None else f"{latency.limit_ms:.10g}",
-        "share": BLANK.values["share"] if latency is None else f"{latency.share_pct:.10g}",
+        "limit": "" if latency is None else number_text(latency.limit_ms),
+        "share": BLANK.values["share"] if latency is None else number_text(latency.share_pct),
         "metric": BLANK.values["metric"] if latency is None else latency.metric,
         "hours": "\n".join(service.hours),
         "maintenance": "\n".join(service.maintenance),
@@ -203,6 +203,12 @@ def where_in(text: str) -> Labels:
 
 def where_text(where: Labels) -> str:
     return ", ".join(f"{name}={value}" for name, values in where.items() for value in listed(values))
+
+
+def number_text(number: float) -> str:
+    """As short as it can be said: 99 for 99.0, and each nine of 99.99999999999, which is not 100."""
+    short = f"{number:.10g}"
+    return short if float(short) == number else repr(number)
 
 
 def need_in(text: str) -> Need:

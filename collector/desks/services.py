@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import UNSET, UnsetType
+
 from collector.desks.trail import Audit
-from collector.who import Who, missing
+from collector.who import Refusal, Who, missing
 from rules.sla.model import ServiceOptions
 
 
@@ -39,10 +41,15 @@ class Services:
         """Whether it stands in the config, and so cannot be changed here."""
         return self._kept.is_written(name)
 
-    async def put(self, who: Who, service: ServiceOptions) -> None:
-        """Make a service, or change one that was made here. Refusal."""
+    async def put(
+        self, who: Who, service: ServiceOptions, *, upon: ServiceOptions | UnsetType | None = UNSET
+    ) -> None:
+        """Make a service, or change one that was made here; with `upon` only where it still is that, None for none.
+        Refusal."""
         async with self._changing:
             before = await self.find(service.name)
+            if upon is not UNSET and upon != before:
+                raise Refusal(409, "changed_meanwhile", f"{service.name} was changed by somebody meanwhile")
             putting = self._kept.put(service, who.name, self._now_ms())
             await self._audit.noted(who, "service.put", putting, before=before, after=lambda _: service)
 

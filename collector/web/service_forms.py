@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from aiohttp import web
@@ -44,7 +43,6 @@ RIGHT: Permission = "monitoring.config.update"
 class ServiceForms:
     def __init__(self, frame: Frame, samples: Samples, services: Services) -> None:
         self._frame, self._samples, self._services = frame, samples, services
-        self._writing = asyncio.Lock()  # what is seen before something is kept must still be so when it is
 
     def routes(self) -> list[web.RouteDef]:
         """To be added before that of a service's own page."""
@@ -66,10 +64,7 @@ class ServiceForms:
         form = await form_of(request, bytes_max=FORM_BYTES_MAX)
         fields = typed_in(form)
         service, wrong = read(fields)
-        async with self._writing:
-            if service is not None and await self._services.find(service.name) is not None:
-                wrong = {"name": f"There is a service called {service.name} already; change that one."}
-            return await self._kept(request, fields, service, wrong, None)
+        return await self._kept(request, fields, service, wrong, None)
 
     # --- one that is there ---
 
@@ -87,13 +82,12 @@ class ServiceForms:
     async def _change(self, request: web.Request) -> web.Response:
         form = await form_of(request, bytes_max=FORM_BYTES_MAX)
         fields = typed_in(form)
-        async with self._writing:
-            before = await self._changeable(request)
-            fields = replace(fields, values={**fields.values, "name": before.name})
-            if form["upon"] != version_of(before):
-                return await self._page(request, fields, before, MEANWHILE, 409)
-            service, wrong = read(fields)
-            return await self._kept(request, fields, service, wrong, before)
+        before = await self._changeable(request)
+        fields = replace(fields, values={**fields.values, "name": before.name})
+        if form["upon"] != version_of(before):
+            return await self._page(request, fields, before, MEANWHILE, 409)
+        service, wrong = read(fields)
+        return await self._kept(request, fields, service, wrong, before)
 
     async def _drop(self, request: web.Request) -> web.Response:
         before = await self._changeable(request)
@@ -127,8 +121,13 @@ class ServiceForms:
         if service is None or wrong:
             return await self._page(request, replace(fields, wrong=wrong), before, status=422)
         try:
-            await self._services.put(request[ASKED_BY], service)
+            await self._services.put(request[ASKED_BY], service, upon=before)
         except Refusal as refusal:
+            if refusal.code == "changed_meanwhile" and before is None:
+                wrong = {"name": f"There is a service called {service.name} already; change that one."}
+                return await self._page(request, replace(fields, wrong=wrong), None, status=422)
+            if refusal.code == "changed_meanwhile":
+                return await self._page(request, fields, await self._changeable(request), MEANWHILE, 409)
             sentence = sentence_of(refusal)
             if fields.depends:  # what cannot be seen from one alone is how services stand on each other
                 wrong, sentence = {"depends": sentence}, ""

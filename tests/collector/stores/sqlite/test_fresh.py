@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.stores.sqlite import fresh, open_store
@@ -32,7 +32,6 @@ def table(batches: list[tuple[int, int]]) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-@settings(deadline=None)
 @given(
     batches=st.lists(st.tuples(st.integers(1, 3), TIMES), max_size=30),
     start=TIMES | st.just(0),

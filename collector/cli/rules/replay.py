@@ -8,7 +8,7 @@ import contextlib
 import heapq
 import os
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -165,28 +165,17 @@ async def replayed(
     hosts = [host for host in await store.hosts.all() if host.last_at is not None and host.last_at >= start]
     tally = Tally(rules, start, end)
     player = Player(
-        rules,
-        channels,
-        hosts,
-        start=start,
-        tick_ms=TICK_MS,
-        told=tally.take,
-        policy=policy,
-        shared=shared,
+        rules, channels, hosts, start=start, tick_ms=TICK_MS, told=tally.take, policy=policy, shared=shared
     )
 
-    async def pass_time(until: int) -> None:
-        """Tick by tick: in a range of which little is stored that is most of the work."""
-        while True:
-            progress("replaying", (player.now - start) / (end - start))
+    async def come_to(at: int) -> None:
+        for now in _passing(player, at):
+            progress("replaying", (now - start) / (end - start))
             await pace.rest()
-            if player.now + TICKS_AT_ONCE * TICK_MS >= until:
-                return
-            player.until(player.now + TICKS_AT_ONCE * TICK_MS)
 
     newest: dict[int, Row] = {}
     async for host, row in _arriving(_rows(store, hosts, start, end)):
-        await pass_time(row.arrived_at)
+        await come_to(row.arrived_at)
         tally.count(host)
         checks = checks_in(row.layout, row.values, row.at) if shared else ()
         player.batch(host, row.at, row.every_ms, row.layout, row.values, checks, row.arrived_at)
@@ -194,11 +183,19 @@ async def replayed(
             newest[host] = row
         await _repair(store, player)
         await _look(store, player, newest)
-    await pass_time(end)
+    await come_to(end)
     player.until(end)
     await _repair(store, player)
     tally.finish()
     return tally
+
+
+def _passing(player: Player, until: int) -> Iterator[int]:
+    """What time it is, tick by tick: in a range of which little is stored that is most of the work."""
+    yield player.now
+    while player.now + TICKS_AT_ONCE * TICK_MS < until:
+        player.until(player.now + TICKS_AT_ONCE * TICK_MS)
+        yield player.now
 
 
 async def _repair(store: Store, player: Player) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import curses
 import locale
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 from collector.cli.top.drawing import Line, Style, draw
 from collector.cli.top.follower import Follower
@@ -35,13 +38,38 @@ PLAIN: dict[Style, int] = {
 
 
 def show(follower: Follower, where: str, now_ms: Callable[[], int], *, coloured: bool) -> None:
-    """Until a person quits; the terminal is left as it was."""
+    """Until a person quits, or somebody ends it (SystemExit); the terminal is left as it was."""
     locale.setlocale(locale.LC_ALL, "")
     os.environ.setdefault("ESCDELAY", str(ESCAPE_MS))
+    before = signal.signal(signal.SIGTERM, _end)
     try:
-        curses.wrapper(lambda window: _Screen(window, follower, where, now_ms, coloured).run())
+        with _terminal() as window:
+            _Screen(window, follower, where, now_ms, coloured).run()
     except KeyboardInterrupt:
         return
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _terminal() -> Iterator[curses.window]:
+    """What curses.wrapper does, less its colours: where none are wanted, it paints everything white on black."""
+    window = curses.initscr()
+    try:
+        curses.noecho()
+        curses.cbreak()
+        window.keypad(True)
+        yield window
+    finally:
+        window.keypad(False)
+        curses.echo()
+        curses.nocbreak()
+        curses.endwin()
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Not at once, as it comes by itself: that would leave the terminal without its cursor and echo."""
+    raise SystemExit(128 + number)
 
 
 class _Screen:
@@ -111,6 +139,7 @@ class _Screen:
 
 
 def _colours() -> dict[Style, int]:
+    curses.start_color()
     curses.use_default_colors()
     styles = dict(PLAIN)
     for number, (style, colour) in enumerate(COLOURS.items(), start=1):

@@ -112,6 +112,8 @@ class Glass:
         self._command = [sys.executable, "-m", "collector", *arguments]
         self._environ = {**environ(), "TERM": "vt100", "LC_ALL": "C.UTF-8", **(variables or {})}
         self.code: int | None = None
+        self.raw = bytearray()
+        """All that was written to the terminal."""
 
     def __enter__(self) -> Glass:
         self.pid, self._pty = pty.fork()
@@ -122,7 +124,13 @@ class Glass:
             )  # whoever runs the tests in the background ignores it
             os.execve(self._command[0], self._command, self._environ)
         self.resize(len(self.screen.cells), len(self.screen.cells[0]))
+        self.as_it_was = self.manners
         return self
+
+    @property
+    def manners(self) -> list[object]:
+        """How the terminal treats keys and lines: whether it echoes, waits for the end of a line, and so on."""
+        return termios.tcgetattr(self._pty)
 
     def __exit__(self, *_: object) -> None:
         if self.code is None:
@@ -137,6 +145,15 @@ class Glass:
 
     def press(self, keys: str) -> None:
         os.write(self._pty, keys.encode())
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def read_for(self, seconds: float) -> int:
+        """Watch for so long; how many bytes came."""
+        before, end_s = len(self.raw), time.monotonic() + seconds
+        self._until(lambda: time.monotonic() > end_s, "time to pass")
+        return len(self.raw) - before
 
     def shows(self, text: str, *, gone: bool = False) -> list[str]:
         """Wait until the text stands on the screen (or does not any more); all lines then."""
@@ -162,4 +179,6 @@ class Glass:
             assert time.monotonic() < end_s, f"waited in vain for {what}; the screen shows:\n{shown}"
             if select.select([self._pty], [], [], 0.1)[0]:
                 with contextlib.suppress(OSError):
-                    self.screen.feed(os.read(self._pty, 65_536).decode(errors="replace"))
+                    raw = os.read(self._pty, 65_536)
+                    self.raw += raw
+                    self.screen.feed(raw.decode(errors="replace"))

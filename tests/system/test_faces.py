@@ -2,61 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
-from agent.wire import Batch, CheckState
-from tests.conftest import Needs
-from tests.system.browser import PHONE, WIDE, Reader, launch
-from tests.system.fleet import EVERY_MS, Pusher
-from tests.system.harness import PATIENCE_S, ROOT, Collector, Stage, environ, wait_until
+from tests.system.browser import Reader
+from tests.system.harness import Collector, Stage
+from tests.system.lived import FULL, PASSWORD, USER, Host, add_user
 
-PASSWORD = "correct horse battery"
 RULES = [
     {"name": "disk-full", "metric": "disk_used_pct", "above": {"warning": 85, "critical": 95}},
     {"name": "cpu-busy", "metric": "cpu_used_pct", "above": {"warning": 80}, "for": "1h", "observe": True},
 ]
 MAINTENANCE = [{"name": "Backups", "when": "daily 03:00 to 04:00"}]
-SAMPLES = {"cpu_used_pct": 12.0, "memory_used_pct": 61.0, 'disk_used_pct{mount="/"}': 48.0, "load1": 0.4}
-FULL = {'disk_used_pct{mount="/var"}': 97.0}
-PAGES = {
-    "login": "/login",
-    "overview": "/",
-    "groups": "/?group=role",
-    "host": "/hosts/{host}",
-    "host-zoomed": "/hosts/{host}?metric=load1",
-    "host-rules": "/hosts/{host}/rules",
-    "host-alerts": "/hosts/{host}/alerts",
-    "add-a-host": "/hosts/new",
-    "alerts": "/alerts",
-    "incidents": "/incidents",
-    "incident": "/incidents/1",
-    "incident-over": "/incidents/2",
-    "report": "/incidents/new",
-    "silences": "/silences",
-    "rules": "/rules",
-    "notices": "/notices",
-    "audit": "/audit",
-    "account": "/account",
-    "nothing": "/nothing",
-}
-
-
-@pytest.fixture(scope="module")
-def browser(needs: Needs) -> Iterator[Browser]:
-    needs("chromium")
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -66,52 +25,19 @@ def collector(stage: Stage) -> Collector:
         rules=RULES, channels=[{"kind": "log", "name": "log"}], settings={"maintenance": MAINTENANCE}
     )
     collector.start()
-    done = subprocess.run(
-        [sys.executable, "-m", "collector", "user", "add", "ada", "--role", "owner", "--password-stdin",
-         "--config", str(collector.config)],
-        input=PASSWORD, cwd=ROOT, env=environ(), capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    # Until the collector has noticed, whoever is on this machine needs no log-in.
-    wait_until("the user to count", lambda: "Log in" in collector.get("/")[1])
+    add_user(collector)
     return collector
 
 
 @pytest.fixture
-def reader(browser: Browser, collector: Collector) -> Iterator[Reader]:
-    reader = Reader(browser, collector.url)
-    yield reader
-    reader.close()
-
-
-class Host:
-    def __init__(self, collector: Collector, name: str, *labels: str) -> None:
-        token = collector.add_host(name, *labels)["agent"]["token"]
-        self._pusher, self._seq = Pusher(collector.port, token), 0
-        self.id = collector.ask_one("SELECT id FROM hosts WHERE name = ?", name)
-
-    def send(self, changed: dict[str, float | None] | None = None, *, ago_ms: int = 0) -> None:
-        now = time.time_ns() // 1_000_000
-        samples: dict[str, float | None] = {**SAMPLES, **(changed or {})}
-        checks = [CheckState("shop", "http", "ok", 12.0, "answered 200")]
-        facts = {"os": "Debian GNU/Linux 12", "cores": "4"}
-        self._pusher.push([Batch(self._seq, now - ago_ms, now, EVERY_MS, samples, checks, facts)])
-        self._seq += 1
-
-
-def log_in(reader: Reader) -> Page:
-    page = reader.open("/login")
-    page.fill("#name", "ada")
-    page.fill("#password", PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(reader.url + "/")
-    return page
+def reader(window: Callable[..., Reader], collector: Collector) -> Reader:
+    return window(collector.url)
 
 
 def test_from_the_first_log_in_to_the_post_mortem(collector: Collector, reader: Reader) -> None:
     reader.open("/")
     expect(reader.page.locator("h1")).to_have_text("Log in")
-    page = log_in(reader)
+    page = reader.log_in(USER, PASSWORD)
     expect(page.locator("main")).to_contain_text("No host is watched yet.")
     page.get_by_role("link", name="Add the first one").click()
     page.get_by_role("button", name="Make the command").click()
@@ -147,13 +73,12 @@ def test_from_the_first_log_in_to_the_post_mortem(collector: Collector, reader: 
 
     page = reader.open("/audit")
     expect(page.locator("table.audit")).to_contain_text("silence.end")
-    assert reader.troubles == []
 
 
 def test_several_alerts_are_dealt_with_at_once_by_keyboard(collector: Collector, reader: Reader) -> None:
     for name in ("db-1", "db-2", "db-3"):
         Host(collector, name, "role=db").send(FULL)
-    page = log_in(reader)
+    page = reader.log_in(USER, PASSWORD)
     page.keyboard.press("g")
     page.keyboard.press("a")
     expect(page.locator("h1")).to_have_text("Alerts")
@@ -173,7 +98,6 @@ def test_several_alerts_are_dealt_with_at_once_by_keyboard(collector: Collector,
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert reader.troubles == []
 
 
 def test_a_chart_is_zoomed_by_keyboard_and_by_dragging_and_the_address_carries_it(
@@ -182,7 +106,7 @@ def test_a_chart_is_zoomed_by_keyboard_and_by_dragging_and_the_address_carries_i
     host = Host(collector, "db-1")
     for minutes in range(50, 0, -1):
         host.send({"load1": float(minutes)}, ago_ms=minutes * 60_000)
-    page = log_in(reader)
+    page = reader.log_in(USER, PASSWORD)
     page.goto(f"{reader.url}/hosts/{host.id}")
     plot = page.locator("figure", has=page.get_by_role("heading", name="Load")).locator(".plot")
     plot.focus()
@@ -217,14 +141,13 @@ def test_a_chart_is_zoomed_by_keyboard_and_by_dragging_and_the_address_carries_i
     expect(page.locator(".bar .soft")).to_contain_text(" to ")
     page.get_by_role("link", name="Wider").click()
     expect(page.locator(".plot").first).to_be_visible()
-    assert reader.troubles == []
 
 
-def test_all_of_it_works_without_javascript(browser: Browser, collector: Collector) -> None:
+def test_all_of_it_works_without_javascript(window: Callable[..., Reader], collector: Collector) -> None:
     host = Host(collector, "db-1", "role=db")
     host.send(FULL)
-    reader = Reader(browser, collector.url, java_script_enabled=False)
-    page = log_in(reader)
+    reader = window(collector.url, java_script_enabled=False)
+    page = reader.log_in(USER, PASSWORD)
     page.goto(reader.url + "/alerts")
     page.get_by_role("checkbox").check()
     page.get_by_role("button", name="Silence them").click()
@@ -239,58 +162,3 @@ def test_all_of_it_works_without_javascript(browser: Browser, collector: Collect
     page.get_by_label("What ended it").fill("a fan")
     page.get_by_role("button", name="It is over").click()
     expect(page.locator("h1")).to_contain_text("resolved")
-    reader.close()
-
-
-def lived_in(collector: Collector, reader: Reader) -> tuple[Page, int]:
-    """Something of everything, and ada logged in; and the number of a host that has a problem."""
-    hosts = [Host(collector, "db-1", "role=db"), Host(collector, "web-1", "role=web")]
-    for minutes in range(50, 0, -2):
-        for host in hosts:
-            changed = FULL if host is hosts[0] and minutes < 20 else {}
-            host.send(
-                {"load1": minutes / 20, "cpu_used_pct": 10 + minutes, **changed}, ago_ms=minutes * 60_000
-            )
-    Host(collector, "never-heard")
-    page = log_in(reader)
-    page.goto(reader.url + "/incidents/new")
-    page.fill("#title", "Smoke in room 2")
-    page.fill("#text", "The fan of rack 4 burns.")
-    page.get_by_role("button", name="Open an incident").click()
-    page.get_by_label("What ended it").fill("a bucket of sand")
-    page.get_by_role("button", name="It is over").click()
-    page.get_by_text("Write the post-mortem").click()
-    page.locator("#postmortem-text").fill("A fan burned.\nWe buy others.")
-    page.get_by_role("button", name="Keep it").click()
-    page.goto(reader.url + "/silences")
-    page.fill("#rules", "cpu-*")
-    page.fill("#comment", "load test")
-    page.get_by_role("button", name="Silence it").click()
-    page.fill("#name", "New racks")
-    page.fill("#when", "Saturday 22:00 to Sunday 06:00")
-    page.get_by_role("button", name="Plan it").click()
-    return page, hosts[0].id
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-def test_everybody_can_use_every_page(
-    browser: Browser, collector: Collector, tmp_path: Path, viewport: dict[str, int], scheme: str
-) -> None:
-    """axe finds nothing serious; and a picture of each page is left for whoever wants to look."""
-    reader = Reader(browser, collector.url, viewport=viewport, color_scheme=scheme)
-    page, host = lived_in(collector, reader)
-    axe, found = Axe(), []
-    for name, path in PAGES.items():
-        page.goto(reader.url + path.format(host=host))
-        page.wait_for_timeout(200)
-        page.screenshot(path=tmp_path / f"{name}-{viewport['width']}-{scheme}.png", full_page=True)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= viewport["width"], f"{path} is {width} wide"
-        for violation in axe.run(page).response["violations"]:
-            if violation["impact"] in ("serious", "critical"):
-                where = [node["html"][:200] for node in violation["nodes"][:3]]
-                found.append(f"{path}: {violation['id']}: {violation['help']}: {json.dumps(where)}")
-    assert found == []
-    assert [trouble for trouble in reader.troubles if "404" not in trouble] == []
-    reader.close()

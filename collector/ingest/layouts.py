@@ -94,7 +94,7 @@ class Layouts:
         """The layout, once every name that would be stored is checked."""
         layout = self._shared.get(sent)
         if layout is None:
-            layout = self._lasting(host, sent, now) if self._is_too_much(host, sent, now) else None
+            layout = self._lasting(host, sent) if self._is_too_much(host, sent, now) else None
         if layout is None:
             layout = self._whole(host, sent)
             self._shared[layout.sent] = layout
@@ -129,7 +129,7 @@ class Layouts:
         lately.new_bytes += sum(map(len, sent[: wire.SERIES_PER_HOST_MAX]))
         return lately.new_bytes > NEW_BYTES_PER_HOUR
 
-    def _lasting(self, host: int, sent: tuple[str, ...], now: int) -> Layout:
+    def _lasting(self, host: int, sent: tuple[str, ...]) -> Layout:
         """For the rest of the hour only those series that the host goes on sending."""
         lately = self._lately[host]
         if lately.lasting is None:

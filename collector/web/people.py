@@ -28,7 +28,7 @@ class Made(Struct, frozen=True):
     how: str
 
 
-Doing = Callable[[Form, Who, web.Request], Awaitable[Made | None]]
+Doing = Callable[[Form, Who], Awaitable[Made | None]]
 
 
 class People:
@@ -71,7 +71,7 @@ class People:
         async def post(request: web.Request) -> web.Response:
             form = await form_of(request)
             try:
-                made = await do(form, request[ASKED_BY], request)
+                made = await do(form, request[ASKED_BY])
             except Refusal as refusal:
                 return self._page(request, shown, await given(), refusal=refusal, typed=form)
             return (
@@ -109,12 +109,12 @@ class People:
     async def _users(self) -> dict[str, object]:
         return {"users": await self._desk.users(), "roles": self._roles}
 
-    async def _add_user(self, form: Form, who: Who, request: web.Request) -> None:
+    async def _add_user(self, form: Form, who: Who) -> None:
         if form["password"] != form["again"]:
             raise Refusal(422, "unfit", "the two passwords are not alike; type the same one twice")
         await self._desk.add_user(who, form["name"], form["role"], form["password"], email=form["email"])
 
-    async def _change_user(self, form: Form, who: Who, request: web.Request) -> None:
+    async def _change_user(self, form: Form, who: Who) -> None:
         desk, name = self._desk, form["name"]
         match form["do"]:
             case "role":
@@ -137,7 +137,7 @@ class People:
             "spans": list(TOKEN_SPANS),
         }
 
-    async def _add_token(self, form: Form, who: Who, request: web.Request) -> Made:
+    async def _add_token(self, form: Form, who: Who) -> Made:
         span = _one_of(TOKEN_SPANS, form["for"])
         text, token = await self._desk.add_api_token(
             who,
@@ -147,7 +147,7 @@ class People:
         )
         return Made(f"The token {token.name}", text, "Programs send it as Authorization: Bearer …")
 
-    async def _revoke_token(self, form: Form, who: Who, request: web.Request) -> None:
+    async def _revoke_token(self, form: Form, who: Who) -> None:
         await self._desk.revoke_api_token(who, form["id"])
 
     # --- join codes ---
@@ -155,7 +155,7 @@ class People:
     async def _joins(self) -> dict[str, object]:
         return {"joins": await self._codes.all()}
 
-    async def _revoke_join(self, form: Form, who: Who, request: web.Request) -> None:
+    async def _revoke_join(self, form: Form, who: Who) -> None:
         await self._codes.revoke(who, form["id"])
 
 

@@ -186,3 +186,10 @@ def go(page: Page, name: str, *, backwards: bool = False) -> None:
         if met.count(at["name"]) > 40:
             break
     raise AssertionError(f"no key leads to {name!r} on {page.url}; they lead to {sorted(set(met))}")
+
+
+def follow(page: Page, name: str) -> None:
+    """Go there and press Enter; it leads to another page, or to this one with something changed."""
+    go(page, name)
+    with page.expect_navigation():
+        page.keyboard.press("Enter")

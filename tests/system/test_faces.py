@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.system.browser import Reader
+from tests.system.browser import Reader, follow, go
 from tests.system.harness import Collector, Stage
 from tests.system.lived import FULL, PASSWORD, USER, Host, add_user
 
@@ -73,6 +73,49 @@ def test_from_the_first_log_in_to_the_post_mortem(collector: Collector, reader: 
 
     page = reader.open("/audit")
     expect(page.locator("table.audit")).to_contain_text("silence.end")
+
+
+def test_the_main_ways_are_gone_by_keys_alone(collector: Collector, reader: Reader) -> None:
+    """Tab and Enter, and what is typed; where the keyboard is, is seen at each step."""
+    Host(collector, "db-1", "role=db").send(FULL)
+    page = reader.open("/login")
+    page.keyboard.type(USER)
+    go(page, "Password")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{reader.url}/")
+    follow(page, "incident 1")
+    follow(page, "I have it")
+    expect(page.locator(".facts")).to_contain_text("acknowledged by ada")
+    follow(page, "Silence…")
+    expect(page.locator("#rules")).to_have_value("disk-full")
+    follow(page, "Silence it")
+    expect(page.locator("table.silences").first).to_contain_text("rule disk-full, on db-1")
+    page.goto(f"{reader.url}/incidents/1")
+    go(page, "Write the post-mortem")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("A log grew.")
+    follow(page, "Keep it")
+    expect(page.locator(".written")).to_have_text("A log grew.")
+    follow(page, "Overview")
+    follow(page, "Add one")
+    follow(page, "Make the command")
+    expect(page.locator("main pre").first).to_contain_text("wk_join_")
+
+
+def test_a_window_notices_whatever_goes_wrong_in_it(collector: Collector, reader: Reader) -> None:
+    """Without this, every test in a browser might pass for want of looking."""
+    page = reader.log_in(USER, PASSWORD)
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=\"http://127.0.0.1:9/x.png\">')")
+    page.evaluate("console.error('an error of its own'); setTimeout(() => { throw new Error('thrown'); })")
+    page.wait_for_timeout(300)
+    other = reader.context.new_page()
+    other.goto(collector.url.replace("127.0.0.1", "localhost"))
+    found = "\n".join(reader.troubles)
+    for word in ("broken policy: img-src", "an error of its own", "thrown", "a request to http://localhost:"):
+        assert word in found
+    reader.means("")
 
 
 def test_several_alerts_are_dealt_with_at_once_by_keyboard(collector: Collector, reader: Reader) -> None:

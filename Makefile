@@ -61,7 +61,7 @@ night: $(VENV)/.dev  ## live through a scripted night and write docs/a-night.md
 	@test "$$(id -u)" = 0 || { echo "This makes network namespaces, and needs root for it." >&2; exit 1; }
 	@exec $(BIN)/python -m tests.system.night $(ARGS)
 
-picture: $(VENV)/.dev  ## take the README's picture from the real page (docs/overview.png)
+picture: $(VENV)/.dev  ## take the pictures of the README and of docs/advice.md from real pages
 	$(call needs,chromium,chromium)
 	@exec $(BIN)/python -m tests.system.picture $(ARGS)
 

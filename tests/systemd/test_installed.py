@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import time
+import urllib.request
 from itertools import pairwise
 from pathlib import Path
 
@@ -111,6 +112,20 @@ def test_little_is_left_to_break(house: House, unit: str) -> None:
     status = machine.run("cat", str(user))
     assert re.search(r"^Uid:\s+[1-9]", status, re.MULTILINE)
     assert re.search(r"^CapBnd:\s+0+$", status, re.MULTILINE)
+
+
+def test_a_replay_gives_way_to_the_collector_in_its_unit_too(house: House) -> None:
+    def ask(method: str, body: bytes | None) -> int:
+        url = "http://127.0.0.1:8420/api/monitoring/rules/shop-down/replay"
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            return int(answer.status)
+
+    assert house.network.inside("watch", lambda: ask("POST", b'{"days": 400}')) == 202
+    children = f"cat /proc/{house.watch.main_pid(COLLECTOR)}/task/*/children"
+    nice = f"for child in $({children}); do cut -d ' ' -f 19 /proc/$child/stat; done"
+    wait_until("the replay to give way", lambda: house.watch.shell(nice).split() == ["10"], PATIENCE_S)
+    assert house.network.inside("watch", lambda: ask("DELETE", None)) == 204
 
 
 def test_the_agent_sees_in_its_unit_what_root_sees_without_it(house: House) -> None:

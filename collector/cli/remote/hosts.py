@@ -153,39 +153,24 @@ def _show(talk: Talk, details: HostDetails, checks: list[Check], latest: Latest,
             paper.say(f"{name}: {text}")
     if alerts:
         paper.say()
-        paper.table(
-            ("INCIDENT", "STATE", "SINCE", "WHAT"),
-            [
-                (
-                    str(one.incident),
-                    one.severity,
-                    words.duration(talk.now - ms(one.since)),
-                    one.summary or one.rule,
-                )
-                for one in alerts
-            ],
-            {"INCIDENT", "SINCE"},
-        )
+        rows = [_alert_row(one, talk.now) for one in alerts]
+        paper.table(("INCIDENT", "STATE", "SINCE", "WHAT"), rows, {"INCIDENT", "SINCE"})
     if checks:
         paper.say()
-        paper.table(
-            ("CHECK", "KIND", "STATE", "TOOK", "SINCE", ""),
-            [
-                (
-                    one.id,
-                    one.kind,
-                    one.state,
-                    "" if one.ms is None else f"{one.ms:.0f} ms",
-                    ago(ms(one.at), talk.now),
-                    one.detail,
-                )
-                for one in checks
-            ],
-            {"TOOK", "SINCE"},
-        )
+        rows = [_check_row(one, talk.now) for one in checks]
+        paper.table(("CHECK", "KIND", "STATE", "TOOK", "SINCE", ""), rows, {"TOOK", "SINCE"})
     if rows := value_rows(latest.values):
         paper.say()
         paper.table(("SERIES", "NOW"), rows, {"NOW"})
+
+
+def _alert_row(one: Alert, now: int) -> Cells:
+    return str(one.incident), one.severity, words.duration(now - ms(one.since)), one.summary or one.rule
+
+
+def _check_row(one: Check, now: int) -> Cells:
+    took = "" if one.ms is None else f"{one.ms:.0f} ms"
+    return one.id, one.kind, one.state, took, ago(ms(one.at), now), one.detail
 
 
 def _facts(facts: Mapping[str, str]) -> str:

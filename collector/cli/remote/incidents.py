@@ -33,6 +33,11 @@ Change = Callable[[argparse.Namespace], dict[str, object]]
 
 
 def add_to(commands: Commands, house: House) -> None:
+    _add_looking(commands, house)
+    _add_saying(commands, house)
+
+
+def _add_looking(commands: Commands, house: House) -> None:
     alerts = commands.add_parser("alerts", help="which rules are bad about what")
     alerts.add_argument("--host", metavar="NAME", help="about this host alone")
     alerts.add_argument("--rule", metavar="NAME", help="of this rule alone")
@@ -46,20 +51,17 @@ def add_to(commands: Commands, house: House) -> None:
     _add_filters(incidents)
     add_talk(incidents, house, _incidents, watch=True)
 
-    for verb, text, change, said in (
-        (
-            "ack",
-            "say that you have an incident: nobody is reminded of it",
-            _state("acknowledged"),
-            "is yours",
-        ),
-        ("unack", "take that back", _state("open"), "is nobody's again"),
-        ("resolve", "say that an incident is over", _state("resolved"), "is over"),
+
+def _add_saying(commands: Commands, house: House) -> None:
+    for verb, text, state, said in (
+        ("ack", "say that you have an incident: nobody is reminded of it", "acknowledged", "is yours"),
+        ("unack", "take that back", "open", "is nobody's again"),
+        ("resolve", "say that an incident is over", "resolved", "is over"),
     ):
         parser = commands.add_parser(verb, help=text)
         _add_ids(parser)
         parser.add_argument("--note", default="", metavar="TEXT", help="kept in the timeline with it")
-        add_talk(parser, house, partial(_change, change, said))
+        add_talk(parser, house, partial(_change, _state(state), said))
 
     assign = commands.add_parser("assign", help="say who cares for an incident")
     assign.add_argument("id", type=number_up_to(ID_MAX), metavar="ID")

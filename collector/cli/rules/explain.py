@@ -136,11 +136,7 @@ def explained(
     for name in values:
         says += _ahead(about, host, name, by_key, forecasts)
     spoken = {said.rule for said in says}
-    counting = {
-        name: subject
-        for name, one in about.items()
-        if one.rule.cadence == "fleet" and (subject := one.rule.subject(labels)) is not None
-    }
+    counting = _counting(about, labels)
     return Explained(
         host=host.name,
         labels=host.labels,
@@ -151,6 +147,15 @@ def explained(
         others=len(enabled) - len(about),
         off=[one.rule.name for one in written if not one.rule.enabled],
     )
+
+
+def _counting(about: Mapping[str, WrittenRule], labels: Mapping[str, str]) -> dict[str, str]:
+    """The rules that count the host together with others, and as what."""
+    return {
+        name: subject
+        for name, one in about.items()
+        if one.rule.cadence == "fleet" and (subject := one.rule.subject(labels)) is not None
+    }
 
 
 def _with_whom(

@@ -149,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(command=_serve)
 
     both = commands.add_parser("up", help="run a collector and an agent for this host, on loopback")
-    both.add_argument("--dir", type=Path, default=Path(".watchkeeper"), help="where it keeps its things")
+    both.add_argument("--dir", type=Path, default=up.DIR, help="where it keeps its things")
     both.add_argument("--port", type=int, help="another port than the config's (8420)")
     both.set_defaults(command=_up)
 
@@ -215,7 +215,7 @@ def _up(arguments: argparse.Namespace) -> int:
     folder = up.Folder(arguments.dir)
     environ = dict(os.environ)
     if arguments.port is not None:
-        environ["WATCHKEEPER_COLLECTOR__LISTEN"] = f"127.0.0.1:{arguments.port}"
+        environ[up.LISTEN_VARIABLE] = up.listen_on(arguments.port)
 
     def load() -> settings.Loaded:
         return settings.load(folder.collector_config, environ)
@@ -224,21 +224,24 @@ def _up(arguments: argparse.Namespace) -> int:
     listen = loaded.config.listen
     if not up.is_loopback(loaded.config.address[0]):
         raise ValueError(
-            f"`up` serves this host alone; {listen} is not on loopback. Use `watchkeeper serve`."
+            f"`up` serves this host alone, and {listen} is not on loopback. To serve others: "
+            f"watchkeeper serve --config {folder.collector_config}"
         )
     heap.hold_little()
     collector = Collector(load, Service(os.environ))
-    return HOUSE.run(_up_together(collector, f"http://{listen}", folder, arguments.log_format))
+    url = f"http://{listen}"
+    said = up.words(url, folder, arguments.port)
+    return HOUSE.run(_up_together(collector, url, folder, said, arguments.log_format))
 
 
-async def _up_together(collector: Collector, url: str, folder: up.Folder, log_format: str) -> int:
+async def _up_together(collector: Collector, url: str, folder: up.Folder, said: str, log_format: str) -> int:
     """The collector, and an agent beside it that is enrolled when there is no token for it yet."""
 
     async def agent() -> None:
         if not folder.has_token:
             token, _ = await hosts.enrol(collector.store, socket.gethostname(), {}, now_ms)
             folder.keep_token(token)
-        print(f"Watchkeeper watches this host: {url}  (Ctrl-C ends it)", flush=True)
+        print(said, flush=True)
         await up.keep_agent_running(folder.agent_config, url, log_format)
 
     return await _until_told_to_stop(collector, beside=agent)

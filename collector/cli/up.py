@@ -7,6 +7,7 @@ import ctypes
 import ipaddress
 import logging
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +16,10 @@ from agent.wire import Token
 
 log = logging.getLogger(__name__)
 
+DIR = Path(".watchkeeper")
+CONFIG = "collector.yaml"
+
+LISTEN_VARIABLE = "WATCHKEEPER_COLLECTOR__LISTEN"
 AGENT_AGAIN_S = 5.0
 AGENT_STOP_S = 8.0
 PR_SET_PDEATHSIG = 1
@@ -48,7 +53,7 @@ class Folder:
     """Where `up` keeps its things: the config of each program, the agent's token, the state of both."""
 
     def __init__(self, path: Path) -> None:
-        self.collector_config = path / "collector.yaml"
+        self.collector_config = path / CONFIG
         self.agent_config = path / "agent.yaml"
         self._token = path / "agent.token"
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,6 +69,18 @@ class Folder:
     def keep_token(self, token: Token) -> None:
         self._token.touch(mode=0o600)
         self._token.write_text(f"{token}\n")
+
+
+def words(url: str, folder: Folder, port: int | None) -> str:
+    """What whoever started it is told: where the page is, and how the same collector is asked from a terminal."""
+    program = sys.argv[0] if Path(sys.argv[0]).name == "watchkeeper" else "watchkeeper"
+    command = shlex.join([program, "status", "--config", str(folder.collector_config)])
+    listen = f"{LISTEN_VARIABLE}={listen_on(port)} " if port is not None else ""
+    return f"Watchkeeper watches this host: {url}  (Ctrl-C ends it)\nFrom another terminal: {listen}{command}"
+
+
+def listen_on(port: int) -> str:
+    return f"127.0.0.1:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -228,6 +229,17 @@ def test_up_shows_this_host_within_10_s_a_second_time_as_well_and_ctrl_c_leaves_
         wait_until("nothing to be left", lambda program=program: program.family == [], timeout_s=3.0)
         assert "Traceback" not in program.said
         assert "ended by itself" not in program.said
+
+
+def test_the_command_that_up_names_asks_its_collector_from_another_terminal(stage: Stage) -> None:
+    program = up(stage, stage.folder / "up", free_port(), "up")
+    program.start()
+    wait_until("its agent", lambda: "connected to the collector" in program.said)
+    named = re.search(r"^From another terminal: (.*\b)watchkeeper (status .+)$", program.said, re.MULTILINE)
+    assert named is not None, program.said
+    command = f"{named[1]}{shlex.quote(sys.executable)} -m collector {named[2]}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, "1 of 1 hosts heard" in done.stdout) == (0, True), done
 
 
 def test_up_leaves_its_agents_config_as_a_person_wrote_it_and_looks_at_the_services_it_names(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from agent.options import duration_s
-from collector.cli import add_config, argument
+from collector.cli import add_config, argument, up
 from collector.config import Loaded, parse_listen
 
 TIMEOUT_S, TIMEOUT_S_MIN, TIMEOUT_S_MAX = 15.0, 0.1, 600.0
@@ -179,7 +179,7 @@ def _checked(text: str, origin: str) -> str:
 def _here(arguments: argparse.Namespace, loaded: Loaded, token: str) -> Place:
     """By what its config says and, without a token of one's own, by the one that it leaves in its folder, anew at every
     start."""
-    token = token or _local_token(loaded)
+    token = token or _local_token(loaded, _other_config(arguments))
     address, port = parse_listen(loaded.config.listen)
     address = ANYWHERE.get(address, address)
     host = f"[{address}]" if ":" in address else address
@@ -189,7 +189,13 @@ def _here(arguments: argparse.Namespace, loaded: Loaded, token: str) -> Place:
     return Place(f"https://{host}:{port}", token, arguments.ca, pin, is_local=True)
 
 
-def _local_token(loaded: Loaded) -> str:
+def _other_config(arguments: argparse.Namespace) -> str:
+    """Whoever tries it out (`make run`) and names no config means the one that lies before them."""
+    file = up.DIR / up.CONFIG
+    return str(file) if arguments.config is None and file.exists() else "FILE"
+
+
+def _local_token(loaded: Loaded, config: str) -> str:
     file = loaded.state / "local.token"
     try:
         return _checked(file.read_text(errors="replace")[: TOKEN_LETTERS_MAX + 1], str(file))
@@ -202,7 +208,7 @@ def _local_token(loaded: Loaded) -> str:
         why = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
         raise Unreachable(
             f"{file} {why}: no collector was started here with this config. Start it (watchkeeper serve), name its "
-            "config (--config FILE), or another collector (--url URL)"
+            f"config (--config {config}), or another collector (--url URL)"
         ) from None
 
 

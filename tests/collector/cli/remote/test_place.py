@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from collector.cli import up
 from collector.cli.remote.place import Place, Unreachable, add_place, parse_pin, parse_url, place_of
 from collector.config import load
 
@@ -99,6 +100,18 @@ def test_without_a_collector_that_was_started_the_next_step_is_said(folder: Path
         asked(folder, "")
     assert "--config FILE" in str(trouble.value)
     assert "--url URL" in str(trouble.value)
+
+
+def test_whoever_only_tried_it_out_is_told_of_the_config_that_lies_before_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "state" / "local.token").unlink()
+    monkeypatch.chdir(folder)
+    up.Folder(folder / ".watchkeeper")
+    with pytest.raises(Unreachable, match=r"\(--config \.watchkeeper/collector\.yaml\)"):
+        asked(folder, "")
+    with pytest.raises(Unreachable, match=r"\(--config FILE\)"):
+        asked(folder, "--config {here}/collector.yaml")
 
 
 def test_fingerprints_and_addresses() -> None:

@@ -79,9 +79,11 @@ def _make(house: House, arguments: argparse.Namespace) -> int:
         told = await codes.tell(code)
         if told.command is None:
             print(
-                f"There is no installer: {told.trouble}. Where the agent is installed already:",
+                f"No command installs it: {told.trouble}. Where the agent is installed already:",
                 file=sys.stderr,
             )
+        if told.warning:
+            print(told.warning, file=sys.stderr)
         who = f"The host {host.name} joins" if host is not None else _hosts(join)
         print(f"{who} by this until {words.moment(join.expires_at)}:\n", file=sys.stderr)
         print(told.command or told.by_hand)

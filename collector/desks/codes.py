@@ -15,11 +15,13 @@ USES_MAX = 100_000
 
 
 class Told(Struct, frozen=True):
-    """How a code is used, in the words of a shell; `trouble` says why there is no command."""
+    """How a code is used, in the words of a shell; `trouble` says why there is no command, `warning` why no other host
+    will get far with it."""
 
     command: str | None
     by_hand: str
     trouble: str = ""
+    warning: str = ""
 
 
 class Codes(Protocol):

@@ -72,13 +72,13 @@ class Installer:
             return Told(None, by_hand, f"{way.url} leads nowhere from another host; set `url:` in the config")
         text = self._script()
         if not text:
-            return Told(None, by_hand, self._no_bundle)
+            return Told(None, by_hand, self._no_bundle, self._warning)
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         silent = "-fsSk" if way.pin else "-fsS"
         fetch = f"curl {silent} -o {SCRIPT} {shlex.quote(f'{way.url}/install')}"
         check = f"echo '{sha256}  {SCRIPT}' | sha256sum -c"
         install = f"sudo sh {SCRIPT} {code}{way.flags}" if code else f"sudo sh {SCRIPT}"
-        return Told(f"{fetch} && {check} && {install}", by_hand)
+        return Told(f"{fetch} && {check} && {install}", by_hand, warning=self._warning)
 
     def _script(self) -> str:
         """Empty when there is nothing to install. The same as long as bundles and address are the same."""
@@ -93,6 +93,12 @@ class Installer:
         if certificate is None or not self._url.startswith("https://") or is_trusted(certificate, host):
             return Way(self._url)
         return Way(self._url, fingerprint(certificate))
+
+    @property
+    def _warning(self) -> str:
+        if urlsplit(self._url).hostname not in LOOPBACK:
+            return ""
+        return f"Only this machine reaches {self._url}. For other hosts, set `listen:` and `url:` in collector.yaml."
 
     @property
     def _no_bundle(self) -> str:

@@ -14,7 +14,8 @@ def test_a_code_comes_with_the_command_that_uses_it(watchkeeper: Command) -> Non
     said = watchkeeper("join-command", "--label", "role=web")
     assert said.code == 0
     assert re.fullmatch(rf"watchkeeper-agent join http://127.0.0.1:8420 {CODE.pattern}\n", said.out)
-    assert "There is no installer" in said.err
+    assert "No command installs it: there is nothing to install in" in said.err
+    assert "Only this machine reaches http://127.0.0.1:8420. For other hosts, set `listen:`" in said.err
     assert "One host joins by this until" in said.err
 
 

@@ -12,6 +12,7 @@ from agent.wire import Batch, Bye
 
 ANSWER_S_MAX = 3.0
 """A host that goes down is busy, and an answer taken for granted would be the wrong one."""
+IN_WORDS: dict[Bye, str] = {"restart": "back in a moment", "shutdown": "this host goes down"}
 DOWN_FOR_GOOD = {"poweroff.target", "halt.target"}
 
 

@@ -77,7 +77,7 @@ class Service:
 
     def _stop(self) -> None:
         how = parting.how_we_stop()
-        log.info("stopping (%s)", how)
+        log.info("stopping, and telling the collector so: %s", parting.IN_WORDS[how])
         self._systemd.stopping()
         now = self._clock()
         self._spool.add(parting.word(how, self._config.every_ms), now)

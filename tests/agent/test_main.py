@@ -280,7 +280,7 @@ def test_the_log_is_json_when_asked(config: Path, receiver: Receiver) -> None:
     code, logged, _ = agent.end(signal.SIGTERM)
     lines = [json.loads(line) for line in logged.splitlines()]
     assert code == 0
-    assert "stopping (restart)" in [line["message"] for line in lines]
+    assert "stopping, and telling the collector so: back in a moment" in [line["message"] for line in lines]
     assert TOKEN not in logged
 
 

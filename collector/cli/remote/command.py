@@ -137,7 +137,9 @@ def pointing_to(command: str) -> Iterator[None]:
     except Refused as refused:
         if refused.status != 404:
             raise
-        raise Refused(404, refused.code, f"{refused}; see: watchkeeper {command}") from None
+        raise Refused(
+            404, refused.code, f"{str(refused).removesuffix('.')}; see: watchkeeper {command}"
+        ) from None
 
 
 def several(numbers: Sequence[int], work: Callable[[int], None]) -> int:

@@ -2,8 +2,8 @@
 
 They lie in the order in which they came. An index by host and time would have a page for each host, so each push would
 rewrite one: that was half of what its bytes cost. So the index goes by spans of five minutes first. All hosts write in
-the few pages of the present span, and whoever reads looks into each span there is: some two dozen, as long as nothing
-is late.
+the few pages of the present span, and whoever reads looks into each span there is: some two dozen, and those of what
+came late and of the last batch of each host that fell silent, which is never packed.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def standing_of(one: Summary) -> Standing:
 def shown(standings: Sequence[Standing]) -> list[str]:
     """A line for each service, then what it comes to in a sentence."""
     if not standings:
-        return ["No service is known yet; name some under `services:` in the config of the collector."]
+        return ["No service yet: make one on the page of services, or under `services:` in the config."]
     rows = [_row(one) for one in standings]
     return [*table(HEAD, rows, NUMBERS), "", *(f"{one.service}: {one.sentence}" for one in standings)]
 

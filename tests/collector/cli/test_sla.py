@@ -48,7 +48,7 @@ def test_without_a_service_it_says_where_to_name_one(watchkeeper: Command) -> No
     said = watchkeeper("sla")
     assert said.code == 0
     assert (
-        said.out == "No service is known yet; name some under `services:` in the config of the collector.\n"
+        said.out == "No service yet: make one on the page of services, or under `services:` in the config.\n"
     )
 
 

@@ -131,7 +131,7 @@ def test_a_container_uses_the_processor_that_its_process_uses(
         time.sleep(2)
         samples = check.measure(time.monotonic()).samples
         used_s, passed_s = process_s(group.process.pid) - before_s, time.monotonic() - began_s
-        assert used_s > 0.1
+        assert used_s > 0.03
         used_pct = 100 * used_s / passed_s / (os.cpu_count() or 1)
         assert samples[group.series("cpu_used_pct")] == pytest.approx(used_pct, rel=0.15, abs=1.5)
 

@@ -199,7 +199,7 @@ def test_each_phase_is_timed_and_they_add_up(serve: Serve, authority: trustme.CA
     )
     ms = {phase: found.samples[name] or 0 for phase, name in PHASES.items()}
     assert ms["first_byte"] > 199
-    assert ms["transfer"] > 399
+    assert ms["transfer"] > 350, "of 400, less what passed before the first byte was seen"
     assert all(ms[phase] > 0 for phase in ("name", "connect", "tls"))
     assert sum(ms.values()) == pytest.approx(found.samples[TOTAL_MS])
 

@@ -78,7 +78,7 @@ def test_a_host_that_is_silent_ends_with_the_limit() -> None:
     def silent() -> Measured:
         began = time.monotonic()
         found = asked_over(lambda number: None, timeout_s=0.5)
-        assert 0.4 < time.monotonic() - began < 1.0
+        assert 0.4 < time.monotonic() - began < 1.9
         return found
 
     found = in_a_network_of_ours(silent)

@@ -15,7 +15,7 @@ from agent.evidence.programs import command, greediest, look, seen
 from agent.net.dial import Deadline
 from agent.wire import Program
 
-BUSY = "import sys\nblock = bytearray(150 << 20)\nprint('ready', flush=True)\nwhile True: pass"
+BUSY = "import sys\nblock = bytearray(b'x') * (700 << 20)\nprint('ready', flush=True)\nwhile True: pass"
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_busy_and_large_program_is_among_the_first(busy: subprocess.Popen[str]
     by_cpu, by_memory = greediest(Deadline(10))
     assert of(by_cpu, busy.pid).cpu_pct > 5
     found = of(by_memory, busy.pid)
-    assert found.memory_bytes > 150 << 20
+    assert found.memory_bytes > 700 << 20
     assert "hush" not in found.command
     assert found.command.startswith(sys.executable)
     assert len(by_cpu) <= 8

@@ -225,7 +225,11 @@ async def test_files_of_another_user(tmp_path: Path, needs: Needs) -> None:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_ends_with_the_worst_mark_and_says_all_to_programs_too(watchkeeper: Command) -> None:
+def test_the_command_ends_with_the_worst_mark_and_says_all_to_programs_too(
+    watchkeeper: Command, tmp_path: Path
+) -> None:
+    with (tmp_path / "collector.yaml").open("a") as config:
+        config.write(f"  listen: 127.0.0.1:{free_port()}\n")  # somebody's own may run where it does by itself
     said = watchkeeper("doctor")
     assert said.code == 2
     assert "bad   collector" in said.out

@@ -203,7 +203,7 @@ class Client:
             case OSError():
                 why = f"{url} is not reachable: {(error.strerror or str(error)).lower()}"
             case _:
-                why = f"{url} does not answer as a collector would ({error})"
+                why = f"{url} does not answer as a collector would ({str(error).strip()})"
         if self.place.is_local:
             return f"{why}; is the collector running? (watchkeeper serve, or systemctl status watchkeeper-collector)"
         return why

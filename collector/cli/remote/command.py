@@ -16,7 +16,7 @@ from functools import partial
 from agent.options import duration_s
 from collector.cli import House, argument
 from collector.cli.remote.client import Client, Refused, as_json
-from collector.cli.remote.paper import Paper
+from collector.cli.remote.paper import Paper, plain
 from collector.cli.remote.place import TIMEOUT_S, Place, Unreachable, add_place, place_of
 from rules import words
 
@@ -83,7 +83,9 @@ def client_for(house: House, arguments: argparse.Namespace, timeout_s: float = T
 
 
 def complain(sentence: object) -> None:
-    print(f"watchkeeper: {sentence}", file=sys.stderr)
+    """Whatever answers at an address may have its word in the sentence."""
+    lines = map(plain, str(sentence).strip().split("\n"))
+    print("watchkeeper:", "\n".join(lines), file=sys.stderr)
 
 
 def talk_to(house: House, work: Work, arguments: argparse.Namespace) -> int:

@@ -38,8 +38,9 @@ PLAIN: dict[Style, int] = {
 
 
 def show(follower: Follower, where: str, now_ms: Callable[[], int], *, coloured: bool) -> None:
-    """Until a person quits, or somebody ends it (SystemExit); the terminal is left as it was."""
-    locale.setlocale(locale.LC_ALL, "")
+    """Until a person quits, or somebody ends it (SystemExit); the terminal is left as it was. ValueError for a kind of
+    terminal of which this machine knows nothing."""
+    _speak_as_the_terminal()
     os.environ.setdefault("ESCDELAY", str(ESCAPE_MS))
     before = signal.signal(signal.SIGTERM, _end)
     try:
@@ -51,10 +52,24 @@ def show(follower: Follower, where: str, now_ms: Callable[[], int], *, coloured:
         signal.signal(signal.SIGTERM, before)
 
 
+def _speak_as_the_terminal() -> None:
+    """Who comes by ssh often brings along a language that is not installed here."""
+    for said in ("", "C.UTF-8"):
+        with contextlib.suppress(locale.Error):
+            locale.setlocale(locale.LC_ALL, said)
+            return
+
+
 @contextlib.contextmanager
 def _terminal() -> Iterator[curses.window]:
     """What curses.wrapper does, less its colours: where none are wanted, it paints everything white on black."""
-    window = curses.initscr()
+    try:
+        window = curses.initscr()
+    except curses.error:
+        kind = os.environ.get("TERM", "")
+        raise ValueError(
+            f"this machine does not know the terminal {kind[:40]!r}; try: TERM=xterm watchkeeper top"
+        ) from None
     try:
         curses.noecho()
         curses.cbreak()

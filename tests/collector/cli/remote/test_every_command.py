@@ -182,6 +182,20 @@ def test_an_older_collector_that_lacks_a_path_says_so(bare: Command) -> None:
             assert "there is nothing at this address" in said.err, command
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        answer(b'{"code":"no","message":"no \\u001b[2J\\u001b]0;all is well\\u0007"}', "409 No"),
+        b"SSH \x1b[2J\x1b]0;all is well\x07\r\n",
+    ],
+)
+def test_what_answers_does_not_paint_the_terminal(bare: Command, raw: bytes) -> None:
+    with listening(once(raw)) as port:
+        said = bare("status", "--url", f"http://127.0.0.1:{port}")
+    assert "all is well" in said.err
+    assert said.err.removesuffix("\n").isprintable()
+
+
 # --- no right ---------------------------------------------------------------------------------------------------------
 
 

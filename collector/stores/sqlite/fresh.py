@@ -48,5 +48,11 @@ def of_a_host(host: str) -> str:
     """
 
 
+WAITING = f"""
+    SELECT at FROM batches INDEXED BY {INDEX}
+    WHERE NOT EXISTS (SELECT 1 FROM heard WHERE heard.host = batches.host AND heard.batch = batches.id)
+    ORDER BY {SPAN} LIMIT 1
+"""
+"""A time in the first span of anything that is to be packed: before it lies only what silent hosts said last."""
 OLDEST = f"SELECT min(at) FROM batches WHERE {SPAN} = (SELECT {SPAN} FROM batches ORDER BY {SPAN} LIMIT 1)"
 """Of all hosts."""

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from collector.store import DAY_MS, StoreError
 from collector.stores.sqlite.blocks import BATCHES_MAX, Block, pack_block
-from collector.stores.sqlite.fresh import of_a_host, spans
+from collector.stores.sqlite.fresh import WAITING, of_a_host, spans
 from collector.stores.sqlite.layouts import ReadLayouts
 from collector.stores.sqlite.ranges import HOUR_MS
 from collector.stores.sqlite.readers import Readers
@@ -40,7 +40,7 @@ NAMES_MAX = 4_000
 
 NOT_THE_NEWEST = "id <> coalesce((SELECT batch FROM heard WHERE host = ?1), 0)"
 OLDEST = f"""
-    {spans(end="?2")}
+    {spans(WAITING, "?2")}
     SELECT at {of_a_host("?1")} WHERE at < ?2 AND {NOT_THE_NEWEST} ORDER BY at LIMIT 1
 """
 BATCHES = f"""
@@ -57,7 +57,7 @@ PACKED = "DELETE FROM batches WHERE id IN (SELECT value FROM json_each(?))"
 HOSTS = "SELECT host FROM heard ORDER BY host"
 # Of hosts, those that have batches to be packed or a day to be summed up: one question, not two for each host.
 WITH_WORK = f"""
-    {spans(end="?2")}
+    {spans(WAITING, "?2")}
     SELECT host FROM heard WHERE host IN (SELECT value FROM json_each(?1)) AND (
         EXISTS (SELECT 1 {of_a_host("heard.host")} WHERE at < ?2 AND id <> heard.batch)
         OR EXISTS (SELECT 1 FROM blocks WHERE blocks.host = heard.host AND NOT summed_up AND start < ?3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from collector.stores.sqlite import fresh, open_store
 from collector.stores.sqlite.fresh import SPAN_MS, of_a_host, spans
+from collector.stores.sqlite.sealing import WITH_WORK
 
 HOSTS = 200
 PER_HOST = 300
@@ -75,3 +77,40 @@ async def test_hosts_that_push_together_write_in_the_same_few_pages(tmp_path: Pa
     with closing(sqlite3.connect(tmp_path / "watchkeeper.db")) as connection:
         pages = [pages_of_a_commit(connection, tick) for tick in range(PER_HOST)]
     assert max(pages[-10:]) < HOSTS / 4  # with an index by host, each has a page of its own by then
+
+
+def looks(connection: sqlite3.Connection, now: int) -> int:
+    """How much SQLite does to find which of HOSTS have something to be packed: none has."""
+    done = 0
+
+    def count() -> int:
+        nonlocal done
+        done += 1
+        return 0
+
+    connection.set_progress_handler(count, 10)
+    found = connection.execute(WITH_WORK, [json.dumps(list(range(HOSTS))), now - 7_200_000, now]).fetchall()
+    connection.set_progress_handler(None, 0)
+    assert found == []
+    return done
+
+
+async def test_what_hosts_said_last_that_are_silent_for_good_costs_the_others_no_look(tmp_path: Path) -> None:
+    await (await open_store(tmp_path, role="collector")).close()
+    with closing(sqlite3.connect(tmp_path / "watchkeeper.db")) as connection:
+        now = 1_000 * SPAN_MS
+        for at in (now - EVERY_MS, now):
+            hears(connection, [(host, at) for host in range(HOSTS)])
+        before = looks(connection, now)
+        hears(connection, [(HOSTS + span, span * SPAN_MS) for span in range(500)])
+        assert looks(connection, now) < 3 * before
+
+
+def hears(connection: sqlite3.Connection, last: list[tuple[int, int]]) -> None:
+    """Of each host a batch, which is its last."""
+    for host, at in last:
+        batch = connection.execute(
+            "INSERT INTO batches (host, at, arrived_at, every_ms, layout, samples) VALUES (?, ?, 0, 0, 0, x'')",
+            [host, at],
+        ).lastrowid
+        connection.execute("REPLACE INTO heard VALUES (?, 0, ?, 0, 0, '', ?)", [host, at, batch])

@@ -55,7 +55,7 @@ def key_in(folder: Path, name: str) -> bytes:
         key = file.read_bytes()
     except OSError as error:
         raise StoreError(f"the key {file} cannot be kept: {error.strerror}") from None
-    if len(key) < KEY_BYTES:
+    if len(key) < KEY_BYTES or not any(key):  # a power cut may leave noughts, by which everybody could sign
         raise StoreError(f"the key {file} is damaged; remove it, and a new one is made", passing=False)
     return key
 

@@ -38,8 +38,9 @@ def test_programs_that_make_a_key_at_once_use_the_same(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["some.key"]
 
 
-def test_half_a_key_is_no_key(tmp_path: Path) -> None:
-    (tmp_path / "some.key").write_bytes(b"short")
+@pytest.mark.parametrize("left", [b"", b"short", bytes(KEY_BYTES)], ids=["nothing", "a part", "noughts"])
+def test_what_a_power_cut_left_of_a_key_is_no_key(tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "some.key").write_bytes(left)
     with pytest.raises(StoreError, match=r"some\.key is damaged; remove it, and a new one is made"):
         key_in(tmp_path, "some.key")
 

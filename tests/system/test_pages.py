@@ -34,7 +34,7 @@ def test_the_overview_follows_what_is_stored(collector: Collector, reader: Reade
     host.send()
     page = reader.open("/")
     page.evaluate("window.kept = true")
-    row = page.locator("#h1")
+    row = page.locator(f"#h{host.id}")
     expect(row).to_contain_text("12\N{NO-BREAK SPACE}%")
     host.send({"cpu_used_pct": 77.0})
     expect(row).to_contain_text("77\N{NO-BREAK SPACE}%", timeout=5_000)
@@ -57,21 +57,22 @@ def test_a_value_that_changed_fades(collector: Collector, reader: Reader) -> Non
            }).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["class"] }); }"""
     )
     host.send({"cpu_used_pct": 77.0})
-    expect(page.locator("#h1")).to_contain_text("77\N{NO-BREAK SPACE}%")
+    expect(page.locator(f"#h{host.id}")).to_contain_text("77\N{NO-BREAK SPACE}%")
     assert set(page.evaluate("window.faded")) == {"77\N{NO-BREAK SPACE}%"}
 
 
 def test_a_new_host_appears_by_itself(collector: Collector, reader: Reader) -> None:
     page = reader.open("/")
     expect(page.locator("main")).to_contain_text("No host is watched yet.")
-    Host(collector, "web-1").send()
-    expect(page.locator("#h1")).to_contain_text("up", timeout=8_000)
+    host = Host(collector, "web-1")
+    host.send()
+    expect(page.locator(f"#h{host.id}")).to_contain_text("up", timeout=8_000)
 
 
 def test_what_one_does_on_a_page_survives_its_updates(collector: Collector, reader: Reader) -> None:
     host = Host(collector, "web-1")
     host.send()
-    page = reader.open("/hosts/1")
+    page = reader.open(f"/hosts/{host.id}")
     page.locator("details.values summary").first.click()
     page.locator("nav.choice a").first.focus()
     host.send({"cpu_used_pct": 77.0})
@@ -81,12 +82,13 @@ def test_what_one_does_on_a_page_survives_its_updates(collector: Collector, read
 
 
 def test_the_filter_follows_while_one_types(collector: Collector, reader: Reader) -> None:
-    for name in ("web-1", "web-2", "db-1"):
-        Host(collector, name, "role=" + name.split("-")[0]).send()
+    hosts = [Host(collector, name, "role=" + name.split("-")[0]) for name in ("web-1", "web-2", "db-1")]
+    for host in hosts:
+        host.send()
     page = reader.open("/")
     page.locator("input[name=q]").press_sequentially("web")
     expect(page.locator("table.hosts caption")).to_contain_text("2 of 3\N{NO-BREAK SPACE}hosts")
-    expect(page.locator("#h3")).to_have_count(0)
+    expect(page.locator(f"#h{hosts[-1].id}")).to_have_count(0)
     assert page.evaluate("document.activeElement.name") == "q"
     assert page.url.endswith("/?q=web")
     page.locator("select[name=group]").select_option("role")
@@ -108,7 +110,7 @@ def test_a_page_says_that_it_lost_the_collector_and_finds_it_again(
     assert "lost-touch" in (page.locator("body").get_attribute("class") or "")
     collector.start()
     host.send({"cpu_used_pct": 77.0})
-    expect(page.locator("#h1")).to_contain_text("77\N{NO-BREAK SPACE}%", timeout=15_000)
+    expect(page.locator(f"#h{host.id}")).to_contain_text("77\N{NO-BREAK SPACE}%", timeout=15_000)
     expect(page.locator("#updated")).to_contain_text("updated")
     assert "lost-touch" not in (page.locator("body").get_attribute("class") or "")
 
@@ -117,7 +119,7 @@ def test_a_chart_tells_the_values_under_the_pointer(collector: Collector, reader
     host = Host(collector, "web-1")
     for minutes in range(30, 0, -1):
         host.send({"load1": float(minutes)}, ago_ms=minutes * 60_000)
-    page = reader.open("/hosts/1")
+    page = reader.open(f"/hosts/{host.id}")
     plot = page.locator("figure", has=page.get_by_role("heading", name="Load")).locator(".plot")
     area = plot.locator(".area").bounding_box()
     assert area is not None
@@ -138,21 +140,23 @@ def test_times_are_the_readers(window: Window, collector: Collector) -> None:
 
 
 def test_a_page_is_complete_without_javascript(window: Window, collector: Collector) -> None:
-    Host(collector, "web-1", "role=web").send({'disk_used_pct{mount="/var"}': 97.0})
+    host = Host(collector, "web-1", "role=web")
+    host.send({'disk_used_pct{mount="/var"}': 97.0})
     reader = window(collector.url, java_script_enabled=False)
     page = reader.open("/")
     expect(page.locator("#i1")).to_contain_text("disk /var 97 % > 95 %")
     page.locator("input[name=q]").fill("nix")
     page.get_by_role("button", name="Show").click()
     expect(page.locator("main")).to_contain_text("No host matches “nix”.")
-    page = reader.open("/hosts/1")
+    page = reader.open(f"/hosts/{host.id}")
     expect(page.locator(".plot").first).to_be_visible()
     page.locator("details.values summary").first.click()
     expect(page.locator("details.values td").first).to_be_visible()
 
 
 def test_the_keyboard_goes_everywhere_and_is_seen(collector: Collector, reader: Reader) -> None:
-    Host(collector, "web-1").send()
+    host = Host(collector, "web-1")
+    host.send()
     page = reader.open("/")
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_visible()
@@ -167,4 +171,4 @@ def test_the_keyboard_goes_everywhere_and_is_seen(collector: Collector, reader: 
             )
         )
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert met == ["/", *places, "More", "q", "group", "/hosts/new", "/hosts/1"]
+    assert met == ["/", *places, "More", "q", "group", "/hosts/new", f"/hosts/{host.id}"]

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 
 from prometheus_client import CollectorRegistry, Counter
 
+from collector.store import StoreError
+
 log = logging.getLogger(__name__)
 
 
@@ -58,5 +60,8 @@ class Rounds:
                 self._errors.labels(name).inc()
                 if (words := repr(error)) != said:
                     said = words
-                    log.exception("The job %r failed; it comes round again.", name)
+                    if isinstance(error, StoreError):  # such as a full disk: its sentence says all
+                        log.error("The job %r failed: %s; it comes round again.", name, error)  # noqa: TRY400
+                    else:
+                        log.exception("The job %r failed; it comes round again.", name)
             due_s = max(min(due_s, loop.time()) + every_s, loop.time())

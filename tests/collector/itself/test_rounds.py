@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from collector.itself.rounds import Rounds
+from collector.store import StoreError
 
 
 @pytest.fixture
@@ -69,6 +70,24 @@ async def test_a_job_that_fails_comes_round_again_is_counted_and_logged_once(
     assert errors is not None
     assert errors >= 3
     assert [record.message for record in caplog.records] == ["The job 'seal' failed; it comes round again."]
+
+
+async def test_of_what_the_store_says_the_sentence_is_enough(
+    rounds: Rounds, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = asyncio.Event()
+
+    async def job() -> None:
+        tried.set()
+        raise StoreError("no room is left on the disk")
+
+    rounds.start("seal", 0.01, job)
+    async with asyncio.timeout(5):
+        await tried.wait()
+    await rounds.stop()
+    [record] = caplog.records
+    assert record.message == "The job 'seal' failed: no room is left on the disk; it comes round again."
+    assert record.exc_info is None
 
 
 async def test_a_job_that_takes_its_time_is_not_begun_twice_and_holds_up_no_other(rounds: Rounds) -> None:

@@ -21,7 +21,11 @@ IN_CI = bool(os.environ.get("CI") or os.environ.get("WATCHKEEPER_CI"))
 DEBIAN_PACKAGES = {
     "ip": "iproute2",
     "dnsmasq": "dnsmasq-base",
+    "ss": "iproute2",
     "ps": "procps",
+    "free": "procps",
+    "uptime": "procps",
+    "vmstat": "procps",
     "dpkg-shlibdeps": "dpkg-dev",
     "ansible-playbook": "ansible-core",
     "qemu-aarch64-static": "qemu-user-static",

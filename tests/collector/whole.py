@@ -74,10 +74,10 @@ class Whole:
 async def whole_collector(
     folder: Path, config: str = "", *, trust: ssl.SSLContext | None = None
 ) -> AsyncIterator[Whole]:
-    """`config` is what stands in the section `collector:` besides the folder and the port; with `trust` it is asked by
-    TLS."""
+    """`config` is what stands in the section `collector:` besides the folders and the port; with `trust` it is asked by
+    TLS. It has nothing to install, whatever `make bundle` has made here, until a test puts it into `bundles`."""
     file, state = folder / "collector.yaml", folder / "state"
-    file.write_text(f"collector:\n  listen: 127.0.0.1:0\n  state: {state}\n{config}")
+    file.write_text(f"collector:\n  listen: 127.0.0.1:0\n  state: {state}\n{config}\n  bundles: bundles\n")
     collector = Collector(lambda: load(file, {}), Service({}))
     await collector.start()
     port = collector._parts.server.addresses[0][1]

@@ -95,7 +95,9 @@ class House:
         (folder / "rules.d").mkdir(exist_ok=True)
         (folder / "rules.d" / "own.yaml").write_text(RULES)
         self.file = folder / "collector.yaml"
-        self.file.write_text(f"collector:\n  listen: 127.0.0.1:0\n  state: state\n{config}")
+        self.file.write_text(
+            f"collector:\n  listen: 127.0.0.1:0\n  state: state\n{config}\n  bundles: bundles\n"
+        )
         self.environ: dict[str, str] = {}
         self.collector: Collector
 

@@ -45,9 +45,10 @@ def state(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watchkeeper(tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]) -> Command:
-    """`watchkeeper(...)` with a config whose state is the folder `state`."""
+    """`watchkeeper(...)` with a config whose state is the folder `state`, and that has nothing to install, whatever
+    `make bundle` has made here, until a test puts it into `bundles`."""
     config = tmp_path / "collector.yaml"
-    config.write_text(f"collector:\n  state: {state}\n")
+    config.write_text(f"collector:\n  state: {state}\n  bundles: bundles\n")
 
     def command(*arguments: str | Path) -> Said:
         capsys.readouterr()

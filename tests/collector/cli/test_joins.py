@@ -22,8 +22,6 @@ def test_a_code_comes_with_the_command_that_uses_it(watchkeeper: Command) -> Non
 def test_where_there_are_bundles_the_command_installs_from_them(watchkeeper: Command, tmp_path: Path) -> None:
     bundles = tmp_path / "bundles"
     assert "`make bundle` makes it" in watchkeeper("join-command", "--upgrade").err
-    with (tmp_path / "collector.yaml").open("a") as config:
-        config.write("  bundles: bundles\n")
     bundles.mkdir()
     (bundles / "cp311-x86_64.tar").write_bytes(b"a bundle")
     said = watchkeeper("join-command")

@@ -11,7 +11,7 @@ import pytest
 from tests.collector.whole import Answer, Whole, whole_collector
 
 CODE = re.compile(r"wk_join_[a-z0-9]{12}_[A-Za-z0-9]{32}")
-CONFIG = "  url: https://watch.example.org\n  bundles: bundles\n"
+CONFIG = "  url: https://watch.example.org\n"
 
 
 @pytest.fixture

@@ -76,6 +76,9 @@ class Replays:
             return
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        if replay.state == "running":  # it was ended before it had begun
+            replay.state, replay.ended_at = "stopped", self._now_ms()
+            self._told()
         await self._audit.record(who, "rule.replay.stop", after={"rule": rule})
 
     async def close(self) -> None:

@@ -245,8 +245,8 @@ class Parts:
     async def stop(self) -> None:
         """Pushes are put off, what was judged is kept, what is being sent is finished."""
         await self.pages.close()
-        await self.replays.close()
         await self.server.stop()
+        await self.replays.close()
         await self.access.close()
         await self.tokens.close()
         await self.ticks.close()

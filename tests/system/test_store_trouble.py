@@ -23,6 +23,8 @@ from tests.system.test_store_tools import tool
 DISK_MIB = 96
 HOSTS = 4
 NOBODY = 65_534
+READ_ONLY_TIMES = 3
+"""At another moment of a commit each time."""
 
 
 @pytest.fixture
@@ -161,8 +163,9 @@ def test_a_disk_that_fails_is_said_and_got_over_when_it_does_not_any_more(stage:
     loaded.end()
 
 
+@pytest.mark.parametrize("time", range(READ_ONLY_TIMES))
 def test_a_disk_that_turns_read_only_is_said_and_nothing_is_lost_once_it_is_put_right(
-    stage: Stage, needs: Needs
+    stage: Stage, needs: Needs, time: int
 ) -> None:
     try:
         with power_cut.disk(stage.folder) as below:

@@ -50,7 +50,15 @@ class Images:
         return ["buildah", *self._store, *map(str, arguments)]
 
     def run(self, *arguments: str | Path) -> str:
-        done = subprocess.run(
+        done = self._done(*arguments)
+        assert done.returncode == 0, f"buildah {' '.join(map(str, arguments))}:\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def can(self, *arguments: str | Path) -> bool:
+        return self._done(*arguments).returncode == 0
+
+    def _done(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             self.command(*arguments),
             cwd=ROOT,
             env=self._environ,
@@ -59,8 +67,6 @@ class Images:
             timeout=MAKE_S,
             check=False,
         )
-        assert done.returncode == 0, f"buildah {' '.join(map(str, arguments))}:\n{done.stdout}{done.stderr}"
-        return done.stdout.strip()
 
     def inspect(self, image: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.run("inspect", "--type", "image", image))
@@ -180,7 +186,8 @@ def test_a_host_in_one_container_is_seen_by_the_collector_in_another(images: Ima
             watching = images.start(other, tmp_path / "agent.log", "watchkeeper-agent", "run")
             try:
                 wait_until("its host on the page", lambda: "boxed" in get(f"http://{address}/")[1])
-                images.run("run", other, "--", "watchkeeper-agent", "doctor", "--alive")
+                alive = ("run", other, "--", "watchkeeper-agent", "doctor", "--alive")
+                wait_until("its agent to be at work", lambda: images.can(*alive))
             finally:
                 end(watching)
         finally:

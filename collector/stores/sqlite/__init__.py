@@ -101,6 +101,8 @@ class SqliteStore:
         await self._writer.outside(lambda connection: check(connection, self._folder, told))
 
     async def remember(self, now: int) -> Remembered:
+        # What the judge remembers is acknowledged when it is sent again.
+        await self._writer.make_sure()
         return await self._readers.read(lambda connection: upkeep.remember(connection, now))
 
     async def commit(self, outcomes: Sequence[Outcome]) -> None:

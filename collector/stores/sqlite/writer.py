@@ -42,6 +42,8 @@ class Writer:
         self._closed = False
         self.trouble = ""
         """Why the disk or the file refused the newest write; empty when it did not."""
+        self._is_unsure = False
+        """Whether what can be read may not be on disk."""
 
     async def write(self, job: Job[T]) -> T:
         """What `job` returns, once its transaction is on disk. StoreError when it was not kept.
@@ -64,6 +66,16 @@ class Writer:
     async def outside(self, job: Job[T]) -> T:
         """Run a job that makes its own transactions, or needs none."""
         return await self._run(lambda: self._explained(lambda: job(self._connected())))
+
+    async def make_sure(self) -> None:
+        """Return once all that can be read is on disk. StoreError when it cannot be brought there.
+
+        A transaction whose sync failed was not kept; but whoever opens the file anew finds it whole in the log, in the
+        kernel's memory, and believes it. The kernel will not write it any more. Copied into the database it is written
+        again, and so is what comes after it.
+        """
+        if self._is_unsure:
+            await self.outside(self._bring_to_disk)
 
     async def close(self) -> None:
         """Do what is queued, then end. What comes later is refused."""
@@ -98,6 +110,12 @@ class Writer:
         self.trouble = ""
         return answer
 
+    def _bring_to_disk(self, connection: sqlite3.Connection) -> None:
+        (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise StoreError(f"somebody still reads {self._path} as it was before the disk failed")
+        self._is_unsure = False
+
     def _explained(self, work: Callable[[], T]) -> T:
         try:
             return work()
@@ -119,6 +137,7 @@ class Writer:
         except sqlite3.Error:
             self._disconnect()
         if primary_code(error) in UNFIT:
+            self._is_unsure = True
             self._disconnect()
 
     def _connected(self) -> sqlite3.Connection:

@@ -8,6 +8,7 @@ again what was not acknowledged) and the judge's memory is read anew from the st
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -72,6 +73,7 @@ class Evaluator:
         self._hosts_as_of: int | None = None
         self._ticked = (now_ms(), monotonic())
         self._committing = Committing(store, self, on_commit=on_commit, registry=registry)
+        self._looking_back: dict[int, asyncio.Lock] = {}  # pushes of one host keep their order
         self._acts = Acts(store, self._committing, lambda: self.watch, now_ms)
         self._faults = Faults(registry)
         self._looking = Looking(store.samples, self._committing, self._faults, lambda: self._watch, now_ms)
@@ -155,7 +157,9 @@ class Evaluator:
             if arrival.host not in self.watch.hosts:
                 await self._meet(arrival.host)
             if arrival.host in self.watch.unfilled:
-                await self._look_back(arrival)
+                async with self._looking_back.setdefault(arrival.host, asyncio.Lock()):
+                    await self._look_back(arrival)
+                self._looking_back.pop(arrival.host, None)
         if len(self._committing) + len(arrivals) > QUEUE_MAX:
             for host in {arrival.host for arrival in arrivals}:
                 self.watch.hosts[host].listen_from(self._now_ms() + PUT_OFF_MS)
@@ -204,6 +208,8 @@ class Evaluator:
 
         Should it not be stored in time, they begin with what comes now.
         """
+        if arrival.host not in self.watch.unfilled:
+            return
         start = rows_wanted(self.watch, arrival)
         if start is None:
             self.watch.unfilled.discard(arrival.host)

@@ -61,7 +61,7 @@ def test_only_a_process_that_was_there_before_has_a_share_of_the_cpu(tmp_path: P
 
     def meanwhile(seconds: float) -> None:
         time.sleep(0.05)
-        write(tmp_path, 10, "p10", 105, pages=500)
+        write(tmp_path, 10, "p10", 1_100, pages=500)
         write(tmp_path, 11, "p11", 9_000, began=8)  # another process by the same number
         write(tmp_path, 13, "p13", 9_000, pages=9_000)
         (tmp_path / "12" / "stat").unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -51,7 +52,7 @@ async def test_each_service_stands_there_with_its_days_and_its_budget_in_words(h
     assert said.count('<svg class="bars"') == 2
     words = text_of(said)
     assert "The <shop> down since" in words
-    assert "99.5 % promised: 216 min allowed" in words or "99.5 % promised: 3 h 36 min allowed" in words
+    assert re.search(r"99.5 % promised: 3 h 3[56] min allowed", words), "a little less where some was unknown"
     assert "Now: site from web-1 is bad." in words
 
 

@@ -94,7 +94,10 @@ def test_whoever_listens_everywhere_is_asked_on_loopback(folder: Path, listen: s
     assert asked(folder, "").url == url
 
 
-def test_without_a_collector_that_was_started_the_next_step_is_said(folder: Path) -> None:
+def test_without_a_collector_that_was_started_the_next_step_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
     (folder / "state" / "local.token").unlink()
     with pytest.raises(Unreachable, match="is not there: no collector was started here") as trouble:
         asked(folder, "")

@@ -71,7 +71,7 @@ def test_the_page_tells_how_to_make_a_trace_of_ones_own(tmp_path: Path) -> None:
         line = line.replace(theirs, ours)
     subprocess.run(["bash", "-c", line], cwd=ROOT, check=True, timeout=120)
     first, second = trace.read(tmp_path / "trace.jsonl")
-    assert first.samples.keys() == second.samples.keys() >= {"load1", "memory_used_pct"}
+    assert first.samples.keys() & second.samples.keys() >= {"load1", "memory_used_pct"}
 
 
 @pytest.mark.parametrize(

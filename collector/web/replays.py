@@ -18,7 +18,7 @@ from collector.web.frame import Frame
 from collector.web.incidents import When, when
 from collector.web.rule_pages import rule_row, url_of
 from collector.web.words import MINUTE_MS, Times, say_count, say_duration
-from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Refusal, needs
+from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Refusal, Who, needs
 
 DAYS = (1, 3, 7, 14, 30, 90)
 GUESSED_FROM = 0.03
@@ -102,6 +102,7 @@ class ReplayPages:
         days = next((days for days in self._offered() if str(days) == form["days"]), None)
         if days is None:
             raise Refusal(422, "invalid", f"it can look back {' or '.join(map(str, self._offered()))} days")
+        await self._end_what_has_no_page(request[ASKED_BY])
         await self._replays.begin(request[ASKED_BY], rule.name, days)
         return led_to(f"{url_of(rule.name)}#replay")
 
@@ -109,6 +110,12 @@ class ReplayPages:
         rule = self._named(request).rule
         await self._replays.stop(request[ASKED_BY], rule.name)
         return led_to(f"{url_of(rule.name)}#replay")
+
+    async def _end_what_has_no_page(self, who: Who) -> None:
+        """Of a rule that was taken away meanwhile nobody could end it."""
+        running = self._replays.running
+        if running is not None and all(one.rule.name != running.rule for one in self._written()):
+            await self._replays.stop(who, running.rule)
 
     def _offered(self) -> list[int]:
         """As far back as there may be samples."""

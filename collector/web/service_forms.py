@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from collector.desks.services import Services
-from collector.store import Samples
+from collector.store import Samples, StoreError
 from collector.web.answers import Missing, answer
 from collector.web.asked import View
 from collector.web.forms import form_of, led_to, sentence_of
@@ -132,6 +132,10 @@ class ServiceForms:
             if fields.depends:  # what cannot be seen from one alone is how services stand on each other
                 wrong, sentence = {"depends": sentence}, ""
             return await self._page(request, replace(fields, wrong=wrong), before, sentence, refusal.status)
+        except StoreError as error:
+            if error.passing:
+                raise
+            return await self._page(request, fields, before, sentence_of(error), 422)
         return led_to(f"/services/{service.name}")
 
     async def _page(

@@ -90,6 +90,17 @@ async def test_one_is_at_work_at_a_time_and_pushes_go_on_beside_it(house: House)
     assert shown.all("button", name="days"), "and another may begin"
 
 
+async def test_one_of_a_rule_that_was_taken_away_gives_way(house: House) -> None:
+    await house.do("PUT", "/config", {"packs": ["hosts"]})
+    await post(house, "/rules/host-absent/replay", days=LONG)
+    await house.do("PUT", "/config", {"packs": []})
+    assert (await page(house, "/rules/host-absent")).status == 404
+    begun = await post(house, "/rules/cpu-now/replay", days="1")
+    assert (begun.status, bool(begun.all("progress"))) == (200, True)
+    running = house.parts.replays.running
+    assert running is None or running.rule == "cpu-now"
+
+
 async def test_a_process_that_was_ended_is_gone(house: House) -> None:
     await post(house, "/rules/cpu-now/replay", days=LONG)
     deadline_s = time.monotonic() + PATIENCE_S

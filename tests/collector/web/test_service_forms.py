@@ -11,6 +11,7 @@ import pytest
 
 from collector.web.service_fields import BLANK, CheckRow, Fields, fields_of, read, where_in, where_text
 from rules.sla.model import (
+    SERVICES_MAX,
     CheckPart,
     HostPart,
     LatencyOptions,
@@ -222,6 +223,16 @@ async def test_checks_that_hosts_have_can_be_chosen(house: House) -> None:
 )
 def test_a_service_comes_back_from_the_form_as_it_was(service: ServiceOptions) -> None:
     assert read(fields_of(service)) == (service, {})
+
+
+async def test_more_services_than_may_be_made_are_refused_with_all_that_was_typed(house: House) -> None:
+    for number in range(SERVICES_MAX):
+        name = f"s{number}"
+        await house.do("PUT", f"/services/{name}", {"name": name, "checks": [{"id": name}]})
+    shown = await post(house, "/services/_new", SHOP)
+    assert shown.status == 422
+    assert f"{SERVICES_MAX}" in shown.text
+    assert shown.all("input", name="title", value="The shop")
 
 
 def test_labels_are_written_as_they_are_read() -> None:

@@ -78,6 +78,7 @@ def test_another_site_changes_and_reads_nothing_in_a_readers_name(
 
 def test_a_page_whose_session_is_over_leads_to_the_log_in(collector: Collector, reader: Reader) -> None:
     page = reader.log_in(USER, PASSWORD)
+    reader.means("status of 401")  # by which the page knows
     reader.context.clear_cookies()
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_url("**/login*")

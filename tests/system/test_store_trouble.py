@@ -215,7 +215,10 @@ def test_a_disk_that_cannot_be_written_is_named_at_the_start(stage: Stage, disk:
 def test_what_belongs_to_somebody_else_is_named_at_the_start(stage: Stage, needs: Needs, whose: str) -> None:
     needs.that(os.geteuid() == 0, "needs root, who alone may run something as somebody else")
     prefix = [needs("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    for folder in (stage.folder, *stage.folder.parents[:2]):
+    for folder in (
+        stage.folder,
+        *stage.folder.parents[:3],
+    ):  # beside others there is a folder for each worker
         folder.chmod(folder.stat().st_mode | 0o055)
     collector = stage.collector(prefix=prefix)
     state = collector.database.parent

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from collector.desks.trail import Audit
+from collector.desks.trail import Audit, Said
 from rules.judging.acts import Act, Several
 from rules.model import Incident
 
@@ -21,13 +21,16 @@ class Noted:
         self._act, self._audit = act, audit
 
     async def __call__(self, what: Act) -> Incident:
-        """The incident afterwards. Raises what `act` does, and then nothing is noted."""
-        incident = await self._act(what)
-        for one in what.acts if isinstance(what, Several) else (what,):
-            said = {
-                key: value for key, value in msgspec.structs.asdict(one).items() if value not in (None, "")
-            }
-            by = said.pop("by")
-            done = one.__struct_config__.tag
-            await self._audit.record(by, f"incident.{done}", after={**said, "incident": incident.id})
-        return incident
+        """The incident afterwards. Raises what `act` does, and then nothing is noted; nor is what changes nothing."""
+        acts = what.acts if isinstance(what, Several) else (what,)
+
+        def rows(incident: Incident) -> list[Said]:
+            return [_said(one, incident.id) for one in acts]
+
+        return await self._audit.all_noted(self._act(what), rows)
+
+
+def _said(what: Act, incident: int) -> Said:
+    told = {key: value for key, value in msgspec.structs.asdict(what).items() if value not in (None, "")}
+    by = told.pop("by")
+    return by, f"incident.{what.__struct_config__.tag}", {**told, "incident": incident}

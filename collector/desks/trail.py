@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +18,8 @@ JSON_BYTES_MAX = 64 * 1024
 TEXT_LETTERS_MAX = 200
 
 T = TypeVar("T")
+Said = tuple[Who | str, str, object]
+"""Who did what, and how it is now: see `Audit.record`."""
 
 log = logging.getLogger(__name__)
 
@@ -71,19 +73,34 @@ class Audit:
 
         `after` and `when` are given what the store answered: how it is now, and whether anything was changed at all.
         Raises what `change` does."""
-        plain = self._entry(who, what, before, None)  # here, where it is known whose request this is
-        slip = Slip(lambda answer: replace(plain, after=_json(after(answer))) if when(answer) else None)
-        hung = BESIDE.set(slip)
+
+        def rows(answer: object) -> list[Said]:
+            return [(who, what, after(answer))] if when(answer) else []
+
+        return await self.all_noted(change, rows, before=before)
+
+    async def all_noted(
+        self, change: Awaitable[T], rows: Callable[[Any], Sequence[Said]], *, before: object = None
+    ) -> T:
+        """As `noted`, of a change that is several things at once: `rows` says what the trail is to say of each."""
+        plain = self._entry("", "", before, None)  # here, where it is known whose request this is
+
+        def entries(answer: object) -> list[Entry]:
+            return [
+                replace(plain, who=_name(who), what=what, after=_json(after))
+                for who, what, after in rows(answer)
+            ]
+
+        hung = BESIDE.set(Slip(entries))
         try:
             return await change
         finally:
             BESIDE.reset(hung)
 
     def _entry(self, who: Who | str, what: str, before: object, after: object) -> Entry:
-        name = who if isinstance(who, str) else who.name
         return Entry(
             self._now_ms(),
-            name[:TEXT_LETTERS_MAX],
+            _name(who),
             what,
             _json(before),
             _json(after),
@@ -96,6 +113,10 @@ class Audit:
     ) -> list[AuditRow]:
         """The newest first."""
         return await self._people.audit(limit, below=below, who=who, what=what)
+
+
+def _name(who: Who | str) -> str:
+    return (who if isinstance(who, str) else who.name)[:TEXT_LETTERS_MAX]
 
 
 def _json(value: object) -> str:

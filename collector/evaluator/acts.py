@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from collector.evaluator.committing import QUEUE_MAX, Committing
 from collector.store import Store, StoreError
+from collector.store.trail import beside
 from rules.judging.acts import Act, Open, Refused, act
 from rules.judging.judge import Watch, apply
 from rules.model import Incident
@@ -36,10 +37,12 @@ class Acts:
             raise StoreError("more waits to be stored than there is room for")
         watch = self._watch()
         outcome = act(watch, what, self._now_ms(), kept)
+        afterwards = self._afterwards(what, outcome.incidents, kept)
+        outcome = beside(outcome, afterwards)
         apply(watch, outcome)
         self._committing.put(outcome)
         await self._committing.done()
-        return self._afterwards(what, outcome.incidents, kept)
+        return afterwards
 
     def _afterwards(self, what: Act, changed: list[Incident], kept: Incident | None) -> Incident:
         """The incident as the act left it; as it stood if it changed nothing."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.collector.whole import Whole, whole_collector
+from tests.collector.whole import Answer, Whole, whole_collector
 
 INCIDENTS = "/api/monitoring/incidents"
 CHANNELS = "  channels: [{kind: log, name: journal}]\n"
+FULL = "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT raise(ABORT, 'no more rows'); END"
+SMOKE = {"title": "It smells of smoke"}
 
 
 @pytest.fixture
@@ -54,3 +59,62 @@ async def test_acts_on_pages_and_by_links_are_in_the_trail(whole: Whole) -> None
 async def test_what_is_refused_is_not_in_the_trail(whole: Whole) -> None:
     assert (await whole.post_json(f"{INCIDENTS}/7/notes", {"text": "nobody"})).status == 404
     assert await whole.parts.access.audit.rows(5) == []
+
+
+async def test_an_act_that_changes_nothing_is_not_in_the_trail(whole: Whole) -> None:
+    await whole.post_json(INCIDENTS, SMOKE)
+    for _ in range(2):
+        assert (await whole.post("/incidents/1/acknowledge")).status == 303
+    assert [what for _, what, _ in await trail(whole)] == ["incident.open", "incident.acknowledge"]
+
+
+def in_its_file(whole: Whole, statement: str) -> list[Any]:
+    with closing(sqlite3.connect(whole.state / "watchkeeper.db")) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def kept(whole: Whole) -> list[Any]:
+    """All that the store holds of incidents."""
+    tables = ("incidents", "remarks", "notices", "audit")
+    return [in_its_file(whole, f"SELECT * FROM {table}") for table in tables]
+
+
+async def by_a_link(whole: Whole) -> Answer:
+    (row,) = await whole.store.notices.recent(5)
+    acknowledge, _ = whole.parts.links.actions(row.notice)
+    return await whole.post("/links/" + acknowledge.url.partition("/links/")[2])
+
+
+@pytest.mark.parametrize(
+    ("act", "rows"),
+    [
+        (lambda whole: whole.post_json(INCIDENTS, SMOKE), ["incident.open"]),
+        (lambda whole: whole.post_json(f"{INCIDENTS}/1/notes", {"text": "I look"}), ["incident.note"]),
+        (lambda whole: whole.post("/incidents/1/assign", {"to": "ada"}), ["incident.assign"]),
+        (lambda whole: whole.post("/incidents/1/snooze", {"for": "an hour"}), ["incident.snooze"]),
+        (lambda whole: whole.post("/incidents/1/resolve", {"text": "well"}), ["incident.resolve"]),
+        (
+            lambda whole: whole.post("/incidents/1/edit", {"title": "Smoke", "severity": "info"}),
+            ["incident.edit"],
+        ),
+        (by_a_link, ["incident.acknowledge"]),
+    ],
+    ids=["opened", "noted", "assigned", "snoozed", "resolved", "edited", "by a link"],
+)
+async def test_an_act_whose_row_cannot_be_written_is_not_done_and_one_that_is_done_has_one(
+    whole: Whole, act: Callable[[Whole], Awaitable[Answer]], rows: list[str]
+) -> None:
+    assert (await whole.post_json(INCIDENTS, {**SMOKE, "severity": "critical"})).status == 201
+    async with asyncio.timeout(20):
+        while not all(row.delivery == "sent" for row in await whole.store.notices.recent(5)):
+            await asyncio.sleep(0.01)
+    untouched = kept(whole)
+    in_its_file(whole, FULL)
+    assert (await act(whole)).status == 503
+    assert kept(whole) == untouched
+    in_its_file(whole, "DROP TRIGGER full")
+    async with asyncio.timeout(20):
+        while (answer := await act(whole)).status == 503:  # the judge reads its memory again
+            await asyncio.sleep(0.05)
+    assert answer.status in (200, 201, 303), answer.text
+    assert [row.what for row in await whole.parts.access.audit.rows(50)][:-1] == rows

@@ -18,8 +18,12 @@ MADE = {
     "host.add": "SELECT name FROM hosts WHERE name NOT LIKE 'service:%'",
     "token.add": "SELECT id FROM api_tokens",
     "token.revoke": "SELECT id FROM api_tokens WHERE revoked_at IS NOT NULL",
+    "incident.open": "SELECT id FROM incidents WHERE opened_by <> 'watchkeeper'",
+    "incident.note": "SELECT text FROM remarks WHERE kind = 'note'",
 }
 """What there is one of for each row of that kind in the trail."""
+NAMED_BY = {"host.add": "name", "incident.open": "incident", "incident.note": "text"}
+"""The field of a row that names what it is about; of others, `id`."""
 
 
 class Busy:
@@ -44,6 +48,9 @@ class Busy:
                 self._send(connection, "/hosts", {"name": f"{self._name}-{self.done}-{time.time_ns()}"})
                 token = self._send(connection, "/tokens", {"name": "x", "permissions": ["monitoring.read"]})
                 self._send(connection, f"/tokens/{token['about']['id']}", None, "DELETE")
+                incident = self._send(connection, "/incidents", {"title": "It smells of smoke"})
+                note = {"text": f"{self._name} looks, {time.time_ns()}"}
+                self._send(connection, f"/incidents/{incident['id']}/notes", note)
                 self.done += 1
         except (OSError, http.client.HTTPException):
             return
@@ -79,4 +86,4 @@ def test_no_change_is_without_its_row_and_no_row_without_its_change_whenever_it_
 
 def _named(what: str, row: dict) -> str:
     said = json.loads(row["before"] if what == "token.revoke" else row["after"])
-    return str(said["name"] if what == "host.add" else said["id"])
+    return str(said[NAMED_BY.get(what, "id")])

@@ -29,7 +29,7 @@ from collector.store.policy import PolicyKept
 from collector.store.promises import Promises
 from collector.store.queries import Queries
 from collector.store.settings import Settings
-from collector.stores.sqlite import commit, forgetting, upkeep
+from collector.stores.sqlite import commit, forgetting, trail, upkeep
 from collector.stores.sqlite.advice import SqliteAdvice
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.hosts import SqliteHosts
@@ -109,6 +109,7 @@ class SqliteStore:
         def job(connection: sqlite3.Connection) -> None:
             self._room.let_in(connection, outcomes)
             commit.keep(connection, outcomes, self._written)
+            trail.keep(connection, outcomes)
 
         await self._writer.write(job)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from collector.store.people import AuditRow
-from collector.store.trail import Entry, Slip
+from collector.store.trail import Deed, Entry, Slip
 from collector.stores.sqlite.tables import Table
+from rules.model import Outcome
 
 T = TypeVar("T")
 AUDIT = Table("audit", AuditRow)
@@ -28,9 +29,16 @@ def with_slip(job: Callable[[sqlite3.Connection], T], slip: Slip) -> Callable[[s
 
     def both(connection: sqlite3.Connection) -> T:
         answer = job(connection)
-        entry = slip.entry(answer)
-        if entry is not None:
+        for entry in slip.entries(answer):
             add(connection, entry)
         return answer
 
     return both
+
+
+def keep(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
+    """What is to be said of those that somebody did. Nearly all come of batches, and this is asked of each of them."""
+    for outcome in outcomes:
+        if type(outcome) is Deed:
+            for entry in outcome.entries:
+                add(connection, entry)

@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from agent.options import ConfigError
 from collector import config as settings
-from collector.app import Collector, caretaker, now_ms, open_state
+from collector.app import Collector, answers, caretaker, now_ms, open_state
 from collector.app.access import check_access, desk
 from collector.app.advice import Counsel
 from collector.app.joining import codes
@@ -80,6 +80,8 @@ HOUSE = House(
     codes=lambda store, loaded: codes(store, loaded, now_ms),
     accounts=accounts,
     counsel=lambda store, loaded: Counsel(store, loaded, now_ms),
+    sla=lambda store, loaded, window: answers.sla(store, loaded, window, now_ms),
+    analysis=lambda store, loaded, hosts, looking: answers.analysis(store, loaded, hosts, looking, now_ms),
     now_ms=now_ms,
     run=uvloop.run,
 )

@@ -29,7 +29,7 @@ from rules.capacity.slope import Numbers as Load
 from rules.capacity.slope import Times
 from rules.model import Host
 from rules.scaling.ahead import RECENT_MS, Study, foresee, study
-from rules.scaling.decide import decide
+from rules.scaling.decide import EXPIRES_MS, decide
 from rules.scaling.model import Change, Foreseen, Past, Recommendation, ScalingPolicy, Seen
 from rules.scaling.smooth import LONGEST_MS, remembered
 from rules.words import counted
@@ -80,6 +80,18 @@ class Advisor:
         now = self._now_ms()
         if cut_short := await self._advice.interrupted(now):
             log.warning("%d runs of scaling hooks were cut short; what they did is not known.", cut_short)
+        await self._read_switches()
+
+    async def recall(self) -> None:
+        """Instead of `start` and rounds, beside a collector that makes them: know what was said last. StoreError."""
+        await self._read_switches()
+        for service in self._options:
+            for advised in await self._advice.said(service, 1):
+                mind = _Mind(service, advised.became, Past((), ()))
+                mind.recommendation = _recommended(advised)
+                self._minds[service] = mind
+
+    async def _read_switches(self) -> None:
         self._switches = {switch.service: switch for switch in await self._advice.switches()}
 
     async def stop(self) -> None:
@@ -296,6 +308,22 @@ class _Mind:
         """The load of the last hour, as far as it was looked at since our start."""
         seen = [(at, load) for at, load in self._recent if at > now - RECENT_MS]
         return np.array([at for at, _ in seen], np.int64), np.array([load for _, load in seen], np.float64)
+
+
+def _recommended(said: Advised) -> Recommendation:
+    """As it was when it was last said."""
+    return Recommendation(
+        service=said.service,
+        at=said.until,
+        direction=said.direction,
+        current=said.became,
+        wanted=said.wanted,
+        unsmoothed=said.wanted,
+        reason=said.reason,
+        evidence=said.evidence,
+        confidence=said.confidence,
+        expires_at=said.until + EXPIRES_MS,
+    )
 
 
 def _next_study(service: str, now: int) -> int:

@@ -12,6 +12,7 @@ from collector.advice.loads import past_load
 from collector.advice.seeing import fitting, instances_of
 from collector.config import CollectorConfig, Loaded
 from collector.config.scaling import ScalingOptions
+from collector.desks.advice import Standing
 from collector.desks.trail import Audit
 from collector.store import Store
 from collector.store.advice import Advised, HookRun
@@ -92,10 +93,11 @@ class Counsel:
         """ValueError when there is none."""
         return self._options(service).policy
 
-    async def said(self) -> list[Advised]:
-        """The newest words on each service that has a policy."""
-        found = [await self._store.advice.said(service, 1) for service in sorted(policies(self._config))]
-        return [words for some in found for words in some]
+    async def standings(self) -> list[Standing]:
+        """How it stood with each service that has a policy when a collector last looked at it."""
+        advisor = await self._advisor()
+        await advisor.recall()
+        return [standing for service in advisor.services if (standing := advisor.standing(service))]
 
     async def history(self, service: str, limit: int) -> tuple[list[Advised], list[HookRun]]:
         """What was said of a service, and what its hook did, newest first. ValueError when it has no policy."""
@@ -109,18 +111,9 @@ class Counsel:
     async def scale(self, service: str, replicas: int, by: str, *, dry_run: bool) -> HookRun:
         """Run a service's hook and wait for its end. ValueError when that may not be."""
         self._options(service)
-        hosts = await self._store.hosts.all()
-        hand = Advisor(
-            self._store.advice,
-            self._store.samples,
-            lambda: hosts,
-            policies(self._config),
-            audit=Audit(self._store.people, self._now_ms),
-            now_ms=self._now_ms,
-            registry=CollectorRegistry(),
-        )
+        advisor = await self._advisor()
         try:
-            return await hand.scale(service, replicas, by, dry_run=dry_run)
+            return await advisor.scale(service, replicas, by, dry_run=dry_run)
         except Refusal as refusal:
             raise ValueError(str(refusal)) from None
 
@@ -135,6 +128,19 @@ class Counsel:
         if not series:
             raise ValueError(f"no host of {service} that was heard within the hour says its {CPU}")
         return await past_load(self._store.samples, series, FULL_PCT, end, past_ms, step_ms)
+
+    async def _advisor(self) -> Advisor:
+        """One that makes no rounds."""
+        hosts = await self._store.hosts.all()
+        return Advisor(
+            self._store.advice,
+            self._store.samples,
+            lambda: hosts,
+            policies(self._config),
+            audit=Audit(self._store.people, self._now_ms),
+            now_ms=self._now_ms,
+            registry=CollectorRegistry(),
+        )
 
     def _options(self, service: str) -> ScalingOptions:
         known = policies(self._config)

@@ -6,7 +6,7 @@ Each of them brings its commands with `add_to(commands, house)`.
 from __future__ import annotations
 
 import argparse
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,6 +23,8 @@ from collector.desks.people import Desk
 from collector.desks.promises import Accounts
 from collector.store import Store
 from collector.store.people import People
+from rules.model import Host
+from rules.sla.model import Span
 
 if TYPE_CHECKING:
     from collector.cli.counsel import Counsel
@@ -34,7 +36,8 @@ class House(Struct, frozen=True):
     """What commands need of the other parts of the collector, which they do not know: `__main__` hands it to them.
 
     `load` reads the config that was named, or the default one, and `look_over` sees that it is right in all its parts
-    (ConfigError) and says how many rules hold; `run` runs what a command does to its exit code.
+    (ConfigError) and says how many rules hold; `run` runs what a command does to its exit code. `sla` and `analysis`
+    are what the API would answer, of a store at which no collector need be at work.
     """
 
     load: Callable[[Path | None], Loaded]
@@ -45,6 +48,8 @@ class House(Struct, frozen=True):
     codes: Callable[[Store, Loaded], Codes]
     accounts: Callable[[Store, Loaded], Accounts]
     counsel: Callable[[Store, Loaded], Counsel]
+    sla: Callable[[Store, Loaded, Span | None], Coroutine[Any, Any, bytes]]
+    analysis: Callable[[Store, Loaded, Sequence[Host], Callable[[float], None]], Coroutine[Any, Any, bytes]]
     now_ms: Callable[[], int]
     run: Callable[[Coroutine[Any, Any, int]], int]
 

@@ -5,23 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
-
-import msgspec
 
 from collector.cli import Commands, House
 from collector.cli.close import did_you_mean
 from collector.cli.progress import Progress
 from collector.cli.remote.answers import Advice, Analysis, Filling, Room, ms
-from collector.cli.remote.client import Client, decoded
+from collector.cli.remote.client import Client, as_json, decoded
 from collector.cli.remote.command import DONE, Talk, talk_to
 from collector.cli.remote.hosts import TO_ADD_ONE, host_named
 from collector.cli.remote.place import add_place, is_elsewhere
 from collector.cli.tables import table
-from collector.store.advice import Advised
 from rules import words
-from rules.capacity.report import HostReport
 from rules.model import Series
 
 HEAD = ("HOST", "WHAT", "NOW", "A DAY", "FULL IN", "BETWEEN", "WHY")
@@ -47,12 +42,10 @@ def _capacity(house: House, arguments: argparse.Namespace) -> int:
         return talk_to(house, _ask_for_room, arguments)
 
     async def show() -> int:
-        _, reports = await _asked(house, arguments)
-        if arguments.json:
-            print(_json(reports))
-            return 0
-        rooms = [room_of(report) for report in reports]
-        print("\n".join(filling_lines(rooms, arguments.all) if rooms else [NOBODY_HEARD]))
+        raw = await _looked_at(house, arguments)
+        rooms = decoded(raw, Analysis).hosts
+        lines = filling_lines(rooms, arguments.all) if rooms else [NOBODY_HEARD]
+        print(as_json(raw) if arguments.json else "\n".join(lines))
         return 0
 
     return house.run(show())
@@ -63,52 +56,27 @@ def _advise(house: House, arguments: argparse.Namespace) -> int:
         return talk_to(house, _ask_for_advice, arguments)
 
     async def show() -> int:
-        said, reports = await _asked(house, arguments)
-        if arguments.json:
-            print(_json({"services": said, "hosts": reports}))
-            return 0
-        lines = advice_lines([*map(advice_of, said)], [*map(room_of, reports)], house.now_ms())
-        print("\n".join(lines if reports or said else [NOBODY_HEARD]))
+        raw = await _looked_at(house, arguments)
+        found = decoded(raw, Analysis)
+        lines = advice_lines(found.services, found.hosts, house.now_ms())
+        said = lines if found.services or found.hosts else [NOBODY_HEARD]
+        print(as_json(raw) if arguments.json else "\n".join(said))
         return 0
 
     return house.run(show())
 
 
-async def _asked(house: House, arguments: argparse.Namespace) -> tuple[list[Advised], list[HostReport]]:
-    """ValueError when no host has that name."""
+async def _looked_at(house: House, arguments: argparse.Namespace) -> bytes:
+    """As a collector would answer it. ValueError when no host has that name."""
     loaded = house.load(arguments.config)
     async with house.store(loaded) as store:
-        counsel = house.counsel(store, loaded)
         heard = [host for host in await store.hosts.all() if not host.is_service and host.last_at is not None]
         hosts = [host for host in heard if arguments.host in (None, host.name)]
         if arguments.host is not None and not hosts:
             meant = did_you_mean(arguments.host, (host.name for host in heard))
             raise ValueError(f'no host called "{arguments.host:.100}" has ever been heard{meant}')
-        reports = []
         with Progress() as progress:
-            for place, host in enumerate(hosts):
-                progress("looking", place / len(hosts))
-                reports.append(await counsel.report(host))
-        return await counsel.said(), reports
-
-
-def room_of(report: HostReport) -> Room:
-    """As a collector would answer it."""
-    fills = [
-        Filling(
-            filling.series, found.outlook, found.days, found.soonest_days, found.latest_days, found.reason,
-            found.level, found.per_day,
-        )
-        for filling in report.fillings
-        for found in [filling.forecast]
-    ]  # fmt: skip
-    sizing, held_back = report.sizing, [one.words for one in report.bottlenecks]
-    return Room(report.name, sizing.fit, sizing.reason, fills, held_back, sizing.per_month, sizing.currency)
-
-
-def advice_of(said: Advised) -> Advice:
-    at = datetime.fromtimestamp(said.until / 1000, UTC)
-    return Advice(said.service, at, said.direction, said.before, said.wanted, said.reason, said.confidence)
+            return await house.analysis(store, loaded, hosts, partial(progress, "looking"))
 
 
 # --- another collector ------------------------------------------------------------------------------------------------
@@ -216,7 +184,3 @@ def size_in_words(room: Room) -> str:
 
 def _days(days: float) -> str:
     return f"{days * 24:.0f} h" if days < 2 else f"{days:.0f} d"
-
-
-def _json(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()

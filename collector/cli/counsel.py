@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from collector.store.advice import Advised, HookRun
-from rules.capacity.report import HostReport
 from rules.capacity.slope import Numbers, Times
-from rules.model import Host
 from rules.scaling.model import ScalingPolicy
 
 
@@ -18,15 +16,9 @@ class Counsel(Protocol):
         """ValueError when there is none."""
         ...
 
-    async def said(self) -> list[Advised]:
-        """The newest words on each service that has a policy."""
-        ...
-
     async def history(self, service: str, limit: int) -> tuple[list[Advised], list[HookRun]]:
         """What was said of a service, and what its hook did, newest first. ValueError when it has no policy."""
         ...
-
-    async def report(self, host: Host) -> HostReport: ...
 
     async def scale(self, service: str, replicas: int, by: str, *, dry_run: bool) -> HookRun:
         """Run a service's hook and wait for its end. ValueError when that may not be."""

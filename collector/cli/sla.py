@@ -8,18 +8,15 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from collector.cli import Commands, House
-from collector.cli.remote.answers import Budget, Sla, Standing
-from collector.cli.remote.client import decoded
+from collector.cli.remote.answers import Sla, Standing
+from collector.cli.remote.client import as_json, decoded
 from collector.cli.remote.command import DONE, Talk, talk_to
 from collector.cli.remote.place import add_place, is_elsewhere
 from collector.cli.tables import table
 from rules.sla.model import SPANS
 from rules.sla.paper import as_csv, as_html
 from rules.sla.report import Report
-from rules.sla.summary import Summary
 from rules.sla.words import percent, share, span_in_words
 
 HEAD = ("SERVICE", "NOW", "AVAILABLE", "PROMISED", "DOWN", "OUTAGES", "LONGEST", "LEFT", "OVER")
@@ -52,10 +49,8 @@ def _show(house: House, arguments: argparse.Namespace) -> int:
 
     async def show() -> int:
         async with house.store(loaded) as store:
-            accounts = house.accounts(store, loaded)
-            found = await accounts.summaries(arguments.window, house.now_ms())
-        standings = [standing_of(one) for one in found]
-        print(msgspec.json.encode(found).decode() if arguments.json else "\n".join(shown(standings)))
+            raw = await house.sla(store, loaded, arguments.window)
+        print(as_json(raw) if arguments.json else "\n".join(shown(decoded(raw, Sla).services)))
         return 0
 
     return house.run(show())
@@ -92,22 +87,6 @@ def _report(house: House, arguments: argparse.Namespace) -> int:
         return 0
 
     return house.run(report())
-
-
-def standing_of(one: Summary) -> Standing:
-    """As a collector would answer it."""
-    return Standing(
-        service=one.service,
-        period=one.period,
-        state=one.state,
-        availability_pct=one.availability_pct,
-        objective_pct=one.objective_pct,
-        budget=None if one.budget is None else Budget(one.budget.left_ms),
-        outages=one.outages,
-        downtime_ms=one.downtime_ms,
-        longest_outage_ms=None if one.longest is None else one.longest.ms,
-        sentence=one.sentence,
-    )
 
 
 def shown(standings: Sequence[Standing]) -> list[str]:

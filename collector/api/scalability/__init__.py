@@ -13,11 +13,9 @@ from collector.api.scalability.views import (
     Analysis,
     ScalingConfig,
     ScalingThresholds,
-    advice_view,
-    host_room,
+    analysis_view,
     scaling_view,
     thresholds_view,
-    urgent_first,
 )
 from collector.config.thresholds import Milliseconds, Percent
 from collector.desks.advice import Advisor, Standing
@@ -119,24 +117,21 @@ class Scalability:
         ]  # fmt: skip
 
     async def analyze(self, who: Who, asked: AnalysisAsked, body: None) -> Analysis:
-        services = [advice_view(name, standing) for name, standing in self._standings(asked.service)]
+        standings = self._standings(asked.service)
         reports = [report for report in self._reports() if asked.host in (None, report.name)]
         if asked.host is not None and not reports:
             raise missing("host that was looked at,", asked.host)
-        rooms = sorted(map(host_room, reports), key=urgent_first)
-        why = [] if services else [NO_POLICY]
-        if not rooms:
-            why.append("no host was looked at yet; that is done once an hour, the first time within a minute")
-        return Analysis(services, rooms[:HOSTS_SHOWN_MAX], "; ".join(why), len(rooms))
+        nobody = "no host was looked at yet; that is done once an hour, the first time within a minute"
+        return analysis_view(standings, reports, nobody=nobody, most=HOSTS_SHOWN_MAX)
 
     async def config(self, who: Who, asked: ScalingAsked, body: None) -> ScalingConfig:
-        services = [scaling_view(name, standing) for name, standing in self._standings(asked.service)]
+        services = [*map(scaling_view, self._standings(asked.service))]
         thresholds = thresholds_view(self._settings.held.config.thresholds)
         return ScalingConfig(services, thresholds, "" if services else NO_POLICY)
 
-    def _standings(self, service: str | None) -> list[tuple[str, Standing]]:
+    def _standings(self, service: str | None) -> list[Standing]:
         names = self._advisor.services if service is None else [service]
-        found = [(name, standing) for name in names if (standing := self._advisor.standing(name))]
+        found = [standing for name in names if (standing := self._advisor.standing(name))]
         if service is not None and not found:
             raise missing("scaling policy of a service", service)
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -112,10 +113,19 @@ class ScalingConfig(Struct, frozen=True):
     why: str
 
 
-def advice_view(service: str, standing: Standing) -> AdviceView:
+def analysis_view(
+    standings: Sequence[Standing], reports: Sequence[HostReport], *, nobody: str, most: int | None = None
+) -> Analysis:
+    """Of the hosts, the `most` urgent; `nobody` says why there is none."""
+    rooms = sorted(map(host_room, reports), key=urgent_first)
+    why = [*([] if standings else [NO_POLICY]), *([] if rooms else [nobody])]
+    return Analysis([*map(advice_view, standings)], rooms[:most], "; ".join(why), len(rooms))
+
+
+def advice_view(standing: Standing) -> AdviceView:
     said = standing.recommendation
     return AdviceView(
-        service=service,
+        service=standing.service,
         at=moment_or_none(said.at if said else None),
         direction=said.direction if said else "unknown",
         current=said.current if said else None,
@@ -131,10 +141,10 @@ def advice_view(service: str, standing: Standing) -> AdviceView:
     )
 
 
-def scaling_view(service: str, standing: Standing) -> ScalingView:
+def scaling_view(standing: Standing) -> ScalingView:
     policy, said = standing.policy, standing.recommendation
     return ScalingView(
-        service=service,
+        service=standing.service,
         current=said.current if said else policy.current,
         min=policy.min,
         max=policy.max,

@@ -77,9 +77,9 @@ def test_one_host(lived: Command) -> None:
 
 
 def test_for_programs(lived: Command) -> None:
-    reports = json.loads(lived("capacity", "--json").out)
-    assert [report["name"] for report in reports] == ["db", "web"]
-    assert reports[0]["fillings"][0]["forecast"]["outlook"] == "fills"
+    hosts = json.loads(lived("capacity", "--json").out)["hosts"]
+    assert [host["name"] for host in hosts] == ["db", "web"]
+    assert hosts[0]["fills"][0]["outlook"] == "fills"
 
 
 def test_advice_is_what_to_change_and_why(lived: Command) -> None:

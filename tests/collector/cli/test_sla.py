@@ -66,7 +66,7 @@ def test_how_services_stand_is_a_table_and_a_sentence(watchkeeper: Command) -> N
 
 @pytest.mark.usefixtures("kept")
 def test_programs_get_the_numbers_behind_it(watchkeeper: Command) -> None:
-    [shop] = msgspec.json.decode(watchkeeper("sla", "--json").out)
+    [shop] = msgspec.json.decode(watchkeeper("sla", "--json").out)["services"]
     assert (shop["service"], shop["objective_pct"]) == ("shop", 99.9)
     assert round(shop["availability_pct"], 1) == 99.7
 

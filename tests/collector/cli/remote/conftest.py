@@ -20,12 +20,12 @@ BUSY, CALM = 97.0, 12.0
 class Terminal:
     """`await terminal("status")` runs a command while the collector `house` is at work."""
 
-    def __init__(self, house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, house: House, config: str, capsys: pytest.CaptureFixture[str]) -> None:
         self.house, self._capsys = house, capsys
         host, port = house.parts.server.addresses[0]
         self.url = f"http://{host}:{port}"
         self.config = house.folder / "here.yaml"
-        self.config.write_text(f"collector:\n  listen: {host}:{port}\n  state: state\n")
+        self.config.write_text(f"collector:\n  listen: {host}:{port}\n  state: state\n{config}\n")
 
     async def __call__(self, *arguments: str | Path) -> Said:
         """With the config of the collector."""
@@ -39,7 +39,9 @@ class Terminal:
 
     async def json(self, *arguments: str | Path) -> Any:
         """What a program reads of a command that is well."""
-        said = await self(*arguments, "--json")
+        return self.read(await self(*arguments, "--json"))
+
+    def read(self, said: Said) -> Any:
         assert said.code == 0, said
         return json.loads(said.out)
 
@@ -52,15 +54,21 @@ def _run(arguments: list[str]) -> int:
 
 
 @pytest.fixture
+def config() -> str:
+    """What more stands in the config of the collector."""
+    return "  channels: [{kind: log, name: ops}]\n"
+
+
+@pytest.fixture
 async def terminal(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, config: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[Terminal, None]:
     for name in ("WATCHKEEPER_URL", "WATCHKEEPER_TOKEN", "WATCHKEEPER_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
     # Two programs are in this one process, and what the collector logs is not what the command says.
     monkeypatch.setattr("collector.itself.logs.set_up", lambda _format: None)
-    async with House(tmp_path, "  channels: [{kind: log, name: ops}]\n") as house:
-        yield Terminal(house, capsys)
+    async with House(tmp_path, config) as house:
+        yield Terminal(house, config, capsys)
 
 
 @pytest.fixture

@@ -1,15 +1,50 @@
-"""A host whose list of series changes all the time: what it may cost, and what is kept of it."""
+"""Lists of series: in one order and checked once; what a host may cost whose list changes all the time."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from collector.ingest.layouts import CUTS_MAX, HOUR_MS, NEW_BYTES_PER_HOUR, Layout, Layouts
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent import wire
+from collector.ingest.layouts import CUTS_MAX, HOUR_MS, LAYOUTS_PER_HOST, NEW_BYTES_PER_HOUR, Layout, Layouts
 from collector.stores.sqlite import open_store
 from tests.collector.stores.builders import NOW, TICK, batch, enrolled
 
 SERIES = 2_000
 STAYS = ("cpu_used_pct", "load1")
+names = st.from_regex(wire._METRIC, fullmatch=True).filter(lambda name: len(name) < 100)
+
+
+@given(st.dictionaries(names, st.floats(allow_nan=False), max_size=20))
+def test_a_layout_puts_names_in_one_order_and_every_value_with_its_name(samples: dict[str, float]) -> None:
+    layout = Layouts().learn(1, tuple(samples), NOW)
+    values = np.array(list(samples.values()), dtype=np.float64)
+    ordered = values if layout.order is None else values[layout.order]
+    assert list(zip(layout.kept, ordered.tolist(), strict=True)) == sorted(samples.items())
+
+
+def test_a_host_that_changes_its_list_every_time_keeps_no_more_than_its_last_few() -> None:
+    layouts = Layouts()
+    for number in range(1_000):
+        layouts.learn(1, (f"a_{number}", "b"), NOW)
+    assert len(layouts._shared) == LAYOUTS_PER_HOST
+    assert layouts.known(1, ("a_999", "b"), NOW) is not None
+    assert layouts.known(1, ("a_0", "b"), NOW) is None
+    assert layouts.known(2, ("a_999", "b"), NOW) is None
+
+
+def test_a_host_that_sends_a_few_lists_in_turn_has_each_checked_once() -> None:
+    layouts = Layouts()
+    lists = [tuple(f"s_{number}_{which}" for number in range(3)) for which in range(LAYOUTS_PER_HOST)]
+    learnt = [layouts.learn(1, sent, NOW) for sent in lists]
+    for _ in range(3):
+        assert [layouts.known(1, sent, NOW) for sent in lists] == learnt
+
+
+# --- a list that changes all the time ---------------------------------------------------------------------------------
 
 
 def churning(number: int) -> tuple[str, ...]:

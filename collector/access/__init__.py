@@ -150,10 +150,12 @@ class Access:
 
     async def forget_ended(self) -> None:
         """To be done now and then. StoreError."""
+        await self.sessions.end_for_good()
         await self.people.forget_ended(self._now_ms())
 
     async def close(self) -> None:
         """Raises nothing: who was here last is not worth an end that fails."""
         with contextlib.suppress(StoreError):
+            await self.sessions.end_for_good()
             await self.note_seen()
         await self.passwords.close()

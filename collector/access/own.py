@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 
 from aiohttp import web
@@ -15,8 +16,11 @@ from collector.access.logins import Logins
 from collector.access.passwords import Passwords, see_that_it_is_fit
 from collector.access.sessions import Sessions, cookie_of, drop_cookie, set_cookie
 from collector.desks.trail import Audit
+from collector.store import StoreError
 from collector.store.people import People, Session, User
 from collector.who import ASKED_FROM, Refusal
+
+log = logging.getLogger(__name__)
 
 
 class OwnSession(Struct, frozen=True):
@@ -32,7 +36,7 @@ class OwnSession(Struct, frozen=True):
 
 
 class Own:
-    """Every method may raise Refusal and StoreError."""
+    """Every method may raise Refusal and StoreError, but where it says otherwise."""
 
     def __init__(
         self,
@@ -71,12 +75,19 @@ class Own:
         set_cookie(answer, whence, number, self._sessions.life_s)
         self._devices.remember(user, whence, answer)
 
-    async def log_out(self, request: web.Request, answer: web.StreamResponse) -> None:
+    async def log_out(self, request: web.Request, answer: web.StreamResponse) -> bool:
+        """Whether that is kept: while the store cannot be written, a start of the collector would bring the session
+        back for whoever has its cookie. The browser loses it either way. Raises nothing."""
         whence = request[ASKED_FROM]
-        session = await self._sessions.find(cookie_of(request, whence))
-        if session is not None:
-            await self._sessions.end(session)
         drop_cookie(answer, whence)
+        try:
+            session = await self._sessions.find(cookie_of(request, whence))
+            if session is not None:
+                await self._sessions.end(session)
+        except StoreError as error:
+            log.warning("A session is over and cannot be ended in the store yet: %s", error)
+            return False
+        return True
 
     # --- programs ---
 

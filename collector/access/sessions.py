@@ -33,6 +33,8 @@ class Sessions:
         self._idle_ms, self._life_ms = idle_ms, life_ms
         self._known: Known[bytes, Session] = Known(people.session, now_ms, changed)
         self._seen: dict[bytes, int] = {}
+        self._over: set[bytes] = set()
+        """Those that the store may still have, as it was not or could not be told of their end yet."""
 
     @property
     def life_s(self) -> int:
@@ -59,6 +61,8 @@ class Sessions:
         if not _ID.fullmatch(number):
             return None
         key = _sha256(number)
+        if key in self._over:
+            return None
         session, now = await self._known.get(key), self._now_ms()
         if session is None or now >= session.expires_at:
             return None
@@ -76,8 +80,18 @@ class Sessions:
         return self._known.has(_sha256(number))
 
     async def end(self, session: Session) -> None:
-        await self._people.end_session(session.id_sha256)
+        """Nobody comes in by it from now on, also where the store cannot be told of it now (StoreError): that is done
+        by `end_for_good`."""
+        self._over.add(session.id_sha256)
         self._known.forget(session.id_sha256)
+        await self._people.end_session(session.id_sha256)
+        self._over.discard(session.id_sha256)
+
+    async def end_for_good(self) -> None:
+        """Tell the store of those that are over and that it still has. StoreError."""
+        for key in list(self._over):
+            await self._people.end_session(key)
+            self._over.discard(key)
 
     async def end_others(self, session: Session) -> int:
         """All of that user but this one; how many there were."""

@@ -41,7 +41,7 @@ class Own(Protocol):
         self, request: web.Request, answer: web.StreamResponse, name: str, password: str
     ) -> User: ...
     async def begin_session(self, request: web.Request, answer: web.StreamResponse, user: User) -> None: ...
-    async def log_out(self, request: web.Request, answer: web.StreamResponse) -> None: ...
+    async def log_out(self, request: web.Request, answer: web.StreamResponse) -> bool: ...
     async def account(self, request: web.Request) -> tuple[User, Sequence[SessionSeen]] | None: ...
     async def change_password(
         self, request: web.Request, answer: web.StreamResponse, old: str, new: str
@@ -104,12 +104,19 @@ class Accounts:
         self, request: web.Request, wanted: str, *, name: str = "", refusal: Refusal | None = None
     ) -> web.Response:
         return self._page(
-            request, "login.html", refusal, name=name, next=self._safe_next(wanted), title="Log in"
+            request,
+            "login.html",
+            refusal,
+            name=name,
+            next=self._safe_next(wanted),
+            done=request.query.get("done", ""),
+            title="Log in",
         )
 
     async def _log_out(self, request: web.Request) -> web.StreamResponse:
         done = led_to("/login")
-        await self._own.log_out(request, done)
+        if not await self._own.log_out(request, done):
+            done.headers["Location"] = "/login?done=here"
         return done
 
     # --- the first user ---

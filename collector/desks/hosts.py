@@ -46,6 +46,11 @@ class Hosts:
         await self._audit.noted(who, "host.token", adding, after=lambda _: _said(host))
         return token
 
+    async def end_token(self, who: Who, host: Host, token: Token) -> None:
+        """This one holds no more; others of that host do."""
+        ending = self._kept.revoke(token.id, self._now_ms())
+        await self._audit.noted(who, "host.token_end", ending, before=_said(host), when=bool)
+
     async def change(
         self,
         who: Who,

@@ -86,7 +86,8 @@ async def _run(house: House, arguments: argparse.Namespace, ticks: list[trace.Ti
     if arguments.write_tokens is not None and arguments.write_tokens.exists():
         raise ValueError(f"{arguments.write_tokens} is there already; name another file")
     with Progress() as progress:
-        tokens = await tokens_of.enrol(house, loaded, arguments.hosts, progress)
+        enrolled = await tokens_of.enrol(house, loaded, arguments.hosts, progress)
+    tokens = [token for _, token in enrolled]
     if arguments.write_tokens is not None:
         tokens_of.write(arguments.write_tokens, tokens)
         print(f"{arguments.write_tokens} holds the tokens of {len(tokens)} simulated hosts.")
@@ -95,7 +96,7 @@ async def _run(house: House, arguments: argparse.Namespace, ticks: list[trace.Ti
         return await _push(house, arguments, ticks, url, tokens)
     finally:
         with Progress() as progress:
-            await tokens_of.revoke(house, loaded, tokens, progress)
+            await tokens_of.revoke(house, loaded, enrolled, progress)
 
 
 async def _push(

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.wire import Token, parse_token
-from collector.auth import new_token
 from collector.cli import House
+from collector.cli.desk import at_this_shell
+from collector.cli.hosts import desk_of
 from collector.cli.progress import Progress
 from collector.config import Loaded
+from rules.model import Host
 
 LABELS = {"simulated": "yes"}
 """So that rules can leave them out, or be about them alone."""
@@ -20,27 +22,30 @@ def name_of(number: int) -> str:
     return f"sim-{number + 1:04}"
 
 
-async def enrol(house: House, loaded: Loaded, count: int, progress: Progress) -> list[Token]:
+async def enrol(house: House, loaded: Loaded, count: int, progress: Progress) -> list[tuple[Host, Token]]:
     """A fresh token for each of the hosts sim-0001 and so on; those that are not there yet are enrolled."""
     async with house.store(loaded) as store:
-        known = {host.name: host.id for host in await store.hosts.all()}
-        tokens: list[Token] = []
+        desk, who = desk_of(store, house.now_ms), at_this_shell()
+        known = {host.name: host for host in await store.hosts.all()}
+        enrolled: list[tuple[Host, Token]] = []
         for number in range(count):
             progress("enrolling", number / count)
-            name, (token, sha256) = name_of(number), new_token()
-            if name in known:
-                await store.hosts.add_token(known[name], token.id, sha256, house.now_ms())
+            host = known.get(name_of(number))
+            if host is not None:
+                enrolled.append((host, await desk.enrol_again(who, host)))
             else:
-                await store.hosts.enrol(name, LABELS, token.id, sha256, house.now_ms())
-            tokens.append(token)
-        return tokens
+                enrolled.append(await desk.enrol(who, name_of(number), LABELS))
+        return enrolled
 
 
-async def revoke(house: House, loaded: Loaded, tokens: Sequence[Token], progress: Progress) -> None:
+async def revoke(
+    house: House, loaded: Loaded, enrolled: Sequence[tuple[Host, Token]], progress: Progress
+) -> None:
     async with house.store(loaded) as store:
-        for number, token in enumerate(tokens):
-            progress("revoking", number / len(tokens))
-            await store.hosts.revoke(token.id, house.now_ms())
+        desk, who = desk_of(store, house.now_ms), at_this_shell()
+        for number, (host, token) in enumerate(enrolled):
+            progress("revoking", number / len(enrolled))
+            await desk.end_token(who, host, token)
 
 
 def write(file: Path, tokens: Sequence[Token]) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
+import sqlite3
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,3 +68,19 @@ def test_tokens_are_written_for_their_owner_alone_and_over_nothing(
     assert said.code == 2
     assert "is there already" in said.err
     assert "sim-0004" not in enrolled()
+
+
+def test_that_hosts_were_enrolled_and_tokens_made_and_ended_stands_in_the_trail(
+    state: Path, watchkeeper: Command
+) -> None:
+    """Nothing listens there: the tokens are ended all the same."""
+    nowhere = ("--url", "http://127.0.0.1:1", "--interval", "100ms", "--for", "300ms")
+    for hosts in (2, 3):
+        assert watchkeeper("simulate", "--hosts", str(hosts), *nowhere).code == 1
+    with closing(sqlite3.connect(state / "watchkeeper.db")) as connection:
+        rows = connection.execute("SELECT who, what, before || after FROM audit").fetchall()
+    assert Counter(what for _, what, _ in rows) == {"host.add": 3, "host.token": 2, "host.token_end": 5}
+    assert {who for who, _, _ in rows} == {f"shell:{getpass.getuser()}"}
+    assert {about for _, _, about in rows} == {
+        f'{{"id":{number},"name":"sim-000{number}","labels":{{"simulated":"yes"}}}}' for number in (1, 2, 3)
+    }

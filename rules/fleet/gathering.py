@@ -6,6 +6,7 @@ no host: its subject is `group:…`, `service:…` or `check:…`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
@@ -142,6 +143,7 @@ def _take_answers(memory: Memory, answers: Mapping[str, Answers], waiting: set[s
         newest = None if is_away else memory.checks.get(check)
         said: tuple[CheckState, str] = (newest.state, newest.detail) if newest else ("unknown", "")
         answers[check].said[memory.host.name] = said
+        answers[check].away |= {memory.host.name} if is_away else set()
         answers[check].series = answers[check].series or series
 
 
@@ -161,7 +163,9 @@ def _judge_check(
     watch: Watch, recorder: Recorder, rule: BatchRule, check: SharedCheck, answers: Answers, now: int
 ) -> None:
     before = watch.gathered.get((rule.name, check.subject))
-    state: CheckState = answers.state(check.need)
+    if rule.verdict(math.nan).state == "bad":  # that nothing is known is its very matter
+        answers = answers.at_hand
+    state: CheckState = answers.state(check.need) if answers.said else "ok"
     after = step(rule, check.subject, before, VALUES[state], Sample(now, EVERY_MS, None))
     if after is before:
         return

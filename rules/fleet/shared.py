@@ -52,10 +52,17 @@ def labels_of(subject: str, shared: Sequence[SharedCheck]) -> dict[str, str]:
 
 
 class Answers(Struct):
-    """What the places of one check say, by name. `series` is what the check's state is called at any of them."""
+    """What the places of one check say, by name. `series` is what the check's state is called at any of them; `away`
+    are the places that are silent."""
 
     series: str = ""
     said: dict[str, tuple[CheckState, str]] = {}
+    away: set[str] = set()
+
+    @property
+    def at_hand(self) -> Answers:
+        """What those say that are heard: of the others is said elsewhere that they are silent."""
+        return Answers(self.series, {name: said for name, said in self.said.items() if name not in self.away})
 
     def state(self, need: Need) -> CheckState:
         """Bad when so many say so. Where those of which nothing is known would decide, nothing is known."""
@@ -71,9 +78,10 @@ class Answers(Struct):
 
     def sentence(self, check: str, kind: str, state: CheckState) -> str:
         """`shop: 2 of 3 places do not reach it: web-1, web-2 (connection refused)`"""
-        counting = ("bad",) if state == "bad" else ("bad", "warn")
+        counting = {"bad": ("bad",), "unknown": ("unknown",)}.get(state, ("bad", "warn"))
         troubled = [name for name, (said, _) in self.said.items() if said in counting]
-        verb = "warn" if state != "bad" else "do not reach it" if kind in REACHED else "find it bad"
+        verbs = {"bad": "do not reach it" if kind in REACHED else "find it bad", "unknown": "get no answer"}
+        verb = verbs.get(state, "warn")
         detail = next((detail for name in troubled if (detail := self.said[name][1])), "")
         said = f"{check}: {len(troubled)} of {len(self.said)} places {verb}: {named(troubled)}"
         return f"{said} ({detail})" if detail else said

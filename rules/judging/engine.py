@@ -85,7 +85,7 @@ def settled(
         state="firing" if fired else "pending",
         since=min(levels.values()),
         severity=gravest,
-        value=value,
+        value=None if math.isnan(value) else value,
         alert=_alert(before, bool(fired) and hushed is None),
         levels=levels,
         hushed=hushed,

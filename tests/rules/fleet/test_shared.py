@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rules.fleet.shared import VALUES, Answers, SharedCheck
 from rules.judging.acts import Resolve, act
 from rules.judging.judge import apply, replace_rules
+from rules.kinds import unanswered
 from rules.model import ChannelView, CheckAnswer, CheckState, Host
 from rules.policy import Policy, Route
 from rules.sla.courses import steady
@@ -121,6 +122,22 @@ def test_a_place_that_stopped_as_planned_is_none() -> None:
     house.bye(5, "shutdown", host=3)
     say(house, 10, bad, bad)
     assert "2 of 2 places" in house.notices[0].title
+
+
+def test_places_that_give_no_answer_are_told_of_and_silent_ones_are_not() -> None:
+    mute = unanswered.Rule(unanswered.Options(name="mute"))
+    house = House([], watch=remembered([mute], hosts=WEB))
+    replace_rules(house.watch, [mute], house.watch.channels, [TWO])
+    say(house, 0, ok, ok, ok)
+    for at_s in range(10, 60, 10):
+        say(house, at_s, ok, None, None)
+    assert house.told == [], "nobody knows, but that two places are silent is said elsewhere"
+    say(house, 60, ok, unknown, unknown)
+    (notice,) = house.notices
+    assert notice.title.startswith("WARNING shop: 2 of 3 places get no answer: web-2, web-3 (since")
+    say(house, 70, bad, unknown, ok)
+    say(house, 80, bad, ok, ok)
+    assert house.told[-1] == ("mail", "resolved", "warning")
 
 
 def test_after_a_start_it_waits_for_each_place_to_be_heard() -> None:

@@ -73,8 +73,11 @@ def secret_sha256(secret: str) -> bytes:
 
 
 class _Entry(Struct):
+    """`shown` is the whole header by which it was last found good."""
+
     row: TokenRow | None
     read_at: int
+    shown: str | None = None
 
 
 class Tokens:
@@ -101,9 +104,20 @@ class Tokens:
         self._reread_every_s = reread_every_s
         self._known: dict[str, _Entry] = {}
         self._unknown: dict[str, _Entry] = {}
+        self._shown: dict[str, _Entry] = {}
         self._looking_up = 0
         self._stale: dict[str, None] = {}
         self._rereading: asyncio.Task[None] | None = None
+
+    def known(self, authorization: str | None, now: int) -> int | None:
+        """The host of a header that was found good before, to the letter, which costs a fifth of taking it apart; None
+        says to ask `host`."""
+        entry = self._shown.get(authorization or "")
+        if entry is None or entry.row is None:
+            return None
+        if not 0 <= now - entry.read_at < self._fresh_ms:
+            self._reread_soon(entry.row.id)
+        return entry.row.host
 
     async def host(self, authorization: str | None) -> int | Denied:
         """The host that the Authorization header stands for, or why it stands for none. Raises nothing."""
@@ -128,14 +142,27 @@ class Tokens:
                     return found
                 entry = found
         row = self._judge(token, entry.row)
-        if isinstance(row, TokenRow) and row.replaces is not None:
+        if isinstance(row, Denied):
+            return row
+        if row.replaces is not None:
             await self._settle(row.id, row.replaces)
+        elif entry.shown != authorization and self._known.get(row.id) is entry:
+            self._unshow(entry)
+            entry.shown = authorization
+            self._shown[authorization] = entry
         return row
 
     def forget(self, token_id: str) -> None:
         """The store is asked about this token again when it is next used."""
-        self._known.pop(token_id, None)
+        entry = self._known.pop(token_id, None)
+        if entry is not None:
+            self._unshow(entry)
         self._unknown.pop(token_id, None)
+
+    def _unshow(self, entry: _Entry) -> None:
+        if entry.shown is not None:
+            self._shown.pop(entry.shown, None)
+            entry.shown = None
 
     async def close(self) -> None:
         if self._rereading is not None:
@@ -176,11 +203,18 @@ class Tokens:
         return self._keep(token_id, await self._hosts.token(token_id))
 
     def _keep(self, token_id: str, row: TokenRow | None) -> _Entry:
+        before = self._known.get(token_id)
+        if before is not None and before.row == row:
+            before.read_at = self._now_ms()
+            self._known[token_id] = self._known.pop(token_id)  # those read longest ago come first
+            return before
         entry = _Entry(row, self._now_ms())
         self.forget(token_id)
         table, entries_max = (self._known, KNOWN_MAX) if row else (self._unknown, UNKNOWN_MAX)
         if len(table) >= entries_max:
-            del table[next(iter(table))]
+            oldest = next(iter(table))
+            self._unshow(table[oldest])
+            del table[oldest]
         table[token_id] = entry
         return entry
 

@@ -66,8 +66,10 @@ class Neighbours:
 
     def asks(self, host: int) -> Sequence[AskLook]:
         """What the answer to a push of this host should ask."""
+        if host not in self._wanted:
+            return []
         watch, now = self._judge(), self._now_ms()
-        wanted = self._wanted.pop(host, ())
+        wanted = self._wanted.pop(host)
         if left := [one for one in wanted if watch and now < one.until and one.about in watch.sights]:
             self._wanted[host] = left
         return [AskLook(one.about, one.address) for one in left]

@@ -153,44 +153,49 @@ class Evaluator:
 
         StoreError when it cannot be kept now: nothing is acknowledged, and all of it may be sent again.
         """
+        watch = self.watch
         for arrival in arrivals:
-            if arrival.host not in self.watch.hosts:
-                await self._meet(arrival.host)
-            if arrival.host in self.watch.unfilled:
-                async with self._looking_back.setdefault(arrival.host, asyncio.Lock()):
-                    await self._look_back(arrival)
-                self._looking_back.pop(arrival.host, None)
+            if arrival.host not in watch.hosts or arrival.host in watch.unfilled:
+                await self._prepare(arrival)
+                watch = self.watch
         if len(self._committing) + len(arrivals) > QUEUE_MAX:
-            for host in {arrival.host for arrival in arrivals}:
-                self.watch.hosts[host].listen_from(self._now_ms() + PUT_OFF_MS)
+            for host in {arrival.host for arrival in arrivals if arrival.host in watch.hosts}:
+                watch.hosts[host].listen_from(self._now_ms() + PUT_OFF_MS)
             raise StoreError("more batches wait to be stored than there is room for")
-        results = [self._judge(arrival) for arrival in arrivals]
+        now = self._now_ms()
+        results = [self._judge(watch, arrival, now) for arrival in arrivals]
         await self._committing.done()
         return results
 
-    def _judge(self, arrival: Arrival) -> Result:
+    async def _prepare(self, arrival: Arrival) -> None:
         if arrival.host not in self.watch.hosts:
+            await self._meet(arrival.host)
+        if arrival.host in self.watch.unfilled:
+            async with self._looking_back.setdefault(arrival.host, asyncio.Lock()):
+                await self._look_back(arrival)
+            self._looking_back.pop(arrival.host, None)
+
+    def _judge(self, watch: Watch, arrival: Arrival, now: int) -> Result:
+        if arrival.host not in watch.hosts:
             raise StoreError(f"host {arrival.host} was removed")
         try:
-            outcome = self._judged(arrival)
+            outcome = self._judged(watch, arrival, now)
         except TooManyGaps:
             return "again"
+        watch.apply(outcome)
         self._committing.put(outcome)
         return "ok"
 
-    def _judged(self, arrival: Arrival) -> Outcome:
-        """What follows from a batch, taken into memory. Where a rule fails at it, it is kept as it is: sent again for
-        ever, it would hold up all that its host has to say."""
-        now = self._now_ms()
+    def _judged(self, watch: Watch, arrival: Arrival, now: int) -> Outcome:
+        """What follows from a batch. Where a rule fails at it, it is kept as it is: sent again for ever, it would hold
+        up all that its host has to say."""
         try:
-            outcome = judge(self.watch, arrival, now)
+            return judge(watch, arrival, now)
         except TooManyGaps:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a rule does, its host's word is kept
             self._faults.note(f"a batch of {self._name(arrival.host)}", error, now)
-            outcome = unjudged(self.watch, arrival, now)
-        apply(self.watch, outcome)
-        return outcome
+            return unjudged(watch, arrival, now)
 
     def _name(self, host_id: int) -> str:
         return self.watch.hosts[host_id].host.name

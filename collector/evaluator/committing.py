@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -85,14 +85,15 @@ class Committing:
             await asyncio.gather(writer, return_exceptions=True)
 
     def put(self, entry: Queued) -> None:
+        if not self._queue:
+            self._queued.set()
         self._queue.append(entry)
-        self._queued.set()
 
-    async def done(self) -> None:
-        """Return when all that is queued now is on disk. StoreError when some of it is not, and will not be."""
+    def done(self) -> Awaitable[None]:
+        """To be awaited until all that is queued now is on disk. StoreError when some of it is not, and will not be."""
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.put(committed)
-        await committed
+        return committed
 
     # --- a group after the other ---
 

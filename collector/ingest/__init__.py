@@ -109,39 +109,35 @@ class Ingest:
 
     # --- one push ---
 
-    async def _push(self, request: web.Request) -> web.Response:
+    async def _push(self, request: web.Request) -> web.StreamResponse:
         begun = time.perf_counter()
         arrived_at = self._now_ms()
         try:
-            host = await self._host(request)
+            shown = request.headers.get("Authorization")
+            host = self._tokens.known(shown, arrived_at) or await self._host(shown)
             share = self._room.enter(host)
             try:
                 arrivals, refused, has = await self._arrivals(host, request, share, arrived_at)
-                taken = await self._store(arrivals, arrived_at) if arrivals else []
+                taken = await self._take(arrivals) if arrivals else []
             finally:
                 share.end()
         except NotTaken as refusal:
             return self._refuse(refusal)
+        except StoreError as error:
+            return self._refuse(self._not_stored(error, arrived_at))
+        if arrivals:
+            self._note_taken(arrivals, arrived_at)
         self._tallies.took(time.perf_counter() - begun)
-        results = _in_the_order_sent(taken, refused)
+        results = _in_the_order_sent(taken, refused) if refused else taken
         asks = self._inquiries.asks(host) if self._inquiries is not None else ()
         asks = (*asks, *self._defined(host, has))
         return self._answers.answer(wire.answer(results, asks), arrived_at)
 
-    async def _host(self, request: web.Request) -> int:
-        host = await self._tokens.host(request.headers.get("Authorization"))
+    async def _host(self, shown: str | None) -> int:
+        host = await self._tokens.host(shown)
         if isinstance(host, int):
             return host
         raise NotTaken(host.status, host.code, host.message)
-
-    async def _read(self, request: web.Request, share: Share) -> wire.Push:
-        body = await read(request, share)
-        text = unpack(body, request.headers.get("Content-Encoding", ""))
-        share.hold(len(text))
-        push = decode(text)
-        self._tallies.pushes += 1
-        self._tallies.bytes += len(body)
-        return push
 
     async def _arrivals(
         self, host: int, request: web.Request, share: Share, arrived_at: int
@@ -151,9 +147,14 @@ class Ingest:
         The push itself is let go of at once rather than when it is stored: memory that is used again while the
         processor still has it at hand is a good part of what a push costs.
         """
-        push = await self._read(request, share)
-        if push.evidence is not None:
-            await self._hand_on(host, push.evidence, arrived_at)
+        body = await read(request, share)
+        text = unpack(body, request.headers.get("Content-Encoding", ""))
+        share.hold(len(text))
+        push = decode(text)
+        self._tallies.pushes += 1
+        self._tallies.bytes += len(body)
+        if push.evidence is not None and self._inquiries is not None:
+            await self._inquiries.answered(host, evidence(push.evidence), arrived_at)
         if push.looked:
             self._looked(host, push.looked)
         # A floor above what comes with it would give up that very batch.
@@ -176,29 +177,16 @@ class Ingest:
                 arrivals.append(arrival(host, push, batch, layout, floor, arrived_at))
         return arrivals, refused, push.definitions
 
-    async def _hand_on(self, host: int, found: wire.Evidence, arrived_at: int) -> None:
-        if self._inquiries is None:
-            return
-        try:
-            await self._inquiries.answered(host, evidence(found), arrived_at)
-        except StoreError as error:
-            raise self._not_stored(error, arrived_at) from None
-
     async def _learn(self, host: int, sent: tuple[str, ...], now: int) -> Layout:
         # Hundreds of new lists in one push take a while: others have their turn in between.
         await asyncio.sleep(0)
         return self._layouts.learn(host, sent, now)
 
-    async def _store(self, arrivals: list[Arrival], arrived_at: int) -> list[wire.Result]:
-        try:
-            results = await self._take(arrivals)
-        except StoreError as error:
-            raise self._not_stored(error, arrived_at) from None
+    def _note_taken(self, arrivals: Sequence[Arrival], arrived_at: int) -> None:
         self._put_off = None
         self._taken_at = arrived_at
         self._tallies.batches += len(arrivals)
         self._tallies.samples += sum([len(one.layout) for one in arrivals])
-        return results
 
     def _not_stored(self, error: StoreError, arrived_at: int) -> NotTaken:
         self._put_off = (arrived_at, str(error))
@@ -225,8 +213,6 @@ class Ingest:
 
 
 def _in_the_order_sent(taken: list[wire.Result], refused: dict[int, wire.Refused]) -> list[wire.Result]:
-    if not refused:
-        return taken
     others = iter(taken)
     places = range(len(taken) + len(refused))
     return [refused[place] if place in refused else next(others) for place in places]

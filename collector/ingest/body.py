@@ -34,7 +34,7 @@ class Room:
 
     def __init__(self, bytes_max: int) -> None:
         self.bytes = 0
-        self._bytes_max = bytes_max
+        self.bytes_max = bytes_max
         self._pushes: dict[int, int] = {}
 
     def enter(self, host: int) -> Share:
@@ -42,22 +42,14 @@ class Room:
         pushes = self._pushes.get(host, 0)
         if pushes >= PUSHES_PER_HOST_MAX:
             raise NotTaken(429, "host_busy", f"{pushes} pushes of this host are being worked on already")
-        self.hold(0)
         self._pushes[host] = pushes + 1
         return Share(self, host)
 
-    def hold(self, more: int) -> None:
-        if self.bytes + more > self._bytes_max:
-            raise NotTaken(503, "busy", "too much is waiting to be stored at this moment")
-        self.bytes += more
-
     def leave(self, host: int, held: int) -> None:
         self.bytes -= held
-        pushes = self._pushes[host] - 1
+        pushes = self._pushes.pop(host) - 1
         if pushes:
             self._pushes[host] = pushes
-        else:
-            del self._pushes[host]
 
 
 class Share:
@@ -70,7 +62,10 @@ class Share:
 
     def hold(self, more: int) -> None:
         """Raises NotTaken when there is no room for so much more."""
-        self._room.hold(more)
+        room = self._room
+        if room.bytes + more > room.bytes_max:
+            raise NotTaken(503, "busy", "too much is waiting to be stored at this moment")
+        room.bytes += more
         self._held += more
 
     def end(self) -> None:
@@ -86,8 +81,12 @@ async def read(request: web.Request, share: Share) -> bytes:
     pieces: list[bytes] = []
     size = 0
     try:
-        # Mostly all of it came with its head, and there is nothing to wait for.
-        while piece := (content.read_nowait() if content.is_eof() else await content.readany()):
+        is_last = False
+        while not is_last:
+            is_last = (
+                content.is_eof()
+            )  # mostly all of it came with its head, and there is nothing to wait for
+            piece = content.read_nowait() if is_last else await content.readany()
             size += len(piece)
             if size > wire.BODY_BYTES_MAX:
                 raise _too_large(f"the body has more than {wire.BODY_BYTES_MAX} bytes")
@@ -108,13 +107,9 @@ def unpack(body: bytes, encoding: str) -> bytes:
         case "" | "identity":
             return body
         case "gzip" | "x-gzip":
-            return _gunzip(body)
+            return _gunzip_short(body) or _gunzip_any(body)
         case _:
             raise NotTaken(415, "encoding", "a body is taken as it is or with Content-Encoding: gzip")
-
-
-def _gunzip(body: bytes) -> bytes:
-    return _gunzip_short(body) or _gunzip_any(body)
 
 
 def _gunzip_short(body: bytes) -> bytes | None:

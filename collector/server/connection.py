@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import StreamReader
@@ -21,9 +21,20 @@ READ_BUFFER_BYTES = 64 * 1024
 HEADERS_MAX = 64
 
 ShortCuts = Mapping[tuple[str, str], Callable[[Any], Awaitable[web.StreamResponse]]]
-"""Handlers by method and path."""
+"""Handlers by method and path. An answer of theirs that has all its bytes as `whole` is sent as it is."""
 
 log = logging.getLogger(__name__)
+
+
+class _Written(web.StreamResponse):
+    """Stands for an answer that was written already, to a connection that goes on."""
+
+    @property
+    def keep_alive(self) -> bool:
+        return True
+
+
+WRITTEN = _Written()
 
 
 class Connection(web.RequestHandler):
@@ -104,6 +115,11 @@ class Connection(web.RequestHandler):
                 self._end_begun()
         elif data:
             self._head_goes_on(len(data))
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Asked for after every piece of every body, when mostly nothing was held up."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
 
     def _head_is_here(self) -> None:
         self._end_begun()
@@ -203,16 +219,24 @@ class Connection(web.RequestHandler):
             self._stall.cancel()
             self._stall = None
 
-    async def _answer_shortly(self, request: web.BaseRequest) -> web.StreamResponse:
-        short_cut = self._short_cuts.get((request.method, request.path))
-        if short_cut is not None:
-            return await short_cut(request)
-        assert self._inside is not None
-        return await self._inside(request)
+    def _answer_shortly(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        handler = self._short_cuts.get((request.method, request.path), self._inside)
+        assert handler is not None
+        return handler(request)
+
+    def _goes_on(self, request: web.BaseRequest) -> bool:
+        wire = self.transport
+        is_open = wire is not None and not wire.is_closing()
+        return is_open and request.keep_alive and request.version == HttpVersion11 and not self._upgraded
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse | None, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        whole: bytes | None = getattr(resp, "whole", None)
+        if whole is not None and self._goes_on(request):
+            assert self._wire is not None
+            self._wire.write(whole)
+            return WRITTEN, False
         if resp is None:
             resp = self._our_fault(request, "was not answered by its handler")
         if isinstance(resp, web.HTTPException):

@@ -84,16 +84,9 @@ def unjudged(watch: Watch, arrival: Arrival, now: int) -> Outcome:
 
 def _seen(memory: Memory, arrival: Arrival) -> Seen | None:
     """What is seen of the spool once this batch is taken; None when it was taken before."""
-    before = memory.seen.get(arrival.spool)
-    if before is None:
-        seen = Seen(arrival.host, arrival.spool)
-    else:
-        seen = Seen(before.host, before.spool, before.below, list(before.ranges))
-    seen.forget_below(arrival.floor)
-    gaps = len(seen.ranges)
-    if not seen.add(arrival.seq):
-        return None
-    if len(seen.ranges) > gaps and memory.gaps() >= GAPS_MAX:
+    before = memory.seen.get(arrival.spool) or Seen(arrival.host, arrival.spool)
+    seen = before.after(arrival.seq, arrival.floor)
+    if seen is not None and len(seen.ranges) > len(before.ranges) and memory.gaps() >= GAPS_MAX:
         raise TooManyGaps(f"host {arrival.host} has {GAPS_MAX} gaps in its numbering already")
     return seen
 

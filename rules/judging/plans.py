@@ -177,5 +177,5 @@ def within(
 
 
 def every(answers: npt.NDArray[np.bool_]) -> bool:
-    """As `answers.all()`, which takes four times as long: it makes a detour through Python."""
-    return int(np.count_nonzero(answers)) == len(answers)
+    """As `answers.all()`, which takes six times as long: it makes a detour through Python."""
+    return b"\0" not in answers.tobytes()

@@ -32,6 +32,15 @@ class Seen(Struct, gc=False):
         at = bisect_right(self.ranges, (seq, 2**63)) - 1
         return at >= 0 and seq <= self.ranges[at][1]
 
+    def after(self, seq: int, floor: int) -> Seen | None:
+        """What is seen once `seq` was taken and the agent sends nothing below `floor` any more; None when `seq` was
+        taken before. TooManyGaps at the limit."""
+        if seq == self.below and not self.ranges and floor <= seq:
+            return Seen(self.host, self.spool, seq + 1)  # the next one, as it mostly is
+        seen = Seen(self.host, self.spool, self.below, list(self.ranges))
+        seen.forget_below(floor)
+        return seen if seen.add(seq) else None
+
     def add(self, seq: int) -> bool:
         """Take `seq`; False when it was taken before. TooManyGaps, with nothing changed, at the limit."""
         if seq in self:

@@ -240,7 +240,8 @@ class Watch:
                 self._take_incident(incident)
         for alert in outcome.alerts:
             self._take_alert(alert)
-        self._take_decisions(outcome)
+        if outcome.notices or outcome.incidents or outcome.looks:
+            self._take_decisions(outcome)
         if outcome.incidents:
             self._forget_resolved(outcome.judged_at)
 

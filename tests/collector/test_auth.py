@@ -27,8 +27,9 @@ class House:
         self.tokens = Tokens(self.hosts, lambda: self.now, fresh_ms=FRESH_MS, **settings)
 
     async def ask(self, token: wire.Token | str) -> int | str:
-        """The host's id, or the code of the refusal."""
-        answer = await self.tokens.host(f"Bearer {token}")
+        """The host's id, or the code of the refusal: asked as a push asks."""
+        shown = f"Bearer {token}"
+        answer = self.tokens.known(shown, self.now) or await self.tokens.host(shown)
         return answer.code if isinstance(answer, Denied) else answer
 
     async def rereading_is_done(self) -> None:
@@ -80,6 +81,38 @@ async def test_the_store_is_asked_once_for_many_pushes() -> None:
     token = await house.hosts.enrolled("web-1")
     assert [await house.ask(token) for _ in range(50)] == [1] * 50
     assert house.hosts.asked == [token.id]
+
+
+async def test_a_header_that_was_good_is_known_by_itself_and_no_other_is() -> None:
+    house = House()
+    token = await house.hosts.enrolled("web-1")
+    assert house.tokens.known(f"Bearer {token}", house.now) is None
+    await house.ask(token)
+    assert house.tokens.known(f"Bearer {token}", house.now) == 1
+    guess = wire.Token("default", token.id, new_token()[0].secret)
+    for other in (None, "", f"Bearer {guess}", f"bearer {token}", f"Bearer {token} "):
+        assert house.tokens.known(other, house.now) is None
+
+
+async def test_however_a_token_is_written_one_way_of_it_is_kept() -> None:
+    house = House()
+    token = await house.hosts.enrolled("web-1")
+    for spaces in range(1, 50):
+        assert await house.tokens.host(f"Bearer{' ' * spaces}{token}") == 1
+    assert len(house.tokens._shown) == 1
+    house.tokens.forget(token.id)
+    assert not house.tokens._shown
+
+
+async def test_who_is_known_stays_known_when_the_store_says_the_same_again() -> None:
+    house = House()
+    token = await house.hosts.enrolled("web-1")
+    await house.ask(token)
+    house.now += FRESH_MS
+    assert house.tokens.known(f"Bearer {token}", house.now) == 1
+    await house.rereading_is_done()
+    assert house.hosts.asked_together == [1]
+    assert house.tokens.known(f"Bearer {token}", house.now) == 1
 
 
 async def test_a_revocation_through_another_process_is_seen_without_any_push_waiting_for_it() -> None:

@@ -6,7 +6,6 @@ import array
 import sqlite3
 import sys
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -70,6 +69,7 @@ CHECKS_OF_HOSTS = Rows(
     WHERE excluded.at >= checks.at
     """,
 )
+PACKED = np.dtype("<f8")
 FORGET_STATES = Rows("DELETE FROM rule_states WHERE (rule, subject) IN (", 2, ")")
 
 
@@ -99,19 +99,37 @@ def _keep_batches(
     connection: sqlite3.Connection, outcomes: Sequence[Outcome], last: int, layouts: WrittenLayouts
 ) -> None:
     """`last` is the number of the newest batch there is."""
+    numbers = _layouts(connection, outcomes, layouts)
     batches: list[Sequence[Any]] = []
-    heard: list[Sequence[Any]] = []
+    heard: list[tuple[bool, list[Sequence[Any]]]] = []
     for outcome in outcomes:
         arrival, host = outcome.arrival, outcome.host
         if arrival is not None:
             number = last + len(batches) + 1
-            used_at = max(arrival.at, arrival.arrived_at)  # a late batch waits to be packed like any other
-            batches.append(_batch(number, arrival, layouts.number(connection, arrival.layout, used_at)))
-            heard.append(_heard(number, arrival, host))
+            batches.append(_batch(number, arrival, numbers[id(arrival.layout)]))
+            is_newest = host is not None and host.last_at == arrival.at
+            if not heard or heard[-1][0] != is_newest:
+                heard.append((is_newest, []))
+            heard[-1][1].append(_heard(number, arrival, host))
     BATCHES.write(connection, batches)
     connection.execute(COUNT, [len(batches)])
-    for judged, rows in groupby(heard, key=lambda row: bool(row[-1])):
-        HEARD[judged].write(connection, [row[:-1] for row in rows])
+    for is_newest, rows in heard:
+        HEARD[is_newest].write(connection, rows)
+
+
+def _layouts(
+    connection: sqlite3.Connection, outcomes: Sequence[Outcome], layouts: WrittenLayouts
+) -> dict[int, int]:
+    """The number of each list of names, by the id of the very tuple: many batches share it, and looking it up by what
+    is in it takes longer than packing the samples."""
+    used: dict[int, tuple[tuple[str, ...], int]] = {}
+    for outcome in outcomes:
+        if (arrival := outcome.arrival) is not None:
+            at = max(arrival.at, arrival.arrived_at)  # a late batch waits to be packed like any other
+            before = used.get(id(arrival.layout))
+            if before is None or before[1] < at:
+                used[id(arrival.layout)] = arrival.layout, at
+    return {which: layouts.number(connection, names, at) for which, (names, at) in used.items()}
 
 
 def _keep_hosts(connection: sqlite3.Connection, outcomes: Sequence[Outcome], written: Written) -> None:
@@ -132,10 +150,9 @@ def _batch(number: int, arrival: Arrival, layout: int) -> Sequence[Any]:
 
 def _heard(number: int, arrival: Arrival, host: Host | None) -> Sequence[Any]:
     said: Host | Arrival = arrival if host is None else host
-    flags = json_text(said.flags)
-    newest = host is not None and host.last_at == arrival.at
+    flags = json_text(said.flags) if said.flags else "[]"
     heard_at = said.arrived_at or arrival.arrived_at
-    return arrival.host, heard_at, arrival.at, said.every_ms, said.skew_ms, flags, number, newest
+    return arrival.host, heard_at, arrival.at, said.every_ms, said.skew_ms, flags, number
 
 
 def _keep_seen(connection: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
@@ -186,11 +203,11 @@ def _keep_judgement(connection: sqlite3.Connection, outcomes: Sequence[Outcome])
 def pack_samples(values: npt.NDArray[np.float64], count: int) -> bytes:
     if values.shape != (count,):
         raise ValueError(f"a batch names {count} series and brings values of shape {values.shape}")
-    return values.astype("<f8", copy=False).tobytes()
+    return values.astype(PACKED, copy=False).tobytes()
 
 
 def unpack_samples(samples: bytes) -> npt.NDArray[np.float64]:
-    return np.frombuffer(samples, dtype="<f8").astype(np.float64, copy=False)
+    return np.frombuffer(samples, dtype=PACKED).astype(np.float64, copy=False)
 
 
 def pack_ranges(ranges: Sequence[tuple[int, int]]) -> bytes:

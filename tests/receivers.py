@@ -29,6 +29,8 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from msgspec import Struct
 
+from tests.waiting import PATIENCE_S
+
 SLACK_PATH = "/services/T00000000/B00000000/abcdefghijklmnopqrstuvwx"
 FOR_EVER_S = 3_600
 
@@ -63,7 +65,7 @@ class Receiver:
             self._record(received)
         self._news.set()
 
-    async def wait_for(self, count: int, timeout_s: float = 5.0) -> list[Received]:
+    async def wait_for(self, count: int, timeout_s: float = PATIENCE_S) -> list[Received]:
         """Everything taken so far, once that is at least `count`; TimeoutError after `timeout_s`."""
         async with asyncio.timeout(timeout_s):
             while len(self.taken) < count:

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from agent import wire
+from tests.waiting import PATIENCE_S
 
 TOKEN = "wk_agent_default_abcdefgh_" + "s3cret" * 6
 
@@ -121,7 +122,7 @@ class Receiver:
     def batches(self) -> list[wire.Batch]:
         return [batch for got in self.got for batch in got.push.batches]
 
-    def wait_for(self, condition: Callable[[], bool], limit_s: float = 10.0) -> None:
+    def wait_for(self, condition: Callable[[], bool], limit_s: float = PATIENCE_S) -> None:
         """Come back when the condition holds; it is looked at after each push."""
         until_s = time.monotonic() + limit_s
         with self._news:

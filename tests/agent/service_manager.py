@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.waiting import PATIENCE_S
+
 
 class ServiceManager:
     """`said` is every message that came, each as a mapping of its lines."""
@@ -27,7 +29,7 @@ class ServiceManager:
                 return self.said
             self.said.append(dict(line.split("=", 1) for line in data.decode().splitlines()))
 
-    def wait_for(self, condition: Callable[[], bool], limit_s: float = 10.0) -> None:
+    def wait_for(self, condition: Callable[[], bool], limit_s: float = PATIENCE_S) -> None:
         until_s = time.monotonic() + limit_s
         while self.hear() is None or not condition():
             assert time.monotonic() < until_s, f"waited {limit_s} s in vain; came: {self.said}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from collector.app import now_ms
 from rules.scaling.model import CPU
 from tests.collector.stores.builders import HOUR, arrival
 from tests.collector.whole import Whole, whole_collector
+from tests.waiting import found
 
 SCALING = """
   scaling:
@@ -46,9 +46,9 @@ async def test_a_push_leads_to_advice_and_to_the_hook(tmp_path: Path) -> None:
         assert standing is not None
         assert standing.recommendation is not None
         assert (standing.recommendation.direction, standing.auto) == ("up", True)
-        async with asyncio.timeout(10):
-            while not [run for run in await whole.store.advice.runs("shop", 5) if run.state == "done"]:
-                await asyncio.sleep(0.01)
+        await found(
+            lambda: whole.store.advice.runs("shop", 5), lambda runs: any(run.state == "done" for run in runs)
+        )
         assert (tmp_path / "told").read_text() == "3\n"
         await whole.parts.capacity.round()
         assert [report.name for report in whole.parts.capacity.reports()] == ["a", "b"]

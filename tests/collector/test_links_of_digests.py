@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.collector.whole import Whole, whole_collector
+from tests.waiting import found
 
 INCIDENTS = "/api/monitoring/incidents"
 GROUPED = """
@@ -28,10 +28,7 @@ async def link(whole: Whole) -> str:
     """Where the one link of a message about all of TITLES leads."""
     for title in TITLES:
         assert (await whole.post_json(INCIDENTS, {"title": title})).status == 201
-    async with asyncio.timeout(20):
-        while not (rows := await whole.store.notices.recent(5)):
-            await asyncio.sleep(0.05)
-    (row,) = rows
+    (row,) = await found(lambda: whole.store.notices.recent(5))
     assert row.notice.reason == "digest"
     (action,) = whole.parts.links.actions(row.notice)
     return "/links/" + action.url.partition("/links/")[2]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shlex
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 from collector.who import LOCAL, Refusal
 from tests.collector.api.house import House
 from tests.collector.web.site import Page
+from tests.waiting import found, until_it_is
 
 PATIENCE_S = 120.0
 LONG = "14"
@@ -37,11 +36,7 @@ async def post(house: House, path: str, **form: str) -> Page:
 
 
 async def wait_for(house: House, is_so: Callable[[Page], bool], path: str = "/rules/cpu-now") -> Page:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not is_so(shown := await page(house, path)):
-        assert time.monotonic() < deadline_s, shown.text
-        await asyncio.sleep(0.1)
-    return shown
+    return await found(lambda: page(house, path), is_so, PATIENCE_S)
 
 
 def is_over(shown: Page) -> bool:
@@ -103,10 +98,8 @@ async def test_one_of_a_rule_that_was_taken_away_gives_way(house: House) -> None
 
 async def test_a_process_that_was_ended_is_gone(house: House) -> None:
     await post(house, "/rules/cpu-now/replay", days=LONG)
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not (pids := replaying(house)):
-        assert time.monotonic() < deadline_s
-        await asyncio.sleep(0.05)
+    await until_it_is(lambda: replaying(house), PATIENCE_S)
+    pids = replaying(house)
     await house.parts.replays.close()
     assert replaying(house) == []
     assert len(pids) == 1
@@ -184,12 +177,9 @@ async def test_a_program_begins_one_follows_it_and_reads_what_came_of_it(house: 
     begun = await house.do("POST", path, {"days": 1}, 202)
     assert (begun["state"], begun["by"], begun["rules"]) == ("running", "local", [])
     assert (await house.send("POST", f"/api/monitoring{path}", {"days": 1})).status == 409
-    deadline_s = time.monotonic() + PATIENCE_S
-    while (found := await house.ask(path))["state"] == "running":
-        assert time.monotonic() < deadline_s, found
-        await asyncio.sleep(0.1)
-    assert (found["state"], found["hosts"], found["batches"], found["why"]) == ("done", 1, 1, "")
-    [rule] = found["rules"]
+    told = await found(lambda: house.ask(path), lambda told: told["state"] != "running", PATIENCE_S)
+    assert (told["state"], told["hosts"], told["batches"], told["why"]) == ("done", 1, 1, "")
+    [rule] = told["rules"]
     assert (rule["rule"], rule["fired"], rule["open_at_the_end"]) == ("cpu-now", 1, 1)
     assert (await house.send("POST", "/api/monitoring/rules/no-such/replay", {})).status == 404
 

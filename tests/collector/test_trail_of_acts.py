@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
@@ -13,6 +12,7 @@ import msgspec
 import pytest
 
 from tests.collector.whole import Answer, Whole, whole_collector
+from tests.waiting import found
 
 INCIDENTS = "/api/monitoring/incidents"
 CHANNELS = "  channels: [{kind: log, name: journal}]\n"
@@ -105,16 +105,15 @@ async def test_an_act_whose_row_cannot_be_written_is_not_done_and_one_that_is_do
     whole: Whole, act: Callable[[Whole], Awaitable[Answer]], rows: list[str]
 ) -> None:
     assert (await whole.post_json(INCIDENTS, {**SMOKE, "severity": "critical"})).status == 201
-    async with asyncio.timeout(20):
-        while not all(row.delivery == "sent" for row in await whole.store.notices.recent(5)):
-            await asyncio.sleep(0.01)
+    await found(
+        lambda: whole.store.notices.recent(5), lambda rows: all(row.delivery == "sent" for row in rows)
+    )
     untouched = kept(whole)
     in_its_file(whole, FULL)
     assert (await act(whole)).status == 503
     assert kept(whole) == untouched
     in_its_file(whole, "DROP TRIGGER full")
-    async with asyncio.timeout(20):
-        while (answer := await act(whole)).status == 503:  # the judge reads its memory again
-            await asyncio.sleep(0.05)
+    # Put off for as long as the judge reads its memory again.
+    answer = await found(lambda: act(whole), lambda answer: answer.status != 503)
     assert answer.status in (200, 201, 303), answer.text
     assert [row.what for row in await whole.parts.access.audit.rows(50)][:-1] == rows

@@ -11,19 +11,17 @@ from collector.store.advice import HookRun
 from collector.who import LOCAL, Refusal
 from tests.collector.advice.far import Far
 from tests.collector.advice.house import House, hook, webhook
-from tests.waiting import until_it_is
+from tests.waiting import found, until_it_is
 
 BUSY = {"a": 95.0, "b": 95.0}
 
 
 async def runs(house: House, count: int) -> list[HookRun]:
     """The runs once there are so many and all have ended."""
-    async with asyncio.timeout(10):
-        while True:
-            found = await house.advisor.runs("shop", 100)
-            if len(found) >= count and all(run.state != "running" for run in found):
-                return found
-            await asyncio.sleep(0.01)
+    return await found(
+        lambda: house.advisor.runs("shop", 100),
+        lambda runs: len(runs) >= count and all(run.state != "running" for run in runs),
+    )
 
 
 async def test_switched_off_it_only_advises(tmp_path: Path) -> None:
@@ -136,7 +134,7 @@ async def test_one_that_was_cut_short_by_our_stop_is_unsure(tmp_path: Path) -> N
     async with House(tmp_path, hook=hook(tmp_path, "sleep 600"), auto=True) as house:
         await house.join("a", "b")
         await house.look(**BUSY)
-        await until_it_is(lambda: house.told, 5)
+        await until_it_is(lambda: house.told)
         await house.restart()
         (run,) = await runs(house, 1)
         assert (run.state, "stopped before it knew" in run.answer) == ("unsure", True)

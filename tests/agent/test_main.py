@@ -20,6 +20,7 @@ from agent import wire
 from agent.options import discover
 from tests.agent.receiver import TOKEN, Receiver, Reply, all_ok, problem
 from tests.agent.service_manager import ServiceManager
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 EVERY_MS = 100
@@ -135,17 +136,18 @@ def test_while_the_collector_is_away_nothing_is_lost_and_nothing_doubled(
     taken = len(receiver.batches)
     away: list[wire.Push] = []
     receiver.answer = lambda push: away.append(push) or problem(503)  # type: ignore[func-returns-value]
-    time.sleep(1.5)
-    assert kept(config) != []
+    until(lambda: away and kept(config))
     receiver.answer = all_ok
-    until_s = time.monotonic() + 8
-    while kept(config) and time.monotonic() < until_s:
-        time.sleep(0.05)
+
+    def refused() -> list[int]:
+        return [batch.seq for push in away for batch in push.batches]
+
+    receiver.wait_for(lambda: len(numbers(receiver)) - len(refused()) > taken + 5)
+    until(lambda: not kept(config))
     code, logged, _ = agent.end(signal.SIGTERM)
     assert code == 0, logged
-    refused = [batch.seq for push in away for batch in push.batches]
     stored = numbers(receiver)
-    for seq in refused:
+    for seq in refused():
         stored.remove(seq)
     assert len(stored) > taken + 5
     assert without_a_hole(stored)
@@ -160,7 +162,7 @@ def test_on_a_stop_everything_is_kept_for_the_next_start(
     receiver.answer = lambda push: tried.extend(b.seq for b in push.batches) or problem(503)  # type: ignore[func-returns-value]
     agent = start()
     receiver.wait_for(lambda: len(receiver.got) >= 2)
-    time.sleep(0.5)
+    until(lambda: kept(config))
     code, logged, took_s = agent.end(signal.SIGTERM)
     assert (code, took_s < 6) == (0, True), logged
     last = max(tried)
@@ -179,7 +181,6 @@ def test_a_kill_9_costs_the_last_two_ticks_at_most(
     tried: list[int] = []
     receiver.answer = lambda push: tried.extend(b.seq for b in push.batches) or problem(503)  # type: ignore[func-returns-value]
     agent = start()
-    time.sleep(1.5)
     receiver.wait_for(lambda: max(tried, default=0) > 5)
     agent.end(signal.SIGKILL)
     last = max(tried)

@@ -146,8 +146,8 @@ def test_it_is_not_fed_without_a_thread_that_sends(
     running = start(WATCHDOG_USEC="30000000")
     manager.wait_for(lambda: manager.count("WATCHDOG") >= 2)
     running.service._pusher.stop(5)
-    fed = manager.count("WATCHDOG")
-    time.sleep(0.5)
+    fed, sampled = manager.count("WATCHDOG"), running.service._spool.batches
+    manager.wait_for(lambda: running.service._spool.batches > sampled + 4)
     assert manager.count("WATCHDOG") <= fed + 1
 
 
@@ -159,8 +159,8 @@ def test_it_is_not_fed_when_every_tick_fails(
     add = running.service._spool.add
     running.service._spool.add = lambda batch, now: 1 / 0  # type: ignore[method-assign,assignment,return-value]
     manager.wait_for(lambda: running.service._loop.failed > 3)
-    fed = manager.count("WATCHDOG")
-    time.sleep(0.5)
+    fed, failed = manager.count("WATCHDOG"), running.service._loop.failed
+    manager.wait_for(lambda: running.service._loop.failed > failed + 4)
     assert manager.count("WATCHDOG") <= fed + 1
     running.service._spool.add = add  # type: ignore[method-assign]
     manager.wait_for(lambda: manager.count("WATCHDOG") > fed + 1)

@@ -7,7 +7,7 @@ logged when it is new, and counted.
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from jinja2 import StrictUndefined, Template, TemplateError
@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter
 from agent.options import ConfigError
 from collector.config import Loaded
 from collector.messages import Message
+from rules.times.zones import Zone, zone_named
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,10 @@ LETTERS_MAX = 100_000
 class Wording:
     """`templates` by file name, those of a channel by `CHANNEL/name`."""
 
-    def __init__(self, templates: dict[str, Template], registry: CollectorRegistry) -> None:
-        self._templates = templates
+    def __init__(
+        self, templates: dict[str, Template], registry: CollectorRegistry, zone: str = "UTC"
+    ) -> None:
+        self._templates, self._zone = templates, zone_named(zone)
         self._told: set[str] = set()
         self._errors = Counter(
             "watchkeeper_template_errors", "Messages that a template failed to make", registry=registry
@@ -51,7 +54,7 @@ class Wording:
         if template is None:
             return ""
         try:
-            return template.render(_given(message)).strip()[:LETTERS_MAX]
+            return template.render(_given(message, self._zone)).strip()[:LETTERS_MAX]
         except Exception as error:  # noqa: BLE001 - a template may do whatever Python can; the message must go out
             self._errors.inc()
             if name not in self._told:
@@ -82,7 +85,7 @@ def load_wording(loaded: Loaded, registry: CollectorRegistry) -> Wording:
                 "here or in a folder that is called as a channel is",
             )
         found[name] = _compiled(environment, file, name)
-    return Wording(found, registry)
+    return Wording(found, registry, loaded.config.zone)
 
 
 def _compiled(environment: SandboxedEnvironment, file: Path, name: str) -> Template:
@@ -99,7 +102,7 @@ def _is_html(name: str | None) -> bool:
     return name is not None and name.endswith(".html")
 
 
-def _given(message: Message) -> dict[str, object]:
+def _given(message: Message, zone: Zone) -> dict[str, object]:
     """What a template may name."""
     notice = message.notice
     return {
@@ -110,8 +113,8 @@ def _given(message: Message) -> dict[str, object]:
         "host": notice.host,
         "title": message.title,
         "text": notice.text,
-        "started_at": _moment(notice.started_at),
-        "resolved_at": _moment(notice.resolved_at),
+        "started_at": _moment(notice.started_at, zone),
+        "resolved_at": _moment(notice.resolved_at, zone),
         "alerts": notice.alerts,
         "link": message.link,
         "actions": message.actions,
@@ -119,5 +122,5 @@ def _given(message: Message) -> dict[str, object]:
     }
 
 
-def _moment(at: int | None) -> datetime | None:
-    return datetime.fromtimestamp(at / 1000, UTC) if at is not None else None
+def _moment(at: int | None, zone: Zone) -> datetime | None:
+    return datetime.fromtimestamp(at / 1000, zone) if at is not None else None

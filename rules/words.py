@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from rules.model import SERVICE, Host, Series, Severity
+from rules.times.zones import wall, zone_named
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}")
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -87,19 +87,17 @@ def duration(ms: float) -> str:
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
-def clock(at: int, now: int) -> str:
-    """02:14 UTC, with the day where it is not today's."""
-    then = _utc(at)
-    return f"{then:%H:%M} UTC" if then.date() == _utc(now).date() else f"{then.day} {then:%b %H:%M} UTC"
+def clock(at: int, now: int, zone: str = "UTC") -> str:
+    """02:14 UTC, with the day where it is not today's there."""
+    place = zone_named(zone)
+    then = wall(at, place)
+    day = "" if then.date() == wall(now, place).date() else f"{then.day} {then:%b} "
+    return f"{day}{then:%H:%M %Z}"
 
 
-def moment(at: int) -> str:
+def moment(at: int, zone: str = "UTC") -> str:
     """2026-11-20 02:14:07 UTC"""
-    return f"{_utc(at):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _utc(at: int) -> datetime:
-    return datetime.fromtimestamp(at / 1000, UTC)
+    return f"{wall(at, zone_named(zone)):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def breach(series: Series, value: float | None, compares: str, limit: float | None, detail: str) -> str:

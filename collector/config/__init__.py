@@ -92,7 +92,7 @@ class CollectorConfig(Struct, kw_only=True, frozen=True):
     rules: files of your own rules; one with the name of a pack's rule takes its place
     thresholds: limits of the packs' rules that most people want to change
     channels: whom to tell
-    zone: the time zone of all times of the day that name none
+    zone: the time zone of messages, and of all times of the day that name none
     routes: which problems go to which channels; without one, each channel hears what it is there for
     quiet_hours: when what is not critical waits, such as daily 22:00 to 07:00
     on_call: channels that take turns, week by week

@@ -83,7 +83,7 @@ def _judge_group(
     of = subject.partition(":")[2]
     whose = "" if of == "all" else f" of {of}"
     said = f"{len(group.bad)} of {group.size} hosts{whose} bad ({rule.made_bad_by}): {named(group.bad)}"
-    summary = _summary(rule, of, {}, after, said, now)
+    summary = _summary(rule, of, {}, after, said, now=now, zone=watch.policy.zone)
     recorder.change(Change(NO_HOST, rule.name, subject, before, after, now, value), summary)
 
 
@@ -170,13 +170,20 @@ def _judge_check(
     if after is before:
         return
     said = answers.sentence(check.id, series_of(answers.series).labels.get("kind", ""), state)
-    summary = _summary(rule, check.id, check.labels, after, said, now)
+    summary = _summary(rule, check.id, check.labels, after, said, now=now, zone=watch.policy.zone)
     value = None if state == "unknown" else VALUES[state]
     recorder.change(Change(NO_HOST, rule.name, check.subject, before, after, now, value), summary)
 
 
 def _summary(
-    rule: GradedRule, name: str, labels: Mapping[str, str], state: RuleState | None, said: str, now: int
+    rule: GradedRule,
+    name: str,
+    labels: Mapping[str, str],
+    state: RuleState | None,
+    said: str,
+    *,
+    now: int,
+    zone: str,
 ) -> str:
     """The words of an alert; `{{detail}}` are those that are said where the rule brings none of its own."""
     if not rule.options.summary or state is None:
@@ -186,7 +193,7 @@ def _summary(
         "value": words.number(state.value or 0),
         "limit": "?" if limit is None else words.number(limit),
         "for": words.duration(now - state.since),
-        "since": words.clock(state.since, now),
+        "since": words.clock(state.since, now, zone),
         "series": name,
         "severity": state.severity or "",
         "detail": said,

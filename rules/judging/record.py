@@ -137,7 +137,7 @@ class Recorder:
             "value": _plain(rule, state.value),
             "limit": _plain(rule, limit),
             "for": words.duration(lasted_ms),
-            "since": words.clock(state.since, self._outcome.judged_at),
+            "since": words.clock(state.since, self._outcome.judged_at, self._watch.policy.zone),
             "series": change.series,
             "severity": severity or "",
             "detail": detail,
@@ -219,17 +219,17 @@ class Recorder:
         )
 
     def _silent_summary(self, memory: Memory, rule: ArrivalRule, since: int) -> str:
-        host, now = memory.host, self._outcome.judged_at
+        host, now, zone = memory.host, self._outcome.judged_at, self._watch.policy.zone
         heard_at = host.arrived_at or since
         if not rule.options.summary:
             promised = ", which was to be back in a moment" if host.bye == "restart" else ""
-            before = f", last heard {words.clock(heard_at, now)}" if heard_at < since else ""
+            before = f", last heard {words.clock(heard_at, now, zone)}" if heard_at < since else ""
             return f"no word from this host{promised}{before}"
         given = {
             "value": words.number(round((now - since) / 1000)),
             "limit": words.number(memory.patience_of(rule) / 1000),
             "for": words.duration(now - since),
-            "since": words.clock(heard_at, now),
+            "since": words.clock(heard_at, now, zone),
             "series": "",
             "severity": rule.severity,
         }

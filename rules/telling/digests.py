@@ -71,9 +71,9 @@ def _line(story: Story, owed: Owed) -> str:
     incident = story.incident
     if owed.reason == "resolved" and incident.resolved_at is not None:
         lasted = words.duration(incident.resolved_at - story.started_at)
-        ended = words.clock(incident.resolved_at, story.now)
+        ended = words.clock(incident.resolved_at, story.now, story.zone)
         return f"RESOLVED {incident.title} (over since {ended}, lasted {lasted})"
     still = "still, " if owed.reason == "repeat" else ""
     held = f", and {len(story.held)} held back because of it" if story.held else ""
-    since = words.clock(story.started_at, story.now)
+    since = words.clock(story.started_at, story.now, story.zone)
     return f"{words.shout(owed.severity)} {incident.title} ({still}since {since}{held})"

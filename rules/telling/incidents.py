@@ -304,6 +304,7 @@ class Draft:
             behind=self._children().get(name, []) if incident.key == f"host:{about}" else [],
             names={alert.host: hosts[alert.host].host.name for alert in [*own, *held] if alert.host in hosts},
             now=self._now,
+            zone=self._watch.policy.zone,
             why=", ".join(dict.fromkeys(filter(None, (self.whys.get(alert.id) for alert in own)))) or by_hand,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -15,12 +16,14 @@ LISTED_MAX = 100
 """Alerts that go along with one notice; its text says how many more there are."""
 NAMED_MAX = 12
 """Alerts or hosts that its text names one by one."""
+LIMIT = re.compile(r" [<>] [^<>]+$")
+"""What a sentence that is made for a rule ends with: disk / 96 % > 95 %."""
 
 
 class Story(Struct, frozen=True):
     """What a notice is made from. `alerts` are the incident's own, the gravest first; `held` those it holds back;
-    `behind` names hosts that are reached through the one it is about. `why` says what ended it just now, where that was
-    not that all is well."""
+    `behind` names hosts that are reached through the one it is about. `zone` is whose clock it is told by. `why` says
+    what ended it just now, where that was not that all is well."""
 
     incident: Incident
     host: str
@@ -29,6 +32,7 @@ class Story(Struct, frozen=True):
     behind: Sequence[str]
     names: dict[int, str]
     now: int
+    zone: str = "UTC"
     why: str = ""
 
     @property
@@ -83,7 +87,7 @@ def _title(story: Story, owed: Owed) -> str:
         said.append("keeps coming and going")
     if owed.after_ms > (0 if told is None else told.after_ms):
         said.append(f"nobody has acknowledged it for {words.duration(owed.after_ms)}")
-    said.append(f"since {words.clock(began, story.now)}")
+    said.append(f"since {words.clock(began, story.now, story.zone)}")
     return f"{words.shout(owed.severity)} {incident.title} ({', '.join(said)})"
 
 
@@ -92,13 +96,13 @@ def _text(story: Story) -> str:
     lines: list[str] = []
     if incident.opened_by and incident.resolved_at is None:
         lines += [incident.text or incident.title, f"  reported by {incident.opened_by}"]
-    for alert in story.alerts[:NAMED_MAX]:
-        lines += _about(alert, story)
+    for alerts in _alike(story.alerts[:NAMED_MAX]):
+        lines += _about(alerts, story)
     lines += _more(len(story.alerts))
     if incident.resolved_at is not None:
         lasted = words.duration(incident.resolved_at - story.started_at)
         why = f": {story.why}" if story.why else ""
-        lines.append(f"All over since {words.moment(incident.resolved_at)}, after {lasted}{why}.")
+        lines.append(f"All over since {words.moment(incident.resolved_at, story.zone)}, after {lasted}{why}.")
     if story.held:
         lines += ["", "Probably because of it, so not told separately:"]
         lines += [f"- {_held(alert, story)}" for alert in story.held[:NAMED_MAX]]
@@ -114,23 +118,39 @@ def _text(story: Story) -> str:
     return "\n".join(lines)
 
 
-def _about(alert: Alert, story: Story) -> list[str]:
-    """Two lines about one alert: what, then since when, how grave and by which rule."""
-    began = f"since {words.moment(alert.since)}"
-    if alert.resolved_at is not None:
-        began = f"from {words.moment(alert.since)} to {words.moment(alert.resolved_at)}"
-    elif alert.fired_at - alert.since >= 1000:
-        began += f" (for {words.duration(story.now - alert.since)} now)"
+def _alike(alerts: Sequence[Alert]) -> list[list[Alert]]:
+    """Those that say the same of the same thing, by another limit at most, together."""
+    found: dict[tuple[str, str], list[Alert]] = {}
+    for alert in alerts:
+        found.setdefault((alert.subject, LIMIT.sub("", alert.summary)), []).append(alert)
+    return list(found.values())
+
+
+def _about(alerts: Sequence[Alert], story: Story) -> list[str]:
+    """What is wrong, by the gravest; then since when, how grave and by which rules."""
+    gravest, rules = alerts[0], dict[str, list[str]]()
+    for alert in alerts:
+        rules.setdefault(f"{_lasted(alert, story)}; {alert.severity}", []).append(alert.rule)
     return [
-        words.named(story.names.get(alert.host, story.host), alert.summary),
-        f"  {began}; {alert.severity}, rule {alert.rule}",
+        words.named(story.names.get(gravest.host, story.host), gravest.summary),
+        *(f"  {said}, rule{'s'[: len(by) - 1]} {' and '.join(by)}" for said, by in rules.items()),
     ]
+
+
+def _lasted(alert: Alert, story: Story) -> str:
+    began = words.moment(alert.since, story.zone)
+    if alert.resolved_at is not None:
+        return f"from {began} to {words.moment(alert.resolved_at, story.zone)}"
+    if alert.fired_at - alert.since < 1000:
+        return f"since {began}"
+    return f"since {began} (for {words.duration(story.now - alert.since)} now)"
 
 
 def _held(alert: Alert, story: Story) -> str:
     name = story.names.get(alert.host, "?")
     over = ", over by now" if alert.resolved_at is not None else ""
-    return f"{words.named(name, alert.summary)} ({alert.severity}, since {words.clock(alert.since, story.now)}{over})"
+    since = words.clock(alert.since, story.now, story.zone)
+    return f"{words.named(name, alert.summary)} ({alert.severity}, since {since}{over})"
 
 
 def _more(count: int) -> list[str]:

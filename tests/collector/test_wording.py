@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -50,6 +52,15 @@ def test_a_title_of_the_house_takes_the_place_of_ours_and_the_text_stays(folder:
     dressed = wording(folder).dress(message())
     assert dressed.title == "CRITICAL web-1: disk / of web-1 is at 97 % [first]"
     assert dressed.notice.text == message().notice.text
+
+
+def test_times_in_a_template_go_by_the_zone_that_is_set(folder: Path) -> None:
+    config = folder.parent / "collector.yaml"
+    config.write_text(config.read_text() + "  zone: Asia/Kathmandu\n")
+    (folder / "text.txt").write_text("{{ started_at.strftime('%H:%M %z') }}")
+    told = message()
+    began = datetime.fromtimestamp(told.notice.started_at / 1000, ZoneInfo("Asia/Kathmandu"))
+    assert wording(folder).dress(told).notice.text == f"{began:%H:%M} +0545"
 
 
 def test_a_channels_own_template_goes_before_that_for_all(folder: Path) -> None:

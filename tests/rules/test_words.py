@@ -68,6 +68,11 @@ def test_a_time_names_its_zone_and_its_day_only_where_that_is_another() -> None:
     assert words.clock(T0 + 14 * 60_000, T0) == "02:14 UTC"
     assert words.clock(T0, T0 + 86_400_000) == "20 Nov 02:00 UTC"
     assert words.moment(T0 + 7_000) == "2026-11-20 02:00:07 UTC"
+    assert words.clock(T0 - 2 * 3_600_000, T0, "Europe/Berlin") == "01:00 CET", (
+        "it is the day there that counts"
+    )
+    assert words.clock(T0 - 4 * 3_600_000, T0, "Europe/Berlin") == "19 Nov 23:00 CET"
+    assert words.moment(T0, "Asia/Kathmandu") == "2026-11-20 07:45:00 +0545"
 
 
 @pytest.mark.parametrize(

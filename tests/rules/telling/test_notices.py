@@ -6,6 +6,7 @@ from typing import Any
 
 from rules.judging.judge import replace_rules
 from rules.model import ChannelView, CheckAnswer, Host
+from rules.policy import Policy
 from rules.telling.notices import LISTED_MAX
 from tests.rules.house import T0, House, limit, silence
 
@@ -72,6 +73,43 @@ def test_the_text_says_what_since_when_by_which_rule_and_what_to_do() -> None:
         "  since 2026-11-20 02:00:00 UTC; critical, rule disk-full",
         "",
         "Runbook: https://wiki/disk",
+    ]
+
+
+def test_what_two_rules_say_alike_stands_there_once() -> None:
+    also = limit("disk-exhausted", "disk_used_pct", above=90.0, severity="critical")
+    soon = limit("disk-soon", "disk_used_pct", above=60.0, summary="look at {{mount}} one day")
+    house = House([DISK_RULE, also, soon], hosts=[Host(1, "db-3")])
+    house.batch(0, {DISK: 99})
+    assert house.notices[0].text.splitlines()[:4] == [
+        "db-3: disk /var 99 % > 95 %",
+        "  since 2026-11-20 02:00:00 UTC; critical, rules disk-full and disk-exhausted",
+        "db-3: look at /var one day",
+        "  since 2026-11-20 02:00:00 UTC; warning, rule disk-soon",
+    ]
+
+
+def test_what_two_rules_say_alike_is_told_with_the_gravity_of_each() -> None:
+    soon = limit("ends-soon", "left", below=7.0, severity="critical", summary="it ends in {{value}} days")
+    house = House([limit("ends", "left", below=30.0, summary="it ends in {{value}} days"), soon])
+    house.batch(0, {"left": 5})
+    assert house.notices[0].text.splitlines() == [
+        "h1: it ends in 5 days",
+        "  since 2026-11-20 02:00:00 UTC; critical, rule ends-soon",
+        "  since 2026-11-20 02:00:00 UTC; warning, rule ends",
+    ]
+
+
+def test_messages_go_by_the_clock_of_the_zone_that_is_set() -> None:
+    house = disk_house(policy=Policy(zone="Europe/Berlin"))
+    house.batch(0, {DISK: 96})
+    house.tick(60)
+    house.batch(23 * 3600, {DISK: 40})
+    assert [notice.title for notice in house.notices if notice.channel == "mail"] == [
+        "CRITICAL db-3: disk /var 96 % > 95 % (since 03:00 CET)",
+        "CRITICAL db-3: no word from this host (since 03:00 CET)",
+        "RESOLVED db-3: disk /var 96 % > 95 % (lasted 23 h)",
+        "RESOLVED db-3: no word from this host (lasted 23 h)",
     ]
 
 

@@ -28,6 +28,10 @@ class Host(Protocol):
         """The whole next request. `breach`: what it says breaks BREACH_RULE."""
         ...
 
+    def again(self) -> None:
+        """The last request was put off: the next is that one once more."""
+        ...
+
 
 class Packed(Struct, frozen=True):
     """The end of a push, as it is and compressed: from its first sample on. `before` is what of a batch comes first."""
@@ -95,3 +99,6 @@ class PushingHost:
         whole = wire.push_body(self._spool, "bench", seq, [(seq, now_ms, now_ms, b"")])
         body = tail.after(whole.removesuffix(END), self._own)
         return b"%b%d\r\n\r\n%b" % (self._headers, len(body), body)
+
+    def again(self) -> None:
+        self._seq -= 1

@@ -22,3 +22,6 @@ class ReadingHost:
         return (
             f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self._token}\r\n\r\n"
         ).encode()
+
+    def again(self) -> None:
+        self._number -= 1

@@ -83,6 +83,9 @@ class WritingHost:
         body = literal(b"".join(series))
         return b"%b%d\r\n\r\n%b" % (self._headers, len(body), body)
 
+    def again(self) -> None:
+        self._turn -= 1
+
     def _series(self, name: str, said: bytes) -> bytes:
         known = self._labels.get(name)
         if known is None:

@@ -31,10 +31,12 @@ LINEAR = Goal(1.2, 1.0)
 
 
 class Grown(Struct, frozen=True):
-    """What a fleet of `hosts` took. `disk_bytes` is of one batch as it came, in the store, not packed yet."""
+    """What a fleet of `hosts` took. `disk_bytes` is of one batch as it came, in the store, not packed yet; so many of
+    its first pushes, before anything was measured, were `put_off`."""
 
     hosts: int
     pressed: Pressed
+    put_off: int
     resident_mib: float
     peak_mib: float
     disk_bytes: float
@@ -73,7 +75,8 @@ def grown(hosts: int, seconds: float, *, unlike: bool = False) -> Grown:
         pages_ms = [_page_ms(collector) for _ in range(PAGES)]
         resident, peak = resident_mib(collector.pid), resident_peak_mib(collector.pid)
         collector.stop()
-        return Grown(hosts, calm, resident, peak, _bytes_of_a_batch(state), pages_ms)
+        put_off = sum(one.put_off for one in pressed)
+        return Grown(hosts, calm, put_off, resident, peak, _bytes_of_a_batch(state), pages_ms)
 
 
 async def enrolled_at_once(state: Path, hosts: int) -> list[str]:
@@ -182,7 +185,7 @@ def _unlike(alike: Grown, unlike: Grown) -> list[Row]:
         (unlike.page_ms, alike.page_ms),
     )
     return [
-        _beside(f"CPU of a push, {what}", *cpu_us, "µs"),
+        _beside(f"CPU of a push, {what}", *cpu_us, f"µs; {unlike.put_off:,} first pushes came again later"),
         _beside(f"memory, {what}", *memory_mib, "MiB"),
         _beside(f"overview page, {what}", *page_ms, "ms"),
     ]

@@ -15,6 +15,9 @@ from tests.system.harness import Stage, free_port
 
 HOSTS = 200
 SECONDS = 2.0
+CONNECTIONS_MAX = 4_096
+"""Of itself Prometheus talks to 512 at a time and lets all others wait; a fleet in which each host has a connection of
+its own needs more."""
 
 
 class Peer(Struct, frozen=True):
@@ -65,6 +68,7 @@ def _prometheus(program: str, folder: Path, port: int) -> list[str]:
         f"--storage.tsdb.path={folder / 'prometheus'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--web.enable-remote-write-receiver",
+        f"--web.max-connections={CONNECTIONS_MAX}",
         "--log.level=warn",
     ]
 

@@ -20,14 +20,15 @@ from tests.bench.trace import ticks
 from tests.system.harness import Collector, Program, Stage, free_port, get, wait_until
 
 DEFAULT_PACKS = ("hosts", "services", "critical")
+ROUNDS, CRASHES = 5, 10
 
 
 class Settings(Struct, frozen=True):
     """`quick` asks only whether everything works; its figures say nothing."""
 
     quick: bool = False
-    rounds: int = 5
-    crashes: int = 10
+    rounds: int = ROUNDS
+    crashes: int = CRASHES
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 
 class Goal(Struct, frozen=True):
@@ -34,6 +34,11 @@ class Row(Struct, frozen=True):
     figure: str
     value: float | None = None
     goal: Goal | None = None
+
+    @property
+    def unjudged(self) -> Row:
+        """The same, held against no goal."""
+        return structs.replace(self, goal=None)
 
     @property
     def cells(self) -> tuple[str, str, str, str, str]:

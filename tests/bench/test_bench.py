@@ -7,11 +7,14 @@ import pkgutil
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import tests.bench.rows
 from agent import wire
+from tests.bench import __main__ as bench
 from tests.bench.pushes import BREACHING, PushingHost, Tails
 from tests.bench.remote_write import Tick, WritingHost, literal, varint
 from tests.bench.table import Goal, Row, markdown, quantile, spread
@@ -83,6 +86,11 @@ def test_what_was_not_measured_is_not_judged() -> None:
     assert Row("x", "5 µs", 5.0).cells[-1] == ""
 
 
+def test_a_quick_run_judges_nothing() -> None:
+    assert Row("x", "5 µs", 5.0, Goal(1, 2)).unjudged.cells == ("x", "5 µs", "", "", "")
+    assert Row("x", "no prometheus here", None, Goal(1, 2)).unjudged.cells[-1] == "not measured"
+
+
 def test_the_table_has_a_line_for_each_row() -> None:
     lines = markdown([Row("what", "1 ms", 1.0, Goal(5, 2)), Row("another", "7 MiB", 7.0)]).splitlines()
     assert len(lines) == 4
@@ -102,6 +110,46 @@ def test_every_row_says_what_it_measures() -> None:
         module = importlib.import_module(f"tests.bench.rows.{found.name}")
         assert module.__doc__
         assert callable(module.run)
+
+
+ROWS = {
+    "broken": "raise RuntimeError('the disk is gone\\nand more')",
+    "hanging": "time.sleep(60)",
+    "well": "return [Row('all is well', '1 ms', 1.0)]",
+}
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """These modules instead of ours."""
+    for name, work in ROWS.items():
+        lines = ("import time", "from tests.bench.table import Row", "def run(settings):", f"    {work}")
+        (tmp_path / f"{name}.py").write_text(f'"""What is {name}."""\n' + "\n".join(lines))
+    monkeypatch.setattr(tests.bench.rows, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(bench, "LIMIT_S", 0.5)
+    monkeypatch.setattr(bench, "LIMIT_S_A_CRASH", 0.0)
+    yield
+    for name in ROWS:
+        sys.modules.pop(f"tests.bench.rows.{name}", None)
+
+
+@pytest.mark.usefixtures("rows")
+def test_what_fails_or_hangs_is_said_and_holds_up_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "--quick"])
+    assert bench.main() == 1
+    table = capsys.readouterr().out
+    assert "| broken      | failed: RuntimeError: the disk is gone" in table
+    assert "| hanging     | failed: TooLong: it was not done after 0.5 s" in table
+    assert "| all is well | 1 ms" in table
+    assert "without a figure: broken, hanging" in table
+
+
+@pytest.mark.usefixtures("rows")
+def test_where_all_have_a_figure_it_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--only", "well"])
+    assert bench.main() == 0
 
 
 @pytest.mark.parametrize("part", ["push_cpu", "growth", "power_cut"])

@@ -20,18 +20,16 @@ from collector.api.kept import INCIDENTS, SAMPLES
 from collector.api.ticks import TICK_MS
 from collector.api.views import (
     AlertView,
-    HostState,
     IncidentView,
     Span,
     alert_view,
-    host_state,
     incident_view,
     moment,
     number,
-    silent_hosts,
 )
 from collector.store import Latest, Store
 from collector.who import Who
+from rules.fleet.state import OF_HOSTS, HostState, silent_hosts, state_of
 from rules.model import RANK, Alert, Incident, Series
 
 FRESH_INTERVALS = 3
@@ -199,7 +197,9 @@ def health_of(
 ) -> FleetHealth:
     """How the fleet is, of what every host sampled last."""
     silent = silent_hosts(alerts)
-    states = Counter(host_state(one.host, silent) for one in latests if not one.host.is_service)
+    states = Counter(
+        state_of(one.host, now, is_missed=one.host.id in silent) for one in latests if not one.host.is_service
+    )
     readings = _readings([one for one in latests if _is_fresh(one, now)])
     measures = {name: _measure(readings, *source) for name, source in SOURCES.items()}
     connections = measures["active_connections"]
@@ -212,7 +212,7 @@ def health_of(
     return FleetHealth(
         status=severity or ("ok" if states["heard"] else "unknown"),
         at=moment(now),
-        hosts={state: states[state] for state in ("heard", "silent", "stopped", "never_heard")},
+        hosts={state: states[state] for state in OF_HOSTS},
         open_alerts=len(alerts),
         open_incidents=len(incidents),
         error_rate=_error_rate(readings),

@@ -15,20 +15,18 @@ from collector.api.doors import Door, Id, Query, Refusal, missing
 from collector.api.kept import INCIDENTS, SAMPLES, of_host
 from collector.api.paging import Key, Page, Paged, page_of
 from collector.api.views import (
-    HostState,
     HostView,
     Instant,
     Span,
-    host_state,
     host_view,
     moment,
     ms_of,
     number,
-    silent_hosts,
     span_ms,
 )
 from collector.store import Points, Steps, Store
 from collector.who import Who
+from rules.fleet.state import HostState, silent_hosts, state_of
 from rules.model import CheckState, Host
 
 POINTS_PER_ANSWER_MAX = 50_000
@@ -214,12 +212,13 @@ class Hosts:
 
     async def search(self, who: Who, wanted: HostsWanted, body: None) -> Page[HostView]:
         hosts, alerts = await asyncio.gather(self._store.hosts.all(), self._store.incidents.open_alerts())
-        silent, counts = silent_hosts(alerts), Counter(alert.host for alert in alerts)
+        now, silent, counts = self._now_ms(), silent_hosts(alerts), Counter(alert.host for alert in alerts)
+        states = {host.id: state_of(host, now, is_missed=host.id in silent) for host in hosts}
         return page_of(
-            [host for host in hosts if _fits(host, silent, wanted)],
+            [host for host in hosts if _fits(host, states[host.id], wanted)],
             wanted,
             _key(wanted.sort, counts),
-            lambda host: host_view(host, silent, counts),
+            lambda host: host_view(host, states[host.id], counts),
             descending=wanted.sort[0] == "-",
         )
 
@@ -227,7 +226,8 @@ class Hosts:
         host = await self._host(wanted.id)
         alerts = await self._store.incidents.open_alerts()
         counts = Counter(alert.host for alert in alerts)
-        return HostDetails(host_view(host, silent_hosts(alerts), counts), host.facts, host.own_labels)
+        state = state_of(host, self._now_ms(), is_missed=host.id in silent_hosts(alerts))
+        return HostDetails(host_view(host, state, counts), host.facts, host.own_labels)
 
     async def checks(self, who: Who, wanted: OneHost, body: None) -> list[CheckView]:
         await self._host(wanted.id)
@@ -301,13 +301,13 @@ def _topics_of_host(query: OneHost) -> list[str]:
     return [of_host(query.id), INCIDENTS]
 
 
-def _fits(host: Host, silent: frozenset[int], wanted: HostsWanted) -> bool:
+def _fits(host: Host, state: HostState, wanted: HostsWanted) -> bool:
     labels = [f"{name}={value}" for name, value in host.labels.items()]
     text = wanted.q.lower()
     return (
         (not text or any(text in part.lower() for part in (host.name, *labels)))
         and all(label in labels for label in wanted.label)
-        and (wanted.state is None or wanted.state == host_state(host, silent))
+        and wanted.state in (None, state)
         and wanted.service in (None, host.is_service)
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from agent.options import duration_s
 from collector.api.doors import Refusal
+from rules.fleet.state import HostState
 from rules.model import Alert, Host, Incident, Severity
 
 RANGE_S_MAX = 400 * 86_400
@@ -19,7 +20,6 @@ Instant = Annotated[
     str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$", max_length=40)
 ]
 Span = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,8}(s|m|h|d)$")]
-HostState = Literal["heard", "silent", "stopped", "never_heard"]
 
 
 def moment(ms: int) -> datetime:
@@ -72,25 +72,12 @@ class HostView(Struct, frozen=True):
     open_alerts: int
 
 
-def silent_hosts(alerts: Iterable[Alert]) -> frozenset[int]:
-    """Those about which an open alert says that they are silent."""
-    return frozenset(alert.host for alert in alerts if alert.subject == f"host:{alert.host}")
-
-
-def host_state(host: Host, silent: frozenset[int]) -> HostState:
-    if host.arrived_at is None:
-        return "never_heard"
-    if host.has_stopped:
-        return "stopped"
-    return "silent" if host.id in silent else "heard"
-
-
-def host_view(host: Host, silent: frozenset[int], alerts: Mapping[int, int]) -> HostView:
+def host_view(host: Host, state: HostState, alerts: Mapping[int, int]) -> HostView:
     return HostView(
         id=host.id,
         name=host.name,
         labels=host.labels,
-        state=host_state(host, silent),
+        state=state,
         service=host.is_service,
         heard_at=moment_or_none(host.arrived_at),
         sampled_at=moment_or_none(host.last_at),

@@ -91,7 +91,7 @@ def _what_is_promised_and_advised(parts: Parts, now_ms: Callable[[], int]) -> li
         *Optimizing(performance, store, reports, thresholds).doors(),
         *Scalability(advisor, reports, parts.settings).doors(),
         *Simulating(parts.plays).doors(),
-        *Layers(store, advisor, parts.services, performance).doors(),
+        *Layers(store, advisor, parts.services, performance, now_ms).doors(),
     ]
 
 

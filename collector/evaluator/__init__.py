@@ -24,6 +24,7 @@ from collector.evaluator.looking import Looking
 from collector.health import Component
 from collector.store import Row, Store, StoreError
 from rules.fleet.shared import SharedCheck
+from rules.fleet.state import hosts_by_state
 from rules.judging.acts import Act
 from rules.judging.engine import Rule
 from rules.judging.judge import Watch, apply, judge, repair, repairs_due, replace_rules, tick, unjudged
@@ -110,16 +111,8 @@ class Evaluator:
         return len(self._committing) > BEHIND_FROM
 
     def hosts_by_state(self) -> dict[str, int]:
-        """How many hosts are heard, silent (a rule says so), stopped as planned, and never heard yet; none while not
-        judging."""
-        if self._watch is None:
-            return {}
-        memories = [memory for memory in self._watch.hosts.values() if not memory.host.is_service]
-        never = sum(not memory.ever_heard for memory in memories)
-        stopped = sum(memory.host.has_stopped for memory in memories if memory.host.flags)
-        silent = sum(bool(memory.absence) for memory in memories)
-        heard = len(memories) - never - stopped - silent
-        return {"heard": heard, "silent": silent, "stopped": stopped, "never_heard": never}
+        """How many hosts stand how; none while not judging."""
+        return {} if self._watch is None else hosts_by_state(self._watch, self._now_ms())
 
     @property
     def watch(self) -> Watch:

@@ -21,11 +21,11 @@ from collector.web.standing import (
     alerts_by_host,
     bare_title,
     host_of,
-    is_silent,
     mark_of,
     series_of,
 )
 from collector.web.words import NBSP, NOTHING, Times, iso, say_count, say_share
+from rules.fleet.state import is_silent
 from rules.histograms import ENDING
 from rules.model import RANK, SERVICE, Alert, Host, Incident, Series, worst
 

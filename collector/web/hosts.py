@@ -14,9 +14,10 @@ from msgspec import Struct
 from agent.wire import series_name
 from collector.store import Latest
 from collector.web.incidents import AlertRow, When, alert_rows, when
-from collector.web.standing import Mark, Shape, is_silent, mark_of
+from collector.web.standing import Mark, Shape, mark_of
 from collector.web.stretch import RANGE_WORDS, Stretch
 from collector.web.words import Times, say_count, say_duration, say_value, unit_of
+from rules.fleet.state import is_silent
 from rules.histograms import ENDING
 from rules.model import Alert, CheckAnswer, Host
 

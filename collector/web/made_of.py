@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from collector.store import Store
 from collector.store.promises import Asked
-from collector.web.standing import Mark, Shape, is_silent
+from collector.web.standing import Mark, Shape
 from collector.web.words import say_count
+from rules.fleet.state import is_silent
 from rules.labels import fits
 from rules.model import Host, Series
 from rules.sla.model import CheckPart, Class, HostPart, Need, ServiceOptions, ServicePart

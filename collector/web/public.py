@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from collector.store import DAY_MS, Latest
 from collector.store.promises import Day
-from collector.web.standing import is_silent
+from rules.fleet.state import is_silent
 from rules.model import Alert, Incident, Remark
 from rules.sla.budget import availability_pct
 from rules.sla.model import Class, ServiceOptions, Tally

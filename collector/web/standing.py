@@ -8,16 +8,22 @@ from typing import Literal
 
 from msgspec import Struct
 
-from rules.memory.host import RESTART_MS
+from rules.fleet.state import silent_hosts, state_of
 from rules.model import Alert, Host, Incident, Severity, worst
 
 Shape = Literal["up", "info", "warning", "critical", "unknown", "maintenance"]
 """What a mark looks like; its word is beside it, since a colour alone tells too little."""
 
 SHAPES: dict[Severity, Shape] = {"info": "info", "warning": "warning", "critical": "critical"}
-SILENT_INTERVALS = 3
-SILENT_MS_MIN = 3_000
 STOPPED = "stopped (planned)"
+WORDS = {
+    "never_heard": "never heard",
+    "stopped": STOPPED,
+    "restarting": "restarting",
+    "silent": "silent",
+    "quiet": "quiet",
+}
+"""Of the states in which nothing is known of now."""
 
 _HOST = re.compile(r"host:(\d{1,18})(?:/.*)?", re.DOTALL)
 
@@ -33,23 +39,11 @@ class Mark(Struct, frozen=True):
         return f"mark {self.shape} taken" if self.acknowledged else f"mark {self.shape}"
 
 
-def is_silent(host: Host, now: int) -> bool:
-    """Not heard for so long that its last values say nothing about now. Never heard counts too."""
-    if host.arrived_at is None:
-        return True
-    return now - host.arrived_at > max(SILENT_MS_MIN, SILENT_INTERVALS * host.every_ms)
-
-
 def mark_of(host: Host, alerts: Sequence[Alert], acknowledged: set[int], now: int) -> Mark:
     """How a host with these open alerts stands. Silence comes before anything that was known before it."""
-    if host.arrived_at is None:
-        return Mark("unknown", "never heard")
-    if host.has_stopped:
-        return Mark("unknown", STOPPED)
-    if host.bye == "restart" and now - host.arrived_at <= RESTART_MS:
-        return Mark("unknown", "restarting")
-    if is_silent(host, now):
-        return Mark("unknown", "quiet" if host.is_service else "silent")
+    state = state_of(host, now, is_missed=host.id in silent_hosts(alerts))
+    if state != "heard":
+        return Mark("unknown", WORDS[state])
     severity = worst(*(alert.severity for alert in alerts))
     if severity in ("warning", "critical"):
         return Mark(severity, severity, all(alert.incident in acknowledged for alert in alerts))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -19,12 +19,13 @@ from collector.api.doors import Door, Query
 from collector.api.kept import INCIDENTS, SAMPLES
 from collector.api.performance import PerformanceWanted, ResponseTimes
 from collector.api.posted import ServiceTimes
-from collector.api.views import HostState, host_state, number, silent_hosts
+from collector.api.views import number
 from collector.desks.advice import Advisor
 from collector.desks.services import Services
 from collector.store import Latest, Store
 from collector.store.queries import SlowQuery
 from collector.who import Who
+from rules.fleet.state import HostState, silent_hosts, state_of
 from rules.labels import fits
 
 SLOW_QUERIES_MAX = 10
@@ -122,8 +123,16 @@ class Times(Protocol):
 
 
 class Layers:
-    def __init__(self, store: Store, advisor: Advisor, services: Services, times: Times) -> None:
+    def __init__(
+        self,
+        store: Store,
+        advisor: Advisor,
+        services: Services,
+        times: Times,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._store, self._advisor, self._services, self._times = store, advisor, services, times
+        self._now_ms = now_ms
 
     def doors(self) -> list[Door]:
         return [
@@ -188,9 +197,9 @@ class Layers:
         latests, checks, alerts = await asyncio.gather(
             self._store.samples.overview(), fleet_checks(self._store), self._store.incidents.open_alerts()
         )
-        silent = silent_hosts(alerts)
+        now, silent = self._now_ms(), silent_hosts(alerts)
         ours = [one for one in latests if one.host.labels.get("role", "").lower() in layer.roles]
-        hosts = [_host(one, host_state(one.host, silent)) for one in ours]
+        hosts = [_host(one, state_of(one.host, now, is_missed=one.host.id in silent)) for one in ours]
         numbers = {host.host for host in hosts}
         named = [one for one in checks if one.host in numbers or layer.words.search(one.check.lower())]
         return hosts, named

@@ -11,11 +11,12 @@ from collector.cli.doctor.door import Facts
 from collector.cli.up import is_loopback
 from collector.config import Loaded
 from collector.store import NoticeRow, Store
-from rules.model import BYES, Host
+from rules.fleet.state import state_of
+from rules.model import Host
 from rules.words import counted
 
-SILENT_MS_MIN = 5 * 60_000
-TICKS_MISSED = 3
+PATIENCE_MS = 5 * 60_000
+"""So long a collector may have been stopped before this is asked: what it would find silent by now may be well."""
 NAMES_SHOWN = 5
 NOTICES_LOOKED_AT = 1_000
 FILES_BESIDE_CONNECTIONS = 256
@@ -46,7 +47,7 @@ def _hosts(hosts: Sequence[Host], now: int) -> Iterator[Finding]:
         yield Finding("hosts", "look", "none is enrolled yet", "watchkeeper join-command")
         return
     never = [host.name for host in hosts if host.arrived_at is None]
-    silent = [host.name for host in hosts if _is_silent(host, now)]
+    silent = [host.name for host in hosts if state_of(host, now - PATIENCE_MS) == "silent"]
     well = len(hosts) - len(never) - len(silent)
     yield Finding("hosts", "ok", f"{well} of {len(hosts)} are heard, or have said that they stop")
     if never:
@@ -64,12 +65,6 @@ def _hosts(hosts: Sequence[Host], now: int) -> Iterator[Finding]:
     if versions:
         said = ", ".join(f"{count} of version {version}" for version, count in sorted(versions.items()))
         yield Finding("agents", "ok", said)
-
-
-def _is_silent(host: Host, now: int) -> bool:
-    if host.arrived_at is None or any(bye in host.flags for bye in BYES):
-        return False
-    return now - host.arrived_at > max(SILENT_MS_MIN, TICKS_MISSED * host.every_ms)
 
 
 def _connections(hosts: int, loaded: Loaded, facts: Facts) -> Iterator[Finding]:

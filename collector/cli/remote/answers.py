@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from rules.fleet.state import HostState
 from rules.model import Severity
 
 
@@ -19,7 +20,7 @@ class Host(Struct, frozen=True):
     id: int
     name: str
     labels: dict[str, str]
-    state: Literal["heard", "silent", "stopped", "never_heard"]
+    state: HostState
     heard_at: datetime | None
     open_alerts: int
     every_ms: int = 0

@@ -13,10 +13,11 @@ from collector.cli.remote.client import Client, Refused, decoded, encoded, entri
 from collector.cli.remote.command import DONE, Talk, add_talk
 from collector.cli.remote.paper import Cells, ago, share
 from rules import words
+from rules.fleet.state import OF_HOSTS
 from rules.model import Series
 
 METRICS = {"CPU": "cpu_used_pct", "MEMORY": "memory_used_pct", "DISK": "disk_used_pct", "LOAD": "load1"}
-STATES = {"heard": "heard", "silent": "silent", "stopped": "stopped", "never": "never_heard"}
+STATES = {"never" if state == "never_heard" else state: state for state in OF_HOSTS}
 HOSTS_MAX = 20_000
 VALUES_MAX = 5_000
 SHOW = "show"

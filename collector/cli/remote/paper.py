@@ -16,7 +16,7 @@ COLOURS = {
     "critical": "1;31", "bad": "1;31", "failed": "1;31", "silent": "1;31",
     "warning": "33", "warn": "33", "waiting": "33", "acknowledged": "33",
     "ok": "32", "heard": "32", "sent": "32", "active": "32",
-    "unknown": "2", "stopped": "2", "never": "2", "resolved": "2", "over": "2", "info": "36",
+    "unknown": "2", "stopped": "2", "restarting": "2", "never": "2", "resolved": "2", "over": "2", "info": "36",
 }  # fmt: skip
 """Of words that say how something is, by how a terminal is told."""
 

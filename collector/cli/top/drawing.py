@@ -25,6 +25,7 @@ STYLE_OF: dict[str, Style] = {
     "silent": "critical",
     "never_heard": "dim",
     "stopped": "dim",
+    "restarting": "dim",
     "bad": "critical",
     "warn": "warning",
 }

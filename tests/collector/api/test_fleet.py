@@ -15,7 +15,9 @@ MEASURES = (
 async def test_with_no_host_every_number_is_null_and_says_why(house: House) -> None:
     health = await house.ask("/health")
     assert (health["status"], health["open_alerts"]) == ("unknown", 0)
-    assert health["hosts"] == {"heard": 0, "silent": 0, "stopped": 0, "never_heard": 0}
+    assert health["hosts"] == {
+        "heard": 0, "silent": 0, "restarting": 0, "stopped": 0, "never_heard": 0,
+    }  # fmt: skip
     for name in MEASURES:
         assert health[name]["value"] is None
         assert health[name]["why"]

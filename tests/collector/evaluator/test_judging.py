@@ -78,7 +78,9 @@ async def test_a_host_that_said_bye_is_not_missed_even_by_a_collector_that_start
     [kept] = await house.store.samples.overview()
     assert (kept.host.bye, kept.host.arrived_at) == ("shutdown", NOW + 1_000)
     assert list(kept.values) == ["cpu_used_pct"]
-    assert house.evaluator.hosts_by_state() == {"heard": 0, "silent": 0, "stopped": 1, "never_heard": 0}
+    assert house.evaluator.hosts_by_state() == {
+        "heard": 0, "silent": 0, "restarting": 0, "stopped": 1, "never_heard": 0,
+    }  # fmt: skip
     await house.evaluator.stop()
     house.registry = CollectorRegistry()
     again = house.make([CPU, SILENT])

@@ -68,7 +68,11 @@ def states(seen: Overview) -> dict[str, str]:
 
 def test_the_sum_is_one_line() -> None:
     latests = [host(1), host(2), host(3), host(4, seen_s=3600)]
-    seen = look(latests, [incident(1, on=1, severity="critical")], [alert(1, on=1, severity="critical")])
+    seen = look(
+        latests,
+        [incident(1, on=1, severity="critical")],
+        [alert(1, on=1, series="cpu_used_pct", severity="critical")],
+    )
     assert said(seen) == "1 problem · 2 of 4 hosts fine · 1 unknown"
     assert seen.sum.shape == "critical"
 
@@ -161,7 +165,8 @@ def test_the_last_hour_takes_the_place_of_a_bar_where_it_is_known() -> None:
 
 
 def test_information_is_listed_and_the_host_is_fine() -> None:
-    seen = look([host(1)], [incident(1, on=1, severity="info")], [alert(1, on=1, severity="info")])
+    own = alert(1, on=1, series="cpu_used_pct", severity="info")
+    seen = look([host(1)], [incident(1, on=1, severity="info")], [own])
     assert said(seen) == "1 problem · the one host is fine"
     assert seen.problems[0].mark.shape == "info"
 

@@ -8,7 +8,6 @@ its id. Memory is what cannot be given back at once, as `docker stats` has it.
 from __future__ import annotations
 
 import os
-from collections import deque
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -17,6 +16,7 @@ from msgspec import Meta, Struct
 from agent.checks import CheckOptions, Measured, chosen
 from agent.checks._containers import CGROUPS, DOCKER, Container, containers
 from agent.checks._kernel import Counters, read
+from agent.checks._recent import Recent
 from agent.wire import series_name
 
 LOOK_AGAIN_S = 30.0
@@ -71,10 +71,10 @@ class Known(Struct, frozen=True):
 
 
 class Restarts(Struct):
-    """Which group a container had last, by the kernel's number, and when it had got another one."""
+    """Which group a container had last, by the kernel's number, and how often it had got another one."""
 
     number: int
-    at_s: deque[float]
+    recent: Recent
 
 
 def layout_of(root: Path) -> Layout | None:
@@ -147,15 +147,12 @@ class Check:
     def _restarts_of(self, known: Known, at_s: float) -> int:
         """How often it was started anew of late. A container that starts gets a new group under the old name."""
         number = known.memory_folder.stat().st_ino
-        seen = self._restarts.setdefault(known.group, Restarts(number, deque()))
-        if seen.number != number:
-            seen.number = number
-            seen.at_s.append(at_s)
-        while seen.at_s and seen.at_s[0] <= at_s - RESTARTS_WITHIN_S:
-            seen.at_s.popleft()
+        seen = self._restarts.setdefault(known.group, Restarts(number, Recent(RESTARTS_WITHIN_S)))
+        new = int(seen.number != number)
+        seen.number = number
         if len(self._restarts) > REMEMBERED_MAX:
             del self._restarts[next(iter(self._restarts))]
-        return len(seen.at_s)
+        return seen.recent.with_now(at_s, new)
 
 
 def known_of(container: Container, layout: Layout) -> Known:

@@ -16,6 +16,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from agent.checks import CheckOptions, Measured
+from agent.checks._recent import Recent
 from agent.checks._regex import Pattern
 from agent.net.dial import Deadline
 from agent.wire import series_name
@@ -25,6 +26,7 @@ CHUNK_BYTES = 64 * 1024
 RIGHTS = "systemctl edit watchkeeper-agent, and under [Service]: SupplementaryGroups=adm"
 SERIES = {
     "log_matches": "How many lines that came to a log since the last tick fit a pattern.",
+    "log_matches_10m": "How many lines that came to a log within the last ten minutes fit a pattern.",
     "log_lines": "How many lines came to a log since the last tick.",
     "log_skipped_bytes": "How much of what came to a log since the last tick was not searched, as it was too much.",
 }
@@ -56,9 +58,11 @@ class Check:
         self._log = Log(Path(options.path))
         label = {"check": options.id or "log"}
         self._lines, self._skipped = series_name("log_lines", label), series_name("log_skipped_bytes", label)
-        self._matches = {
-            name: series_name("log_matches", label | {"pattern": name}) for name in options.patterns
-        }
+        self._matches, self._recent_matches = (
+            {name: series_name(metric, label | {"pattern": name}) for name in options.patterns}
+            for metric in ("log_matches", "log_matches_10m")
+        )
+        self._recent = {name: Recent() for name in options.patterns}
 
     def measure(self, at_s: float) -> Measured:
         """OSError: there is no such file yet, or it may not be read."""
@@ -72,7 +76,9 @@ class Check:
             for name, pattern in self._patterns.items():
                 counts[name] += pattern.found_in(line)
         samples: dict[str, float | None] = {self._lines: lines, self._skipped: self._log.skipped_bytes}
-        samples |= {self._matches[name]: count for name, count in counts.items()}
+        for name, count in counts.items():
+            samples[self._matches[name]] = count
+            samples[self._recent_matches[name]] = self._recent[name].with_now(at_s, count)
         if self._log.skipped_bytes:
             return Measured(
                 samples, "warn", "more came than is searched in one tick; a part was not searched"

@@ -17,6 +17,7 @@ from tests.conftest import Needs
 
 LINES, SKIPPED = 'log_lines{check="app"}', 'log_skipped_bytes{check="app"}'
 ERRORS, SLOW = 'log_matches{check="app",pattern="errors"}', 'log_matches{check="app",pattern="slow"}'
+ERRORS_10M, SLOW_10M = ERRORS.replace("matches", "matches_10m"), SLOW.replace("matches", "matches_10m")
 PATTERNS = {"errors": "ERROR|FATAL", "slow": r"took \d{4,} ms"}
 
 
@@ -50,7 +51,9 @@ def counted(check: Check) -> tuple[float | None, ...]:
 def test_what_was_there_before_is_not_new(path: Path) -> None:
     write(path, "ERROR before\n" * 10)
     check = began(path)
-    assert check.measure(1.0) == Measured({LINES: 0, SKIPPED: 0, ERRORS: 0, SLOW: 0})
+    assert check.measure(1.0) == Measured(
+        {LINES: 0, SKIPPED: 0, ERRORS: 0, ERRORS_10M: 0, SLOW: 0, SLOW_10M: 0}
+    )
 
 
 def test_new_lines_are_counted_per_pattern_once(path: Path) -> None:
@@ -60,6 +63,21 @@ def test_new_lines_are_counted_per_pattern_once(path: Path) -> None:
     assert counted(check) == (0, 0, 0)
     write(path, "ERROR two\r\n")
     assert counted(check) == (1, 1, 0)
+
+
+def test_what_fits_is_to_be_seen_for_ten_minutes(path: Path) -> None:
+    check = began(path)
+    recent = []
+    for at_s, text in (
+        (10.0, "ERROR one\n"),
+        (20.0, "ERROR two\nERROR three\n"),
+        (609.0, ""),
+        (610.0, ""),
+        (620.0, ""),
+    ):
+        write(path, text)
+        recent.append(check.measure(at_s).samples[ERRORS_10M])
+    assert recent == [1, 3, 3, 2, 0]
 
 
 def test_grep_counts_the_same(path: Path) -> None:

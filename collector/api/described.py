@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Sequence
-from functools import cached_property
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from collector.api.doors import BASE, Door, Query, Text
 from collector.api.openapi import document
@@ -41,19 +41,14 @@ PAGE_HEADERS = {
 class Described:
     """Two doors more: the description of `doors` and of themselves.
 
-    It is made when it is first asked for: that takes a moment and some memory, and most collectors are never asked.
+    It is made when it is first asked for, as most collectors are never asked; in a thread, as that takes a tenth of a
+    second, in which pushes would wait.
     """
 
     def __init__(self, doors: Sequence[Door]) -> None:
         self._doors = [*doors, *self.doors()]
-
-    @cached_property
-    def _whole(self) -> dict[str, Any]:
-        return document(self._doors, _version())
-
-    @cached_property
-    def _json(self) -> Raw:
-        return Raw(msgspec.json.encode(self._whole))
+        self._said: _Said | None = None
+        self._making = asyncio.Lock()
 
     def doors(self) -> list[Door]:
         return [
@@ -68,10 +63,26 @@ class Described:
         ]  # fmt: skip
 
     async def openapi(self, who: Who, asked: Query, body: None) -> Raw:
-        return self._json
+        return (await self._all()).json
 
     async def docs(self, who: Who, asked: Query, body: None) -> Text:
-        return Text(page(self._whole), "text/html", PAGE_HEADERS)
+        return Text((await self._all()).page, "text/html", PAGE_HEADERS)
+
+    async def _all(self) -> _Said:
+        async with self._making:
+            if self._said is None:
+                self._said = await asyncio.to_thread(_described, self._doors)
+        return self._said
+
+
+class _Said(Struct, frozen=True):
+    json: Raw
+    page: str
+
+
+def _described(doors: Sequence[Door]) -> _Said:
+    whole = document(doors, _version())
+    return _Said(Raw(msgspec.json.encode(whole)), page(whole))
 
 
 def page(whole: dict[str, Any]) -> str:

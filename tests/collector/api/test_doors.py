@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from typing import Any, get_args, get_type_hints
@@ -11,10 +12,11 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from collector.api.doors import Door, Text
+from collector.api.described import Described
+from collector.api.doors import Door, Query, Text
 from collector.api.kept import Kept
 from collector.api.router import Router
-from collector.who import ASKED_BY, NOBODY, PERMISSIONS, Handler, Who
+from collector.who import ASKED_BY, LOCAL, NOBODY, PERMISSIONS, Handler, Who
 from tests.collector.api.house import House, Said
 
 BROKEN = "a handler was reached"
@@ -207,3 +209,21 @@ async def test_a_fault_of_ours_is_told_under_the_id_that_the_log_has(
     assert (said.status, said.json["code"]) == (500, "internal")
     assert BROKEN not in said.body.decode()
     assert said.json["request_id"] in caplog.text
+
+
+async def test_pushes_do_not_wait_while_the_description_is_made(house: House) -> None:
+    described = Described(
+        [door for door in house.parts.api.doors if door.path not in ("/openapi.json", "/docs")]
+    )
+    making = [
+        asyncio.create_task(described.docs(LOCAL, Query(), None)),
+        asyncio.create_task(described.openapi(LOCAL, Query(), None)),
+    ]
+    turns = 0
+    while not all(task.done() for task in making):
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 20
+    page, whole = making[0].result(), json.loads(bytes(making[1].result()))
+    assert whole == await house.ask("/openapi.json")
+    assert page.text.encode() == (await house.get("/docs")).body

@@ -39,6 +39,10 @@ class Refused(Exception):
         self.status, self.code = status, code
 
 
+class Starts(Unreachable):
+    """There is a collector, and it makes itself ready; the sentence says how far it is."""
+
+
 class Listed(Struct):
     """A list out of all its pages; its entries as they came."""
 
@@ -215,6 +219,11 @@ class Client:
             where = answer.getheader("Location")
             leads = f" that leads to {where[:200]}: give that address" if where else ""
             return Unreachable(f"{self.place.url} is no collector: it answers {answer.status}{leads}")
+        if problem.code == "starting":
+            how_far = problem.message.removeprefix("not yet: ")
+            return Starts(
+                f"the collector at {self.place.url} is starting: {how_far}; it goes on by itself, ask again in a moment"
+            )
         if answer.status in (429, 503):
             return Unreachable(f"{self.place.url} cannot answer now: {problem.message}")
         return Refused(answer.status, problem.code, f"{problem.message}{self._advice(answer.status)}")

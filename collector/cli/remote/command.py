@@ -15,13 +15,14 @@ from functools import partial
 
 from agent.options import duration_s
 from collector.cli import House, argument
-from collector.cli.remote.client import Client, Refused, as_json
+from collector.cli.remote.client import Client, Refused, Starts, as_json
 from collector.cli.remote.paper import Paper, plain
-from collector.cli.remote.place import TIMEOUT_S, Place, Unreachable, add_place, place_of
+from collector.cli.remote.place import TIMEOUT_S, NoToken, Place, Unreachable, add_place, place_of
 from rules import words
 
 DONE, REFUSED, UNREACHABLE = 0, 1, 3
 WATCH_S, WATCH_S_MIN, WATCH_S_MAX = 2.0, 1.0, 3_600.0
+STARTING_S = 3.0
 HOME_AND_CLEAR = "\x1b[H\x1b[J"
 
 
@@ -77,9 +78,24 @@ def client_for(house: House, arguments: argparse.Namespace, timeout_s: float = T
     """With `timeout_s` where the arguments say nothing. Unreachable; ValueError and ConfigError for mistakes."""
 
     def place() -> Place:
-        return place_of(arguments, house.load, os.environ)
+        try:
+            return place_of(arguments, house.load, os.environ)
+        except NoToken as trouble:
+            _see_whether_it_starts(trouble.place)
+            raise
 
     return Client(place(), arguments.timeout or timeout_s, place)
+
+
+def _see_whether_it_starts(place: Place) -> None:
+    """Starts, if a collector is there that makes itself ready. One that has a token elsewhere is another's."""
+    with Client(place, STARTING_S) as client:
+        try:
+            client.get("/health")
+        except Starts:
+            raise
+        except (Unreachable, Refused):
+            return
 
 
 def complain(sentence: object) -> None:

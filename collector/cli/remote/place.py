@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agent.options import duration_s
 from collector.cli import add_config, argument, up
@@ -28,6 +29,15 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to be asked, no
 
 class Unreachable(Exception):
     """There is no collector that answers; the sentence says what to do."""
+
+
+class NoToken(Unreachable):
+    """No collector has left a token in the folder of the config: none was started with it, or it only starts now.
+    `place` is where it would be."""
+
+    def __init__(self, place: Place, sentence: str) -> None:
+        super().__init__(sentence)
+        self.place = place
 
 
 class Place(Struct, frozen=True):
@@ -109,7 +119,7 @@ def place_of(
     arguments: argparse.Namespace, load: Callable[[Path | None], Loaded], environ: Mapping[str, str]
 ) -> Place:
     """An argument is nearer than the environment, and that is nearer than the config of this machine. ValueError and
-    ConfigError for mistakes; Unreachable where no collector was started here."""
+    ConfigError for mistakes; NoToken where no collector was started here."""
     if arguments.url and arguments.config:
         raise ValueError("--url and --config each name a collector; give one of them")
     url = arguments.url
@@ -179,14 +189,15 @@ def _checked(text: str, origin: str) -> str:
 def _here(arguments: argparse.Namespace, loaded: Loaded, token: str) -> Place:
     """By what its config says and, without a token of one's own, by the one that it leaves in its folder, anew at every
     start."""
-    token = token or _local_token(loaded, _other_config(arguments))
     address, port = parse_listen(loaded.config.listen)
     address = ANYWHERE.get(address, address)
     host = f"[{address}]" if ":" in address else address
     if loaded.config.tls is None:
-        return Place(f"http://{host}:{port}", token, is_local=True)
-    pin = arguments.pin or _fingerprint(loaded.folder / loaded.config.tls.cert)
-    return Place(f"https://{host}:{port}", token, arguments.ca, pin, is_local=True)
+        place = Place(f"http://{host}:{port}", token, is_local=True)
+    else:
+        pin = arguments.pin or _fingerprint(loaded.folder / loaded.config.tls.cert)
+        place = Place(f"https://{host}:{port}", token, arguments.ca, pin, is_local=True)
+    return place if token else _with_local_token(place, loaded, _other_config(arguments))
 
 
 def _other_config(arguments: argparse.Namespace) -> str:
@@ -195,10 +206,12 @@ def _other_config(arguments: argparse.Namespace) -> str:
     return str(file) if arguments.config is None and file.exists() else "FILE"
 
 
-def _local_token(loaded: Loaded, config: str) -> str:
+def _with_local_token(place: Place, loaded: Loaded, config: str) -> Place:
     file = loaded.state / "local.token"
     try:
-        return _checked(file.read_text(errors="replace")[: TOKEN_LETTERS_MAX + 1], str(file))
+        return replace(
+            place, token=_checked(file.read_text(errors="replace")[: TOKEN_LETTERS_MAX + 1], str(file))
+        )
     except PermissionError:
         raise ValueError(
             f"{file} is readable by the collector's user alone; run this as that user (sudo), or with a token of your "
@@ -206,9 +219,10 @@ def _local_token(loaded: Loaded, config: str) -> str:
         ) from None
     except OSError as error:
         why = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-        raise Unreachable(
+        raise NoToken(
+            place,
             f"{file} {why}: no collector was started here with this config. Start it (watchkeeper serve), name its "
-            f"config (--config {config}), or another collector (--url URL)"
+            f"config (--config {config}), or another collector (--url URL)",
         ) from None
 
 

@@ -24,6 +24,8 @@ PROC = Path("/proc")
 NAME_CHARS = 15
 """As much as the kernel keeps of the name of a program."""
 COMMAND_BYTES_MAX = 16 * 1024
+SHOWN_CHARS = 100
+"""As much as a message needs of a pattern."""
 PID_BYTES_MAX = 32
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGESIZE")
@@ -120,13 +122,25 @@ class Check:
     def _fault_of(self, count: int) -> str:
         least, most = self._options.at_least, self._options.at_most
         there = (
-            "there is no such process" if count == 0 else f"{count} such process{'es' if count > 1 else ''}"
+            f"{count} processes {self._which}"
+            if count > 1
+            else f"{count or 'there is no'} process {self._which}"
         )
         if count < least:
             return there if least == 1 else f"{there}, expected at least {least}"
         if most is not None and count > most:
             return f"{there}, expected at most {most}"
         return ""
+
+    @property
+    def _which(self) -> str:
+        """Whose number is wrong, as it is written in the config."""
+        options = self._options
+        more = {"command": options.command, "user": options.user, "pid_file": options.pid_file}
+        narrowed = ", ".join(
+            f"{key.replace('_', ' ')} {value[:SHOWN_CHARS]}" for key, value in more.items() if value
+        )
+        return f"{options.name} ({narrowed})" if narrowed else options.name
 
     def _cpu(self, found: list[Process], at_s: float) -> float | None:
         """The CPU used since the last look; None at the first. What was started since then has used all of its own."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 
 from agent import once
@@ -11,6 +13,7 @@ from agent.config import Loaded, PlannedCheck
 from agent.options.findings import Finding
 from agent.wire import CheckState
 
+NOT_THERE = "put its name right in the config, or have it made; the check answers as soon as it is there"
 KEEP_TIME = "apt-get install systemd-timesyncd (or chrony)"
 
 
@@ -41,7 +44,11 @@ def checks(loaded: Loaded) -> Iterator[Finding]:
 
 
 def _blind(answer: CheckState, plan: PlannedCheck) -> Finding:
-    rights = str(getattr(plan.kind.module, "RIGHTS", ""))
+    do = (
+        NOT_THERE
+        if os.strerror(errno.ENOENT) in answer.detail
+        else str(getattr(plan.kind.module, "RIGHTS", ""))
+    )
     return Finding(
-        f"check {answer.id}", "bad", f"gets no answer: {answer.detail or 'no reason is known'}", rights
+        f"check {answer.id}", "bad", f"gets no answer: {answer.detail or 'no reason is known'}", do
     )

@@ -25,8 +25,15 @@ class Channel:
     async def send(self, message: Message) -> Sent:
         notice = message.notice
         level = logging.INFO if notice.reason == "resolved" else LEVELS[notice.severity]
-        self._log.log(level, "%s", shown(f"{message.title}: {message.text}", letters_max=LINE_LETTERS_MAX))
+        self._log.log(level, "%s", shown(line(message), letters_max=LINE_LETTERS_MAX))
         return Sent("written to the log")
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+
+def line(message: Message) -> str:
+    """The title, what the text says beyond it, and where to read on. What may be done without logging in is left out: a
+    log has other readers than those who are on call."""
+    said = [part for part in map(str.strip, message.body.splitlines()) if part and part not in message.title]
+    return "; ".join(filter(None, [message.title, *said, message.link]))

@@ -22,6 +22,7 @@ from tests.waiting import until
 COUNT, CPU, MEMORY = (f'process_{what}{{check="shop"}}' for what in ("count", "cpu_pct", "memory_bytes"))
 MARK = f"86400.{os.getpid()}"
 """Our own processes are told from others by how long they would sleep."""
+WHICH = f"* (command sleep {MARK})"
 TICKS = 60
 """So much is used before it is compared that a moment more does not matter, however busy the machine is."""
 
@@ -101,11 +102,11 @@ def test_processes_of_one_user(start: Start, needs: Needs) -> None:
 @pytest.mark.parametrize(
     ("count", "options", "fault"),
     [
-        (0, {}, "there is no such process"),
-        (0, {"at_least": 2}, "there is no such process, expected at least 2"),
-        (1, {"at_least": 2}, "1 such process, expected at least 2"),
-        (3, {"at_most": 2}, "3 such processes, expected at most 2"),
-        (1, {"at_least": 0, "at_most": 0}, "1 such process, expected at most 0"),
+        (0, {}, f"there is no process {WHICH}"),
+        (0, {"at_least": 2}, f"there is no process {WHICH}, expected at least 2"),
+        (1, {"at_least": 2}, f"1 process {WHICH}, expected at least 2"),
+        (3, {"at_most": 2}, f"3 processes {WHICH}, expected at most 2"),
+        (1, {"at_least": 0, "at_most": 0}, f"1 process {WHICH}, expected at most 0"),
         (0, {"at_least": 0, "at_most": 0}, ""),
         (2, {"at_least": 2, "at_most": 2}, ""),
     ],
@@ -167,7 +168,8 @@ def test_a_pid_file_leads_to_one_process(start: Start, tmp_path: Path) -> None:
     assert asked(pid_file=str(path)).samples[COUNT] == 1
     assert asked(pid_file=str(path), name="sleep").state == "ok"
     other = asked(pid_file=str(path), name="postgres")
-    assert (other.state, other.detail) == ("bad", "there is no such process"), "its number is another's now"
+    said = f"there is no process postgres (pid file {path})"
+    assert (other.state, other.detail) == ("bad", said), "its number is another's now"
     process.kill()
     process.wait()
     assert asked(pid_file=str(path)).state == "bad"
@@ -180,7 +182,10 @@ def test_a_pid_file_without_a_process_is_bad(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     found = asked(pid_file=str(path))
     assert found.state == "bad"
-    assert found.detail in (f"{path} does not hold the number of a process", "there is no such process")
+    assert found.detail in (
+        f"{path} does not hold the number of a process",
+        f"there is no process * (pid file {path})",
+    )
 
 
 def test_where_others_are_hidden_it_does_not_know_whether_there_are_any(
@@ -204,7 +209,7 @@ def test_where_others_are_hidden_it_does_not_know_whether_there_are_any(
     seen, hidden = dead_mount.where_mounts_are_ours(look)
     assert seen.state == "ok"
     assert (hidden.state, hidden.samples[COUNT]) == ("unknown", 0)
-    words = "there is no such process, but this user sees only its own processes (hidepid)"
+    words = f"there is no process sleep (command sleep {MARK}), but this user sees only its own processes (hidepid)"
     assert hidden.detail == words
 
 

@@ -250,6 +250,14 @@ def test_as_root_the_checks_are_asked_as_the_owner_of_the_folder(
     assert "SupplementaryGroups=adm" in found.do
 
 
+def test_a_log_that_is_not_there_is_no_matter_of_rights(look: Look, tmp_path: Path) -> None:
+    log = f"    - {{kind: log, id: app, path: {tmp_path}/app.log, patterns: {{a: b}}}}\n"
+    found = look(more=log)["bad check app"]
+    assert "No such file" in found.words
+    assert "have it made" in found.do
+    assert "SupplementaryGroups" not in found.do
+
+
 def test_an_agent_that_runs_is_known_by_its_lock(look: Look, tmp_path: Path) -> None:
     look()
     state, config = tmp_path / "state", tmp_path / "agent.yaml"

@@ -65,24 +65,12 @@ class Access:
         registry: CollectorRegistry,
         changed: Callable[[], None] = nobody_minds,
     ) -> None:
-        self.local_token, number, sha256 = new_api_token()
         self.people, self.roles = people, roles
         self._monotonic, self._terms, self._registry, self._now_ms = monotonic, terms, registry, now_ms
         self.passwords = Passwords(hasher())
         self.audit = Audit(people, now_ms)
-        self.sessions = Sessions(
-            people, now_ms, idle_ms=terms.session_idle_ms, life_ms=terms.session_ms_max, changed=changed
-        )
-        self.grants = Grants(
-            people,
-            key,
-            now_ms,
-            access_ms=terms.access_token_ms,
-            refresh_ms=terms.refresh_token_ms,
-            changed=changed,
-        )
         self.setup = Setup(people, self.passwords, self.audit, now_ms)
-        self.api_tokens = ApiTokens(people, now_ms, local=(number, sha256, LOCAL), changed=changed)
+        self._know_by_what_they_show(key, changed)
         self.callers = Callers(
             people, roles, self.sessions, self.grants, self.api_tokens, self.setup, now_ms, changed
         )
@@ -107,6 +95,23 @@ class Access:
             self.audit,
             now_ms,
         )
+
+    def _know_by_what_they_show(self, key: bytes, changed: Callable[[], None]) -> None:
+        """Cookies of sessions, tokens that programs were granted at a log-in, and tokens of programs' own."""
+        people, terms, now_ms = self.people, self._terms, self._now_ms
+        self.sessions = Sessions(
+            people, now_ms, idle_ms=terms.session_idle_ms, life_ms=terms.session_ms_max, changed=changed
+        )
+        self.grants = Grants(
+            people,
+            key,
+            now_ms,
+            access_ms=terms.access_token_ms,
+            refresh_ms=terms.refresh_token_ms,
+            changed=changed,
+        )
+        self.local_token, number, sha256 = new_api_token()
+        self.api_tokens = ApiTokens(people, now_ms, local=(number, sha256, LOCAL), changed=changed)
 
     def guard(
         self,

@@ -84,28 +84,8 @@ class Parts:
         runtime: Runtime,
     ) -> None:
         config = loaded.config
-        self.runtime = runtime
-        self.store = store
-        names = [options.name for options in config.channels]
-        self.access = access(
-            store.people,
-            loaded,
-            now_ms=now_ms,
-            monotonic=time.monotonic,
-            registry=registry,
-            changed=lambda: self.pages.ask_again(),
-        )
-        self.proxies = proxies(loaded)
-        self._link_base = config.link_base
-        self.certificate = certificate(loaded)
-        self.pages = Pages(
-            store,
-            names,
-            promised=lambda: self.promised.services.all(),
-            may_still=self.access.may_still,
-            now_ms=now_ms,
-            registry=registry,
-        )
+        self.runtime, self.store = runtime, store
+        self._let_people_in(loaded, registry)
         self.evaluator = self._judge(loaded, rules, registry)
         self.settings = Settings(runtime, self.access.audit)
         self.policies = Policies(store.policy, self.evaluator, config, self.access.audit, now_ms)
@@ -122,15 +102,32 @@ class Parts:
         self._let_batches_in(round(config.late_s_max * 1000), registry)
         self._let_hosts_join(loaded, registry)
         self.upkeep = Upkeep(store, what_to_keep(config), leaps, now_ms)
-        self.replays = Replays(
-            command_of(Path(loaded.section.file)),
-            self.pages.publish_work,
-            self.access.audit,
-            now_ms=now_ms,
-        )
+        command = command_of(Path(loaded.section.file))
+        self.replays = Replays(command, self.pages.publish_work, self.access.audit, now_ms=now_ms)
         self._advise(config, registry)
         self.api = api(self, config, registry, now_ms)
         self._serve(config, registry, not_ready)
+
+    def _let_people_in(self, loaded: Loaded, registry: CollectorRegistry) -> None:
+        """Who may what, from where they are believed to come, and the pages that they come to."""
+        self.access = access(
+            self.store.people,
+            loaded,
+            now_ms=now_ms,
+            monotonic=time.monotonic,
+            registry=registry,
+            changed=lambda: self.pages.ask_again(),
+        )
+        self.proxies, self.certificate = proxies(loaded), certificate(loaded)
+        self._link_base = loaded.config.link_base
+        self.pages = Pages(
+            self.store,
+            [options.name for options in loaded.config.channels],
+            promised=lambda: self.promised.services.all(),
+            may_still=self.access.may_still,
+            now_ms=now_ms,
+            registry=registry,
+        )
 
     def _judge(self, loaded: Loaded, rules: Sequence[Rule], registry: CollectorRegistry) -> Evaluator:
         return Evaluator(

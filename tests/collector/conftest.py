@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from aiohttp import web_app
 
 from collector.store import Store
@@ -39,3 +40,9 @@ async def mail() -> AsyncIterator[MailReceiver]:
 async def http() -> AsyncIterator[HttpReceiver]:
     async with at_work(HttpReceiver()) as receiver:
         yield receiver
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Whoever trusts it believes the certificates that tests make."""
+    return trustme.CA()

@@ -26,11 +26,6 @@ def bundles(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
 def certificate(authority: trustme.CA, name: str = "watch.example.org") -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(name).configure_cert(context)

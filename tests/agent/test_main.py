@@ -34,12 +34,6 @@ QUIET = "".join(f"\n    - {{kind: {kind}, enabled: false}}" for kind in OTHERS)
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with closing(Receiver()) as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def config(tmp_path: Path, receiver: Receiver) -> Path:
     path = tmp_path / "agent.yaml"
     path.write_text(

@@ -68,12 +68,6 @@ class Running:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with closing(Receiver()) as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def manager(tmp_path: Path) -> Iterator[ServiceManager]:
     with closing(ServiceManager(tmp_path / "notify")) as manager:
         yield manager

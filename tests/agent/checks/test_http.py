@@ -1,65 +1,29 @@
+"""The check http: what a good and a bad page are, what takes how long, and what may be written in its options."""
+
 from __future__ import annotations
 
-import contextlib
 import socket
-import ssl
-import threading
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 import trustme
 
-from agent.checks import Measured
-from agent.checks.http import Check, Options, Target, status_ranges
-from agent.net.dial import OutOfReach
-from agent.net.reach import beyond_link
-from tests.agent.checks.conftest import Handler, Serve
-
-STATUS, TOTAL_MS = 'http_status{check="shop"}', 'http_total_ms{check="shop"}'
-PHASES = {
-    phase: f'http_phase_ms{{check="shop",phase="{phase}"}}'
-    for phase in ("name", "connect", "tls", "first_byte", "transfer")
-}
-NO_ANSWER = dict.fromkeys([STATUS, TOTAL_MS, *(name for phase, name in PHASES.items() if phase != "tls")])
-NO_SECURE_ANSWER = NO_ANSWER | {PHASES["tls"]: None}
-
-
-def asked(port: int, path: str = "/", scheme: str = "http", host: str = "127.0.0.1", **more: Any) -> Measured:
-    url = f"{scheme}://{host}:{port}{path}"
-    return Check(Options(**{"id": "shop", "url": url, "timeout_s": 5.0} | more)).measure(0.0)
-
-
-def request_of(sock: socket.socket) -> bytes:
-    heard = b""
-    while b"\r\n\r\n" not in heard and (more := sock.recv(4096)):
-        heard += more
-    return heard
-
-
-def says(answer: bytes) -> Handler:
-    """Wait for the request, then say this and hang up."""
-
-    def handler(sock: socket.socket) -> None:
-        request_of(sock)
-        sock.sendall(answer)
-
-    return handler
-
-
-def page(status: str = "200 OK", body: bytes = b"all is well", headers: str = "") -> bytes:
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
-
-
-@contextlib.contextmanager
-def within(seconds: float) -> Any:
-    began = time.monotonic()
-    yield
-    assert time.monotonic() - began < seconds
-
+from agent.checks.http import Options, Target, status_ranges
+from tests.agent.checks.asking_http import (
+    NO_ANSWER,
+    PHASES,
+    STATUS,
+    TOTAL_MS,
+    asked,
+    certified,
+    page,
+    request_of,
+    says,
+    within,
+)
+from tests.agent.checks.conftest import Serve
 
 # --- answers ----------------------------------------------------------------------------------------------------------
 
@@ -230,260 +194,6 @@ def test_the_phases_of_redirects_add_up(serve: Serve) -> None:
 
     found = asked(serve(slow))
     assert (found.samples[PHASES["first_byte"]] or 0) > 299
-
-
-# --- redirects --------------------------------------------------------------------------------------------------------
-
-
-def redirecting(status: str, location: Callable[[str], str | None]) -> Handler:
-    """Redirect from a path to what `location` says for it; None is a page."""
-
-    def handler(sock: socket.socket) -> None:
-        to = location(request_of(sock).split(b" ")[1].decode())
-        sock.sendall(page() if to is None else page(status, b"moved", f"Location: {to}\r\n"))
-
-    return handler
-
-
-@pytest.mark.parametrize(
-    "status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"]
-)
-def test_redirects_are_followed(serve: Serve, status: str) -> None:
-    port = serve(redirecting(status, {"/": "/here", "/here": "there?x=1", "/there?x=1": None}.get))
-    found = asked(port, body_contains="all is well")
-    assert (found.state, found.detail) == ("ok", "")
-    assert found.samples[STATUS] == 200
-
-
-def test_redirects_for_ever_end(serve: Serve) -> None:
-    port = serve(redirecting("302 Found", lambda path: "/again"))
-    found = asked(port)
-    assert found.samples == NO_ANSWER
-    assert found.state == "bad"
-    assert found.detail == f"redirected more than 5 times, at last to http://127.0.0.1:{port}/again"
-
-
-def test_a_redirect_does_not_lead_to_where_the_check_may_not_go(serve: Serve) -> None:
-    port = serve(redirecting("302 Found", lambda path: "http://169.254.169.254/latest/"))
-    check = Check(Options(id="shop", url=f"http://127.0.0.1:{port}/"))
-    check.reach = beyond_link
-    with pytest.raises(OutOfReach, match=r"169\.254\.169\.254:80 is link-local"):
-        check.measure(0.0)
-
-
-def test_with_none_to_follow_a_redirect_is_the_answer(serve: Serve) -> None:
-    port = serve(redirecting("302 Found", lambda path: "/again"))
-    found = asked(port, redirects_max=0, expect_status=302)
-    assert (found.state, found.samples[STATUS]) == ("ok", 302)
-
-
-def test_a_wrong_answer_after_redirects_says_so(serve: Serve) -> None:
-    port = serve(redirecting("302 Found", {"/": "/login", "/login": None}.get))
-    assert asked(port, expect_status=302).detail == "answered 200 OK after following 1 redirect, expected 302"
-
-
-@pytest.mark.parametrize(
-    "location", ["ftp://example.org/", "file:///etc/passwd", "https:///x", "http://[::1", "//a:x/"]
-)
-def test_a_redirect_to_what_is_no_web_address_is_bad(serve: Serve, location: str) -> None:
-    port = serve(redirecting("302 Found", lambda path: location))
-    found = asked(port)
-    assert found.detail == f'127.0.0.1:{port} redirects to "{location}", which is no web address'
-
-
-def test_a_redirect_to_a_dead_server_says_which(serve: Serve, free_port: int) -> None:
-    port = serve(redirecting("302 Found", lambda path: f"http://127.0.0.1:{free_port}/"))
-    assert asked(port).detail == f"connection refused by 127.0.0.1:{free_port}"
-
-
-# --- no answer --------------------------------------------------------------------------------------------------------
-
-
-def test_a_refused_connection(free_port: int) -> None:
-    found = asked(free_port)
-    assert found.samples == NO_ANSWER
-    assert (found.state, found.detail) == ("bad", f"connection refused by 127.0.0.1:{free_port}")
-
-
-def test_a_name_that_does_not_resolve() -> None:
-    found = asked(80, host="no-such-host.invalid")
-    assert found.samples == NO_ANSWER
-    assert found.state == "bad"
-    assert found.detail.startswith("the name no-such-host.invalid does not resolve (")
-
-
-def test_a_server_that_accepts_and_says_nothing(serve: Serve) -> None:
-    done = threading.Event()
-    with within(1.5):
-        found = asked(serve(lambda sock: done.wait(10) and None), timeout_s=0.4)
-    done.set()
-    assert found.samples == NO_ANSWER
-    assert (found.state, found.detail) == ("bad", "no complete answer within 0.4 s (got nothing)")
-
-
-@pytest.mark.parametrize("beginning", [b"HTT", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\nbody "])
-def test_a_server_that_drips_ends_with_the_limit_on_everything(serve: Serve, beginning: bytes) -> None:
-    done = threading.Event()
-
-    def drip(sock: socket.socket) -> None:
-        request_of(sock)
-        sock.sendall(beginning)
-        while not done.wait(0.1):
-            sock.sendall(b".")
-
-    with within(1.5):
-        found = asked(serve(drip), timeout_s=0.5)
-    done.set()
-    assert found.samples == NO_ANSWER
-    assert found.state == "bad"
-    words, _, got = found.detail.partition(" (got ")
-    assert words == "no complete answer within 0.5 s"
-    assert len(beginning) < int(got.removesuffix(" bytes)")) < len(beginning) + 10
-
-
-def test_the_limit_is_on_all_redirects_together(serve: Serve) -> None:
-    def slow(sock: socket.socket) -> None:
-        request_of(sock)
-        time.sleep(0.2)
-        sock.sendall(page("302 Found", b"", "Location: /\r\n"))
-
-    with within(1.5):
-        assert "within 0.5 s" in asked(serve(slow), timeout_s=0.5).detail
-
-
-def test_a_reset_connection(serve: Serve) -> None:
-    def reset(sock: socket.socket) -> None:
-        request_of(sock)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-
-    port = serve(reset)
-    found = asked(port)
-    assert found.samples == NO_ANSWER
-    assert (found.state, found.detail) == ("bad", f"connection reset by 127.0.0.1:{port}")
-
-
-@pytest.mark.parametrize(
-    ("answer", "fault"),
-    [
-        (b"", "closed the connection without an answer"),
-        (b"SSH-2.0-OpenSSH\r\n", 'does not speak HTTP; it said "SSH-2.0-OpenSSH"'),
-        (
-            b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf",
-            "closed the connection in the middle of its answer",
-        ),
-        (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
-            "closed the connection in the middle of its answer",
-        ),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "answered with broken HTTP: got more than 65536 bytes"),
-        (
-            b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
-            "answered with broken HTTP: got more than 100 headers",
-        ),
-    ],
-)
-def test_what_is_no_whole_answer_in_http(serve: Serve, answer: bytes, fault: str) -> None:
-    port = serve(says(answer))
-    found = asked(port)
-    assert found.samples == NO_ANSWER
-    assert found.state == "bad"
-    assert found.detail.startswith(f"127.0.0.1:{port} {fault}")
-
-
-# --- TLS --------------------------------------------------------------------------------------------------------------
-
-
-def certified(authority: trustme.CA, *names: str, until: datetime | None = None) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names, not_after=until).configure_cert(context)
-    return context
-
-
-def test_a_trusted_certificate_is_ok(serve: Serve, authority: trustme.CA, ca_file: str) -> None:
-    port = serve(says(page()), certified(authority, "localhost"))
-    found = asked(port, scheme="https", host="localhost", ca_file=ca_file)
-    assert (found.state, found.detail, found.samples[STATUS]) == ("ok", "", 200)
-
-
-def test_an_address_without_a_name_can_have_a_certificate(
-    serve: Serve, authority: trustme.CA, ca_file: str
-) -> None:
-    port = serve(says(page()), certified(authority, "127.0.0.1"))
-    assert asked(port, scheme="https", ca_file=ca_file).state == "ok"
-
-
-def test_an_authority_nobody_here_knows(serve: Serve, authority: trustme.CA) -> None:
-    found = asked(serve(says(page()), certified(authority, "localhost")), scheme="https", host="localhost")
-    assert found.samples == NO_SECURE_ANSWER
-    assert found.state == "bad"
-    assert found.detail == "the certificate of localhost was issued by an authority that is not trusted here"
-
-
-def test_a_certificate_for_another_name(serve: Serve, authority: trustme.CA, ca_file: str) -> None:
-    port = serve(says(page()), certified(authority, "example.org"))
-    found = asked(port, scheme="https", host="localhost", ca_file=ca_file)
-    assert (found.state, found.detail) == ("bad", "the certificate is not for localhost")
-
-
-def test_an_expired_certificate_says_since_when(serve: Serve, authority: trustme.CA, ca_file: str) -> None:
-    until = datetime.now(UTC) - timedelta(days=3)
-    port = serve(says(page()), certified(authority, "localhost", until=until))
-    found = asked(port, scheme="https", host="localhost", ca_file=ca_file)
-    assert found.state == "bad"
-    assert found.detail == f"the certificate of localhost expired on {until:%Y-%m-%d}"
-
-
-def test_a_self_signed_certificate(serve: Serve) -> None:
-    alone = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with alone.cert_pem.tempfile() as certificate, alone.private_key_pem.tempfile() as key:
-        context.load_cert_chain(certificate, key)
-    found = asked(serve(says(page()), context), scheme="https", host="localhost")
-    assert (found.state, found.detail) == (
-        "bad",
-        "the certificate of localhost is self-signed and not trusted here",
-    )
-
-
-def test_any_certificate_does_when_none_is_verified(serve: Serve, authority: trustme.CA) -> None:
-    until = datetime.now(UTC) - timedelta(days=3)
-    port = serve(says(page()), certified(authority, "example.org", until=until))
-    assert asked(port, scheme="https", verify=False).state == "ok"
-
-
-def test_a_server_that_speaks_no_tls(serve: Serve) -> None:
-    port = serve(lambda sock: sock.sendall(b"220 mail.example.org ESMTP\r\n"))
-    found = asked(port, scheme="https")
-    assert found.detail == "no TLS connection to 127.0.0.1: the other side does not speak TLS"
-
-
-def test_a_handshake_that_never_ends(serve: Serve) -> None:
-    done = threading.Event()
-    with within(1.5):
-        found = asked(serve(lambda sock: done.wait(10) and None), scheme="https", timeout_s=0.4)
-    done.set()
-    assert found.detail == "127.0.0.1 did not complete the TLS handshake within 0.4 s"
-
-
-def test_a_drip_by_tls_ends_with_the_limit_too(serve: Serve, authority: trustme.CA, ca_file: str) -> None:
-    done = threading.Event()
-
-    def drip(sock: socket.socket) -> None:
-        request_of(sock)
-        while not done.wait(0.1):
-            sock.sendall(b"H")
-
-    with within(1.5):
-        found = asked(
-            serve(drip, certified(authority, "127.0.0.1")), scheme="https", ca_file=ca_file, timeout_s=0.6
-        )
-    done.set()
-    assert found.detail.startswith("no complete answer within 0.6 s (got ")
-
-
-def test_a_missing_file_of_authorities_is_our_own_fault(free_port: int) -> None:
-    with pytest.raises(OSError, match=r"ca_file: /no/such.pem cannot be used: No such file or directory"):
-        asked(free_port, scheme="https", ca_file="/no/such.pem")
 
 
 # --- options ----------------------------------------------------------------------------------------------------------

@@ -1,151 +1,19 @@
-"""From the spool to the collector: what each answer means for what was sent, and what is said about it."""
+"""From the spool to the collector: what goes when, what each answer does to it, and what is said about it."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 import random
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from agent import wire
-from agent.clock import Moment
-from agent.parting import word
-from agent.pusher import Pusher
-from agent.pusher.collectors import Collectors
-from agent.pusher.post import Answer, Post
-from agent.pusher.verdict import judge
 from agent.spool import Limits, Spool
-from tests.agent.receiver import TOKEN, Receiver, Reply, all_ok, problem, taken
-from tests.waiting import until
+from tests.agent.pusher.host import NOON, REFUSED, TICK_MS, Host, seqs, sizes
+from tests.agent.receiver import Receiver, Reply, all_ok, problem, taken
 
-NOON = 1_790_000_000_000
-TICK_MS = 10_000
-REFUSED = {"refused": "a bad series name"}
-
-
-class Host:
-    """An agent without its checks: a clock that is moved by hand, a real spool, a real connection."""
-
-    def __init__(self, folder: Path, receiver: Receiver) -> None:
-        self.asked: list[wire.Ask] = []
-        self.boot_id = "boot"
-        self.boot_ms = 1_000_000
-        self.offset_ms = NOON
-        self.spool = Spool(folder, Limits(), self.now())
-        self.post = Collectors([Post(receiver.url, TOKEN, "watchkeeper-agent/test")])
-        self.pusher = self.new_pusher()
-
-    def new_pusher(self) -> Pusher:
-        return Pusher(
-            self.spool,
-            self.post,
-            TICK_MS,
-            self.now,
-            lambda: self.boot_ms / 1000,
-            lambda low, high: low,
-            self.asked.append,
-        )
-
-    def now(self) -> Moment:
-        return Moment(self.boot_id, self.boot_ms, self.boot_ms + self.offset_ms)
-
-    def sample(self, count: int = 1, filler: int = 0) -> None:
-        for number in range(count):
-            if number:
-                self.boot_ms += TICK_MS
-            samples: dict[str, float | None] = {f"filler_{n}": n / 7 for n in range(filler)}
-            self.spool.add(wire.Batch(0, 0, 0, TICK_MS, samples | {"load1": number}), self.now())
-
-    def push(self) -> float:
-        """All that goes at this moment; how long to wait then."""
-        for _ in range(1_000):
-            wait_s = self.pusher.step()
-            if wait_s > 0:
-                return wait_s
-        raise AssertionError("it goes on and on")
-
-    def live(self, seconds: float, every_s: float = 10.0) -> None:
-        """Let time pass, sampling on."""
-        end_ms = self.boot_ms + int(seconds * 1000)
-        sample_ms = self.boot_ms
-        while self.boot_ms < end_ms:
-            if self.boot_ms >= sample_ms:
-                self.spool.add(wire.Batch(0, 0, 0, TICK_MS, {"load1": 1.0}), self.now())
-                sample_ms += int(every_s * 1000)
-            wait_ms = int(self.push() * 1000) + 1
-            self.boot_ms = min(self.boot_ms + wait_ms, max(sample_ms, self.boot_ms + 1))
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with closing(Receiver()) as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def host(tmp_path: Path, receiver: Receiver) -> Iterator[Host]:
-    host = Host(tmp_path / "spool", receiver)
-    yield host
-    host.post.close()
-    host.spool.close()
-
-
-def sizes(receiver: Receiver) -> list[int]:
-    return [len(got.push.batches) for got in receiver.got]
-
-
-def seqs(receiver: Receiver) -> list[list[int]]:
-    return [[batch.seq for batch in got.push.batches] for got in receiver.got]
-
-
-# --- what an answer means ---
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "kind", "because"),
-    [
-        (200, b'{"results":["ok","again"]}', "taken", "each batch has its answer"),
-        (200, b'{"results":["ok"]}', "away", "one answer is missing"),
-        (200, b'{"results":["ok","fine"]}', "away", "no such answer"),
-        (200, b"<html>Welcome to the hotel</html>", "away", "somebody else answers"),
-        (200, b"", "away", "somebody else answers"),
-        (204, b"", "away", "no collector answers so"),
-        (301, b"", "misled", "a token is sent nowhere but to the address that was given"),
-        (308, b"", "misled", "a token is sent nowhere but to the address that was given"),
-        (400, b'{"code":"shape","message":"no"}', "too much", "one of them may be bad"),
-        (400, b"<html>Bad Request</html>", "away", "a proxy says so, and not about the batches"),
-        (400, b'{"code":"version","message":"speak 2"}', "misled", "an upgrade of either will make it good"),
-        (401, b"", "denied", "the token is not known"),
-        (403, b"", "denied", "the token is not allowed"),
-        (404, b"", "misled", "this is no collector"),
-        (405, b"", "misled", "this is no collector"),
-        (408, b"", "away", "later"),
-        (413, b"<html>nginx</html>", "too much", "a proxy may well take fewer"),
-        (422, b'{"code":"shape","message":"no"}', "too much", "one of them may be bad"),
-        (429, b"", "away", "later"),
-        (500, b"", "away", "later"),
-        (502, b"", "away", "later"),
-        (503, b'{"code":"busy","message":"starting"}', "away", "later"),
-    ],
-)
-def test_what_an_answer_to_two_batches_means(status: int, body: bytes, kind: str, because: str) -> None:
-    assert judge(Answer(status, body, 1.0), 2).kind == kind, because
-
-
-def test_the_words_are_the_collectors_own_where_it_has_some() -> None:
-    body = wire.encode(wire.Problem("revoked", "this token was revoked on Monday"))
-    assert "this token was revoked on Monday" in judge(Answer(401, body, 1.0), 1).words
-    assert "status 502" in judge(Answer(502, b"<html>", 1.0), 1).words
-    assert "redirected to https://x/" in judge(Answer(302, b"", 1.0, None, "https://x/"), 1).words
-
-
-# --- a good day ---
+# --- a good day -------------------------------------------------------------------------------------------------------
 
 
 def test_a_new_batch_goes_at_once_and_alone(host: Host, receiver: Receiver) -> None:
@@ -183,7 +51,7 @@ def test_each_push_of_the_present_measures_the_way_there_and_back(host: Host, re
     assert host.pusher.rtt_ms is None
 
 
-# --- the collector is away ---
+# --- the collector is away --------------------------------------------------------------------------------------------
 
 
 def test_while_it_is_away_it_is_tried_now_and_then_and_said_once(
@@ -290,7 +158,7 @@ def test_what_waits_for_the_clock_to_be_set_keeps_nothing_busy(host: Host, recei
     assert sizes(receiver) == [1, 5]
 
 
-# --- answers for single batches ---
+# --- answers for single batches ---------------------------------------------------------------------------------------
 
 
 def test_each_batch_has_its_own_answer(
@@ -318,78 +186,7 @@ def test_again_for_all_means_later(host: Host, receiver: Receiver) -> None:
     assert 0 in [batch.seq for batch in receiver.batches[1:]]
 
 
-# --- what the collector asks for ---
-
-
-def asking(*asks: wire.Ask) -> Reply:
-    return Reply(body=wire.answer(["ok"], asks))
-
-
-def test_what_the_collector_asks_for_is_done(host: Host, receiver: Receiver) -> None:
-    receiver.answer = lambda push: asking(wire.AskSample(), wire.AskEvidence(17))
-    host.sample()
-    host.push()
-    assert host.asked == [wire.AskSample(), wire.AskEvidence(17)]
-
-
-def test_a_collector_that_takes_nothing_has_nothing_to_ask(host: Host, receiver: Receiver) -> None:
-    receiver.answer = lambda push: Reply(503, wire.answer(["ok"], [wire.AskSample()]))
-    host.sample()
-    host.push()
-    assert host.asked == []
-
-
-def test_evidence_goes_once_and_with_the_present(host: Host, receiver: Receiver) -> None:
-    host.sample(30)
-    host.pusher.attach(wire.Evidence(17, NOON, 5))
-    host.push()
-    assert [got.push.evidence and got.push.evidence.about for got in receiver.got] == [17, None]
-    host.boot_ms += TICK_MS
-    host.sample()
-    host.push()
-    assert [got.push.evidence for got in receiver.got[2:]] == [None] * len(receiver.got[2:])
-
-
-def test_evidence_that_did_not_arrive_is_sent_again(host: Host, receiver: Receiver) -> None:
-    receiver.answer = lambda push: problem(503)
-    host.pusher.attach(wire.Evidence(17, NOON, 5))
-    host.live(30)
-    receiver.got.clear()
-    receiver.answer = all_ok
-    host.live(30)
-    assert [got.push.evidence for got in receiver.got if got.push.evidence] == [wire.Evidence(17, NOON, 5)]
-
-
-def test_evidence_that_a_collector_cannot_take_costs_no_batch(
-    host: Host, receiver: Receiver, caplog: pytest.LogCaptureFixture
-) -> None:
-    receiver.answer = lambda push: problem(422, "what is this") if push.evidence else all_ok(push)
-    host.pusher.attach(wire.Evidence(17, NOON, 5))
-    host.sample()
-    host.push()
-    assert (host.spool.batches, host.spool.dropped.total(), len(receiver.got)) == (0, 0, 2)
-    assert "the evidence about 17 is given up: 422 what is this" in caplog.text
-
-
-def test_what_was_seen_of_others_goes_once_and_with_the_present(host: Host, receiver: Receiver) -> None:
-    host.sample(30)
-    host.pusher.say(wire.Looked(7, True))
-    host.pusher.say(wire.Looked(8, False))
-    host.push()
-    assert [[one.about for one in got.push.looked] for got in receiver.got] == [[7, 8], []]
-
-
-def test_what_was_seen_of_others_and_did_not_arrive_is_sent_again(host: Host, receiver: Receiver) -> None:
-    receiver.answer = lambda push: problem(503)
-    host.pusher.say(wire.Looked(7, True))
-    host.live(30)
-    receiver.got.clear()
-    receiver.answer = all_ok
-    host.live(30)
-    assert [got.push.looked for got in receiver.got if got.push.looked] == [[wire.Looked(7, True)]]
-
-
-# --- answers for requests as a whole ---
+# --- answers for requests as a whole ----------------------------------------------------------------------------------
 
 
 def test_without_a_valid_token_the_spool_keeps_all_and_it_is_said_once(
@@ -506,76 +303,3 @@ def test_nothing_is_lost_or_doubled_whatever_the_collector_does(host: Host, rece
     assert passed_over == set()
     assert host.spool.dropped.total() == 0
     assert host.spool.batches <= 1
-
-
-# --- the thread ---
-
-
-def test_the_thread_pushes_what_it_is_woken_for_and_ends_when_told(host: Host, receiver: Receiver) -> None:
-    host.pusher.start()
-    for count in range(1, 4):
-        host.sample()
-        host.pusher.wake()
-        until(lambda count=count: len(receiver.got) == count)
-    host.pusher.stop(3.0)
-    assert not any(thread.name == "pusher" for thread in threading.enumerate())
-
-
-def test_a_last_push_is_tried_on_the_way_out_the_newest_first(host: Host, receiver: Receiver) -> None:
-    receiver.answer = lambda push: problem(503, Retry_After="3000")
-    host.pusher.start()
-    host.sample()
-    host.pusher.wake()
-    until(lambda: len(receiver.got) == 1)
-    host.sample()
-    receiver.answer = all_ok
-    host.spool.add(word("restart", TICK_MS), host.now())
-    host.spool.flush(host.now())
-    host.pusher.stop(3.0)
-    assert seqs(receiver) == [[0], [1, 2, 0]]
-    assert host.spool.batches == 0
-
-
-def test_the_bye_goes_behind_the_newest_sample_and_before_the_past(host: Host, receiver: Receiver) -> None:
-    host.sample(4)
-    host.spool.add(word("restart", TICK_MS), host.now())
-    host.pusher.push_last(3.0)
-    assert seqs(receiver) == [[3, 4, 0, 1, 2]]
-    assert receiver.batches[1].bye == "restart"
-    assert host.spool.batches == 0
-
-
-def test_a_last_push_with_much_behind_it_is_of_the_newest_alone(host: Host, receiver: Receiver) -> None:
-    host.sample(100)
-    host.spool.flush(host.now())
-    host.pusher.push_last(3.0)
-    assert seqs(receiver) == [[99]]
-    assert host.spool.batches == 99
-
-
-def test_a_collector_that_hangs_does_not_hold_up_the_end(host: Host, receiver: Receiver) -> None:
-    receiver.answer = lambda push: Reply(200, b"x" * 1_000, drip_s=0.05)
-    host.pusher.start()
-    host.sample()
-    host.pusher.wake()
-    until(lambda: len(receiver.got) == 1)
-    began_s = time.monotonic()
-    host.pusher.stop(0.3)
-    assert time.monotonic() - began_s < 1
-
-
-def test_the_thread_outlives_a_fault_of_its_own_and_says_it_once(
-    host: Host, receiver: Receiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agent.pusher.AFTER_ERROR_S", 0.01)
-    host.sample()
-    keep = host.spool.keep
-    host.spool.keep = lambda now: 1 / 0  # type: ignore[method-assign,assignment,return-value]
-    host.pusher.start()
-    until(lambda: host.pusher.errors > 3)
-    host.spool.keep = keep  # type: ignore[method-assign]
-    host.pusher.wake()
-    until(lambda: len(receiver.got) == 1)
-    host.pusher.stop(3.0)
-    assert len([record for record in caplog.records if record.exc_info]) == 1
-    assert "ZeroDivisionError" in caplog.text

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,17 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.spool.numbering import Numbering
-
-
-@contextmanager
-def no_file_may_grow_beyond(size_bytes: int) -> Iterator[None]:
-    """A full disk, as far as a process can make one for itself: a write beyond fails, or stops short."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+from tests.agent.spool.life import no_file_may_grow_beyond
 
 
 @given(uses=st.lists(st.integers(0, 40), max_size=12))

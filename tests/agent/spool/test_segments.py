@@ -9,7 +9,7 @@ import pytest
 
 from agent.clock import Moment
 from agent.spool.segments import BadSegment, Segment
-from tests.agent.spool.test_numbering import no_file_may_grow_beyond
+from tests.agent.spool.life import no_file_may_grow_beyond
 
 
 def at(seq: int) -> Moment:

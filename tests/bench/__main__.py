@@ -69,8 +69,8 @@ def all_of(names: Sequence[str], settings: Settings) -> tuple[list[Row], list[st
             failed += names[place - 1 :]
             break
         except Exception as error:
-            tell(f"  failed: {error!r}")
-            rows.append(Row(name, f"failed: {type(error).__name__}: {first_line(error)}"))
+            tell(f"  failed: {in_a_line(error)}")
+            rows.append(Row(name, f"failed: {in_a_line(error)}"))
             failed.append(name)
     return rows, failed
 
@@ -86,8 +86,10 @@ def measured(module: ModuleType, settings: Settings) -> list[Row]:
     return rows
 
 
-def first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]
+def in_a_line(error: Exception) -> str:
+    """What it is about stands in its first line, and often why in its last."""
+    first, *others = str(error).strip().split("\n")
+    return f"{type(error).__name__}: {first}{f' … {others[-1]}' if others else ''}"
 
 
 def where() -> str:

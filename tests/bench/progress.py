@@ -14,6 +14,12 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def tell_each(nth: int, turn: int, turns: int, what: str) -> None:
+    """How far it is, at each so manieth turn but the first."""
+    if turn and turn % nth == 0:
+        tell(f"  {turn} of {turns} {what}")
+
+
 class TooLong(Exception):
     """The sentence says how long it was waited for."""
 

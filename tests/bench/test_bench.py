@@ -140,7 +140,7 @@ def test_what_fails_or_hangs_is_said_and_holds_up_nothing_else(
     monkeypatch.setattr(sys, "argv", ["bench", "--quick"])
     assert bench.main() == 1
     table = capsys.readouterr().out
-    assert "| broken      | failed: RuntimeError: the disk is gone" in table
+    assert "| broken      | failed: RuntimeError: the disk is gone … and more" in table
     assert "| hanging     | failed: TooLong: it was not done after 0.5 s" in table
     assert "| all is well | 1 ms" in table
     assert "without a figure: broken, hanging" in table

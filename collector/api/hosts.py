@@ -213,12 +213,15 @@ class Hosts:
     async def search(self, who: Who, wanted: HostsWanted, body: None) -> Page[HostView]:
         hosts, alerts = await asyncio.gather(self._store.hosts.all(), self._store.incidents.open_alerts())
         now, silent, counts = self._now_ms(), silent_hosts(alerts), Counter(alert.host for alert in alerts)
-        states = {host.id: state_of(host, now, is_missed=host.id in silent) for host in hosts}
+
+        def state(host: Host) -> HostState:
+            return state_of(host, now, is_missed=host.id in silent)
+
         return page_of(
-            [host for host in hosts if _fits(host, states[host.id], wanted)],
+            [host for host in hosts if _fits(host, wanted) and wanted.state in (None, state(host))],
             wanted,
             _key(wanted.sort, counts),
-            lambda host: host_view(host, states[host.id], counts),
+            lambda host: host_view(host, state(host), counts),
             descending=wanted.sort[0] == "-",
         )
 
@@ -301,13 +304,12 @@ def _topics_of_host(query: OneHost) -> list[str]:
     return [of_host(query.id), INCIDENTS]
 
 
-def _fits(host: Host, state: HostState, wanted: HostsWanted) -> bool:
+def _fits(host: Host, wanted: HostsWanted) -> bool:
     labels = [f"{name}={value}" for name, value in host.labels.items()]
     text = wanted.q.lower()
     return (
         (not text or any(text in part.lower() for part in (host.name, *labels)))
         and all(label in labels for label in wanted.label)
-        and wanted.state in (None, state)
         and wanted.service in (None, host.is_service)
     )
 

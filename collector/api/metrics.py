@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from agent.wire import SERIES_NAME_CHARS_MAX, series_name
 from collector.api.doors import Door, Query, Refusal, Reply
+from collector.api.kept import SAMPLES
 from collector.api.router import RETRY_AFTER_S
 from collector.api.ticks import VALUES, Kind, NotTaken, Ticks, Value
 from collector.api.views import moment, moment_or_none
@@ -103,6 +104,7 @@ class Metrics:
             Door(
                 method="GET", path="/metrics", handler=self.which, needs="monitoring.read",
                 summary="The services that post metrics, and which", answer=list[PostingService],
+                kept=lambda query: [SAMPLES],
             ),
         ]  # fmt: skip
 

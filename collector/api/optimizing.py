@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from collector.api.checks import Labels
 from collector.api.doors import Door
+from collector.api.kept import SAMPLES
 from collector.api.performance import CheckTimes, Performance, PerformanceWanted
 from collector.api.posted import EndpointTimes, ServiceTimes
 from collector.config.thresholds import Thresholds
@@ -75,7 +76,7 @@ class Optimizing:
             Door(
                 method="GET", path="/performance/optimize", handler=self.optimize, needs="monitoring.read",
                 summary="What is slow, and what to do about it", query=PerformanceWanted,
-                answer=Optimization, refusals=(404,),
+                answer=Optimization, refusals=(404,), kept=lambda query: [SAMPLES],
             ),
         ]  # fmt: skip
 

@@ -100,7 +100,7 @@ class Performance:
             Door(
                 method="GET", path="/performance/summary", handler=self.summary, needs="monitoring.read",
                 summary="The same of all services together, with throughput and errors",
-                query=PerformanceWanted, answer=PerformanceSummary, refusals=(404,),
+                query=PerformanceWanted, answer=PerformanceSummary, refusals=(404,), kept=lambda query: [SAMPLES],
             ),
             Door(
                 method="GET", path="/performance/cache/stats", handler=self.cache, needs="monitoring.read",

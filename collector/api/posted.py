@@ -54,25 +54,26 @@ class Posted(Struct, frozen=True):
 
 
 class Posts:
-    """Reads what services posted. Every method may raise StoreError."""
+    """Reads what services posted: a few of them at once, whoever asks, so that some readers of the store are left to
+    others. Every method may raise StoreError."""
 
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
+        self._turns = asyncio.Semaphore(READS_AT_ONCE)
 
     async def read(self, hosts: Sequence[Host], start: int, end: int) -> Posted:
-        """Of many services only the slowest are told by their endpoints. A few are read at once, so that one question
-        never has all readers of the store."""
-        turns = asyncio.Semaphore(READS_AT_ONCE)
+        """Of many services only the slowest are told by their endpoints."""
 
         async def one(host: Host) -> tuple[ServiceTimes, Mapping[int, int]]:
-            async with turns:
+            async with self._turns:
                 return await self._service(host, start, end)
 
         found = await asyncio.gather(*map(one, hosts))
         by_time = sorted(range(len(found)), key=lambda place: -(found[place][0].p95_ms or 0.0))
         services = [times for times, _ in found]
         for place in by_time[:SLOWEST_MAX]:
-            slowest = await self._endpoints(hosts[place], start, end)
+            async with self._turns:
+                slowest = await self._endpoints(hosts[place], start, end)
             services[place] = replace(services[place], slowest=slowest)
         return Posted(services, merged(counts for _, counts in found))
 

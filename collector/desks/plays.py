@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import numpy as np
 from msgspec import Struct
@@ -49,18 +50,17 @@ class Plays:
         """`load` is how many instances are busy to 100 %, at every step."""
         policy = self._policy(service, tried)
         at = self._now_ms() + np.arange(len(load), dtype=np.int64) * step_ms
-        return await self._played(policy, Curve(at, np.array(load, np.float64)), tried)
+        async with self._in_turn():
+            return await _compared(policy, Curve(at, np.array(load, np.float64)), tried)
 
     async def play_past(self, service: str, past_ms: int, step_ms: int, tried: Tried) -> Played:
         """What was really there."""
         policy = self._policy(service, tried)
         if past_ms // step_ms > STEPS_MAX:
             raise Refusal(422, "unfit", f"at most {STEPS_MAX} steps are played; take longer ones")
-        try:
+        async with self._in_turn():
             curve = Curve(*await self._past(service, self._now_ms(), past_ms, step_ms))
-        except ValueError as error:
-            raise Refusal(422, "unfit", str(error)) from None
-        return await self._played(policy, curve, tried)
+            return await _compared(policy, curve, tried)
 
     def _policy(self, service: str, tried: Tried) -> ScalingPolicy:
         """The policy with what is tried in its place."""
@@ -81,16 +81,22 @@ class Plays:
         except ValueError as error:
             raise Refusal(422, "unfit", str(error)) from None
 
-    async def _played(self, policy: ScalingPolicy, curve: Curve, tried: Tried) -> Played:
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """Refusal while too many wait, and for a ValueError within: what was asked for cannot be played."""
         if self._waiting >= AT_ONCE_MAX:
             raise Refusal(503, "busy", "several loads are being played already", retry_after_s=5)
-        start = policy.min if tried.start is None else tried.start
         self._waiting += 1
         try:
             async with self._turn:
-                runs = await asyncio.to_thread(compare, policy, curve, start)
+                yield
         except ValueError as error:
             raise Refusal(422, "unfit", str(error)) from None
         finally:
             self._waiting -= 1
-        return Played(curve.step_ms, runs)
+
+
+async def _compared(policy: ScalingPolicy, curve: Curve, tried: Tried) -> Played:
+    start = policy.min if tried.start is None else tried.start
+    runs = await asyncio.to_thread(compare, policy, curve, start)
+    return Played(curve.step_ms, runs)

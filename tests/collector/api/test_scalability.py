@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from collector.app import now_ms
+from collector.desks.plays import AT_ONCE_MAX, Plays, Tried
+from collector.who import Refusal
+from rules.capacity.slope import Numbers, Times
 from tests.collector.api.house import House
 
 SCALING = f"""  scaling:
@@ -185,3 +191,26 @@ async def test_services_are_told_with_what_they_stand_on(house: House) -> None:
     shown = {one["service"]: one for one in (await house.ask("/scalability/microservices"))["services"]}
     assert (shown["shop"]["depends_on"], shown["pay"]["needed_by"]) == (["pay"], ["shop"])
     assert (shown["shop"]["times"]["count"], shown["pay"]["times"]) == (10, None)
+
+
+async def test_while_the_past_is_read_for_some_no_more_are_let_in(tmp_path: Path) -> None:
+    """A store that takes its time: one question reads, a few wait, and whoever comes then is told to come again."""
+    reading, may_go_on = 0, asyncio.Event()
+
+    async def past(service: str, end: int, past_ms: int, step_ms: int) -> tuple[Times, Numbers]:
+        nonlocal reading
+        reading += 1
+        await may_go_on.wait()
+        return np.array([end - step_ms, end], np.int64), np.array([1.0, 2.0])
+
+    async with House(tmp_path, SCALING) as house:
+        plays = Plays(house.parts.advisor, past, now_ms)
+        asked = [asyncio.create_task(plays.play_past("web", 600_000, 300_000, Tried())) for _ in range(6)]
+        done, waiting = await asyncio.wait(asked, return_when=asyncio.ALL_COMPLETED, timeout=0.2)
+        assert (reading, len(waiting)) == (1, AT_ONCE_MAX)
+        for task in done:
+            with pytest.raises(Refusal, match="several loads are being played already"):
+                task.result()
+        may_go_on.set()
+        for task in waiting:
+            assert len((await task).runs) > 1

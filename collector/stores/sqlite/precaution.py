@@ -29,13 +29,15 @@ def keep_a_copy(connection: sqlite3.Connection, folder: Folder, step: str, told:
     needed = pages * page_bytes
     part = copy.with_suffix(".part")
     try:
+        part.unlink(
+            missing_ok=True
+        )  # a start that was killed may have left one, in the room that this one needs
         disk = os.statvfs(folder.path)
         if disk.f_bavail * disk.f_frsize < needed:
             raise StoreError(
                 f"{folder.database} is to be changed for this version of Watchkeeper, and the copy kept of it before "
                 f"needs {needed // 2**20 + 1} MiB; make room on that disk"
             )
-        part.unlink(missing_ok=True)
         os.close(open_owned(part, os.O_RDWR | os.O_CREAT))
         with contextlib.closing(sqlite3.connect(part)) as target:
             connection.backup(target, pages=PAGES_AT_ONCE, progress=after_piece)
@@ -43,6 +45,8 @@ def keep_a_copy(connection: sqlite3.Connection, folder: Folder, step: str, told:
         make_names_lasting(folder.path)
     except OSError as error:
         raise unusable(copy, error) from error
+    finally:
+        part.unlink(missing_ok=True)
     log.info(
         "The database as it was before this version of Watchkeeper is kept in %s; it may be removed.", copy
     )

@@ -136,3 +136,26 @@ async def test_without_room_for_the_copy_nothing_is_changed(small_disk: Path) ->
     store = await open_store(small_disk, role="collector")
     await look(store)
     await store.close()
+
+
+async def test_what_a_killed_start_left_of_its_copy_takes_no_room_from_the_next(small_disk: Path) -> None:
+    size = len(unpack(OLDER[0], small_disk))
+    killed = small_disk / f"watchkeeper-before-{STEPS[1].__name__}.part"
+    killed.write_bytes(bytes(1024 * 1024 - size - size // 2))
+    store = await open_store(small_disk, role="collector")
+    await look(store)
+    await store.close()
+    assert not killed.exists()
+    assert killed.with_suffix(".db").exists()
+
+
+async def test_a_copy_that_breaks_off_leaves_its_room_to_others(tmp_path: Path) -> None:
+    unpack(OLDER[-1], tmp_path)
+
+    def told(_what: str, _share: float | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await open_store(tmp_path, role="collector", told=told)
+    assert list(tmp_path.glob("watchkeeper-before-*")) == []
+    assert applied(tmp_path / "watchkeeper.db") == [step.__name__ for step in STEPS[:-1]]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlite3
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Protocol, cast
 
 import numpy as np
@@ -42,8 +44,17 @@ class Slices(Protocol):
     def __getitem__(self, part: slice, /) -> bytes: ...
 
 
-def on_disk(blob: sqlite3.Blob) -> Slices:
-    return cast(Slices, blob)  # a slice of it is bytes, whatever its type says
+@contextmanager
+def on_disk(connection: sqlite3.Connection, table: str, row: int) -> Iterator[Slices]:
+    """What is packed in a row that an index has named; StoreError when there is no such row."""
+    try:
+        blob = connection.blobopen(table, "data", row, readonly=True)
+    except sqlite3.OperationalError as error:
+        if "no such rowid" not in str(error):
+            raise
+        raise damaged(error) from error
+    with blob:
+        yield cast(Slices, blob)  # a slice of it is bytes, whatever its type says
 
 
 class Codec:

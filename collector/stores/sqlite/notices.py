@@ -17,10 +17,10 @@ TOLD_WITHIN_MS = 8 * 86_400_000
 NOTICE = f"""
     SELECT {NOTICES.names}, delivery, tries, next_try_at, tried_at, sent_at, answer, perhaps_again FROM notices
 """
+# In the words of the index of what is unfinished, without which SQLite does not see that it serves.
+UNFINISHED = "delivery IN ('waiting', 'sending')"
 # The first unfinished notice of each channel and incident: those behind it wait for it.
-HEADS = """
-    (SELECT min(n) FROM notices WHERE delivery IN ('waiting', 'sending') GROUP BY channel, incident)
-"""
+HEADS = f"(SELECT min(n) FROM notices WHERE {UNFINISHED} GROUP BY channel, incident)"
 # A try that lies in the future was made before our clock was set back: what waits since then waits no longer.
 DUE = f"""
     {NOTICE} WHERE n IN {HEADS} AND delivery = 'waiting' AND (next_try_at <= ?1 OR tried_at > ?1)
@@ -45,17 +45,21 @@ SENDING = """
 SENT = """
     UPDATE notices SET delivery = 'sent', sent_at = ?1, answer = ?2 WHERE id = ?3 AND delivery = 'sending'
 """
-PUT_OFF = """
+PUT_OFF = f"""
     UPDATE notices SET delivery = 'waiting', next_try_at = ?4, answer = ?2, perhaps_again = max(perhaps_again, ?5),
         tried_at = iif(delivery = 'sending', ?1, tried_at)
-    WHERE id = ?3 AND delivery IN ('waiting', 'sending')
+    WHERE id = ?3 AND {UNFINISHED}
 """
-FAILED = """
+FAILED = f"""
     UPDATE notices SET delivery = 'failed', answer = ?2, tried_at = iif(delivery = 'sending', ?1, tried_at)
-    WHERE id = ?3 AND delivery IN ('waiting', 'sending')
+    WHERE id = ?3 AND {UNFINISHED}
 """
-INTERRUPTED = "UPDATE notices SET delivery = 'waiting', perhaps_again = 1 WHERE delivery = 'sending'"
-AT_ONCE = "UPDATE notices SET next_try_at = 0 WHERE delivery = 'waiting' AND next_try_at > 0"
+INTERRUPTED = f"""
+    UPDATE notices SET delivery = 'waiting', perhaps_again = 1 WHERE {UNFINISHED} AND delivery = 'sending'
+"""
+AT_ONCE = (
+    f"UPDATE notices SET next_try_at = 0 WHERE {UNFINISHED} AND delivery = 'waiting' AND next_try_at > 0"
+)
 # A message about several problems is filed under one of them; it was sent while the others were known.
 OF_INCIDENT = f"""
     {NOTICE} WHERE n IN (

@@ -52,8 +52,8 @@ def blocks(
         count += batches
         _see_for_size(count)
         names = layouts.names(connection, layout)
-        with connection.blobopen("blocks", "data", number, readonly=True) as data:
-            yield Stored(begin, names, Block(on_disk(data), batches))
+        with on_disk(connection, "blocks", number) as data:
+            yield Stored(begin, names, Block(data, batches))
 
 
 def series(

@@ -66,8 +66,8 @@ def in_steps(
             for name, found in points.items():
                 pieces[name] += _of_points(found, step_ms)
         else:
-            with connection.blobopen("days", "data", span.day, readonly=True) as data:
-                day = PackedDay(on_disk(data), span.begin)
+            with on_disk(connection, "days", span.day) as data:
+                day = PackedDay(data, span.begin)
                 for name in names:
                     pieces[name] += _within(day.series(name), span)
     return {name: together(found, step_ms) for name, found in pieces.items()}
@@ -125,8 +125,8 @@ def names_of_days(
     for number, begin in connection.execute(f"{DAYS} DESC", [host, start - DAY_MS, end]):
         if len(found) >= names_max:
             break
-        with connection.blobopen("days", "data", number, readonly=True) as data:
-            found.update(PackedDay(on_disk(data), begin).names)
+        with on_disk(connection, "days", number) as data:
+            found.update(PackedDay(data, begin).names)
     return found
 
 

@@ -176,6 +176,34 @@ async def test_a_damaged_hour_is_said_to_be_and_keeps_nothing_else_from_being_pa
     await store.close()
 
 
+async def test_a_day_that_an_index_names_and_is_not_there_is_damage_and_no_fault_of_the_program(
+    file: Path,
+) -> None:
+    store = await opened(file)
+    host = await enrolled(store)
+    midnight = NOW // DAY * DAY
+    await store.commit([batch(host.id, midnight + n * HOUR // 6) for n in range(300)])
+    await sealed(store, midnight + 3 * DAY)
+    await store.close()
+    take_days_from_under_their_indexes(file)
+    store = await opened(file)
+    with pytest.raises(StoreError, match="are damaged"):
+        await store.samples.series_step(host.id, ["load1"], midnight, midnight + 2 * DAY, HOUR)
+    await store.close()
+
+
+def take_days_from_under_their_indexes(file: Path) -> None:
+    of_days = "FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'days'"
+    with connected(file) as connection:
+        indexes = connection.execute(f"SELECT type, name, tbl_name, rootpage, sql {of_days}").fetchall()
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(f"DELETE {of_days}")
+    with connected(file) as connection:
+        connection.execute("DELETE FROM days")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.executemany("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", indexes)
+
+
 async def test_a_host_that_cannot_be_packed_lets_the_others_have_their_turn(file: Path) -> None:
     store = await opened(file)
     alice, bob = await enrolled(store, "alice"), await enrolled(store, "bob")

@@ -20,6 +20,7 @@ from collector.stores.sqlite.connection import (
 from collector.stores.sqlite.folder import Folder
 from collector.stores.sqlite.schema import pending
 from collector.stores.sqlite.soundness import findings
+from rules.model import SERVICE
 
 # Of each tier its table, and: host, rows, batches, samples, bytes, the oldest and the newest time.
 TIERS = {
@@ -39,8 +40,9 @@ TIERS = {
         "SELECT host, count(*), 0, 0, sum(length(data)), min(start), max(start) FROM days GROUP BY host",
     ),
 }
-OTHERS = ("hosts", "incidents", "alerts", "transitions", "notices")
+OTHERS = ("incidents", "alerts", "transitions", "notices")
 REMOVED = "SELECT id FROM hosts WHERE removed"
+AGENTS = f"SELECT id FROM hosts WHERE name NOT GLOB '{SERVICE}*'"
 HOSTS_HAVE_REMOVED = "SELECT 1 FROM pragma_table_info('hosts') WHERE name = 'removed'"
 PAGES_OF_TABLES = """
     SELECT owner.tbl_name, sum(pages.pgsize) FROM dbstat AS pages
@@ -50,7 +52,7 @@ PAGES_OF_TABLES = """
 
 def check(folder: Folder, told: Told) -> Found:
     """See Caretaker."""
-    if not folder.database.exists():
+    if not folder.database.is_file():
         raise StoreError(f"there is no store in {folder.path}", passing=False)
     try:
         with contextlib.closing(connect_reader(folder.database)) as connection:
@@ -104,15 +106,13 @@ def contents(connection: sqlite3.Connection, folder: Folder, told: Told) -> Cont
         if table in there
     }
     removed = _removed(connection)
-    if removed:
-        others["hosts"] -= len(removed)
     found = Contents(
         file_bytes=pages * page_bytes,
         log_bytes=_size(folder),
         free_bytes=empty * page_bytes,
         tiers=[_tier(tier, rows, on_disk.get(TIERS[tier][0])) for tier, rows in by_tier.items()],
         hosts=_hosts(connection, by_tier.values(), removed),
-        others=others,
+        others={"hosts": hosts_known(connection) if "hosts" in there else 0, **others},
     )
     connection.execute("ROLLBACK")
     return found
@@ -129,6 +129,11 @@ def _tier(name: str, rows: Sequence[Sequence[Any]], on_disk: int | None) -> Tier
         use.oldest_at,
         use.newest_at,
     )
+
+
+def hosts_known(connection: sqlite3.Connection) -> int:
+    """Those with an agent: services are kept like hosts, and are none."""
+    return len({host for (host,) in connection.execute(AGENTS)} - _removed(connection))
 
 
 def _removed(connection: sqlite3.Connection) -> set[int]:

@@ -20,7 +20,8 @@ from collector.stores.sqlite.connection import (
     explain,
     primary_code,
 )
-from collector.stores.sqlite.folder import Folder, make_names_lasting, open_owned
+from collector.stores.sqlite.contents import hosts_known
+from collector.stores.sqlite.folder import RESTORE, Folder, make_names_lasting, open_owned
 from collector.stores.sqlite.schema import pending
 from collector.stores.sqlite.soundness import findings
 
@@ -35,8 +36,10 @@ FINDINGS_SHOWN = 3
 
 def backup(folder: Folder, file: Path, told: Told, *, replace: bool) -> Copied:
     """See Caretaker."""
-    if not folder.database.exists():
+    if not folder.database.is_file():
         raise StoreError(f"there is no store in {folder.path}", passing=False)
+    if not file.parent.is_dir():
+        raise StoreError(f"there is no folder {file.parent} for a copy", passing=False)
     if file.exists():
         if not file.is_file() or file.samefile(folder.database):
             raise StoreError(f"{file} is no file for a copy; name another one", passing=False)
@@ -56,7 +59,7 @@ def restore(folder: Folder, file: Path, told: Told, *, replace: bool) -> Restore
     database = folder.database
     before = _beside(database, ".before-restore")
     folder.make()
-    folder.hold()
+    folder.hold(RESTORE)
     try:
         if not file.is_file():
             raise StoreError(f"there is no file {file}", passing=False)
@@ -85,14 +88,15 @@ def restore(folder: Folder, file: Path, told: Told, *, replace: bool) -> Restore
 
 def _snapshot(database: Path) -> sqlite3.Connection:
     """A connection that sees the database as it is now for as long as it is open, whatever is written meanwhile."""
-    connection = connect_reader(database)
-    try:
-        connection.execute("BEGIN")
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    with _explained(database, database):
+        connection = connect_reader(database)
+        try:
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _copy(source: sqlite3.Connection, part: Part, told: Told) -> None:
@@ -130,7 +134,7 @@ def _inspected(part: Part, file: Path, told: Told) -> Copied:
             shown = "; ".join(found[:FINDINGS_SHOWN])
             raise StoreError(f"what was to be copied is damaged: {shown}{more}", passing=False)
         _see_whose(connection, file)
-        (hosts,) = connection.execute("SELECT count(*) FROM hosts").fetchone()
+        hosts = hosts_known(connection)
         (newest_at,) = connection.execute("SELECT max(arrived_at) FROM heard").fetchone()
         (batches,) = connection.execute("SELECT value FROM meta WHERE key = 'batches'").fetchone()
     return Copied(file, part.path.stat().st_size, hosts, batches, newest_at)
@@ -235,7 +239,7 @@ def _put_aside(database: Path, before: Path) -> None:
     if _holds_something(database):
         with contextlib.suppress(sqlite3.Error, StoreError):  # it may be damaged, which is why one restores
             connect_writer(database).close()  # the last to close it takes its log in
-        for old in (before, log_before):
+        for old in (before, log_before, _beside(before, "-shm")):
             old.unlink(missing_ok=True)
         os.link(database, before)
         if log.exists():

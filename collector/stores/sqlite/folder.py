@@ -10,6 +10,9 @@ from pathlib import Path
 
 from collector.store import StoreError
 
+COLLECTOR, RESTORE = "a collector", "a restore"
+HOLDER_BYTES_MAX = 64
+
 
 class Folder:
     """`database` is the file in it. StoreError says why a folder cannot be used."""
@@ -34,8 +37,8 @@ class Folder:
         except OSError as error:
             raise unusable(self.database, error) from error
 
-    def hold(self) -> None:
-        """Keep every other collector out. StoreError when one is in."""
+    def hold(self, who: str = COLLECTOR) -> None:
+        """Keep every other collector out, in whose words `who` is in. StoreError when somebody is."""
         try:
             lock = open_owned(self._lock_path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
@@ -43,16 +46,16 @@ class Folder:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
+            process, _, holder = os.pread(lock, HOLDER_BYTES_MAX, 0).decode(errors="replace").partition(" ")
             os.close(lock)
             if not isinstance(error, BlockingIOError):
                 raise unusable(self._lock_path, error) from error
-            who = f"process {holder}" if holder else "another process"
+            number = f"process {process.strip()}" if process else "another process"
             raise StoreError(
-                f"a collector ({who}) is at work in {self.path}; stop it, or name another folder"
+                f"{holder.strip() or COLLECTOR} ({number}) is at work in {self.path}; stop it, or name another folder"
             ) from error
         self._lock = lock
-        _note(lock, f"{os.getpid()}\n")
+        _note(lock, f"{os.getpid()} {who}\n")
 
     def release(self) -> None:
         """The file stays: were it removed, two collectors could hold one each of the same name."""
@@ -89,7 +92,10 @@ def make_names_lasting(path: Path) -> None:
 
 
 def unusable(path: Path, error: OSError) -> StoreError:
+    what_then = (
+        "; it must be writable for the collector's user" if error.errno in (errno.EACCES, errno.EPERM) else ""
+    )
     return StoreError(
-        f"{path} cannot be used: {error.strerror}; it must be writable for the collector's user",
+        f"{path} cannot be used: {error.strerror}{what_then}",
         passing=error.errno in (errno.ENOSPC, errno.EDQUOT),
     )

@@ -71,6 +71,19 @@ async def test_each_tier_and_each_host_is_counted(tmp_path: Path) -> None:
     assert sum(tier.bytes for tier in inside.tiers) < inside.file_bytes
 
 
+async def test_hosts_are_counted_as_people_count_them(tmp_path: Path) -> None:
+    store = await open_store(tmp_path, role="collector")
+    await enrolled(store, "alice")
+    bob = await enrolled(store, "bob")
+    shop = await store.hosts.add_service("shop", NOW)
+    await store.commit([batch(bob.id, NOW), batch(shop.id, NOW)])
+    assert await store.hosts.remove(bob.id)
+    await store.close()
+    assert found_in(tmp_path).others["hosts"] == 1
+    copied = SqliteCaretaker(tmp_path).backup(tmp_path / "copy.db", nobody, replace=False)
+    assert copied.hosts == 1
+
+
 async def test_where_sqlite_cannot_tell_what_a_table_takes_its_values_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,6 +175,34 @@ def test_where_there_is_no_store_there_is_nothing_to_copy(copy: Path, caretaker:
     assert not copy.exists()
 
 
+def test_a_folder_in_the_place_of_the_store_is_no_store(
+    folder: Path, copy: Path, caretaker: SqliteCaretaker
+) -> None:
+    (folder / "watchkeeper.db").mkdir(parents=True)
+    with pytest.raises(StoreError, match="there is no store in"):
+        caretaker.backup(copy, nobody, replace=False)
+    with pytest.raises(StoreError, match="there is no store in"):
+        caretaker.check(nobody)
+    assert not copy.exists()
+
+
+async def test_a_folder_for_the_copy_that_is_not_there_is_named(
+    tmp_path: Path, folder: Path, caretaker: SqliteCaretaker
+) -> None:
+    await fill(folder)
+    with pytest.raises(StoreError, match=rf"there is no folder {tmp_path}/no/where for a copy"):
+        caretaker.backup(tmp_path / "no" / "where" / "copy.db", nobody, replace=False)
+
+
+async def test_a_store_that_cannot_be_read_is_named_and_not_the_copy(
+    tmp_path: Path, folder: Path, copy: Path, caretaker: SqliteCaretaker
+) -> None:
+    await fill(folder)
+    (folder / "watchkeeper.db-wal").mkdir()
+    with pytest.raises(StoreError, match=rf"{folder}/watchkeeper\.db "):
+        caretaker.backup(copy, nobody, replace=False)
+
+
 @pytest.mark.parametrize("moment", ["copying", "checking"])
 async def test_a_copy_that_breaks_off_leaves_nothing_behind_and_an_earlier_one_as_it_was(
     folder: Path, copy: Path, caretaker: SqliteCaretaker, moment: str
@@ -301,6 +329,37 @@ async def test_a_collector_at_work_is_not_robbed_of_its_store(
     await enrolled(store, "bob")
     await store.close()
     assert await hosts_in(folder) == ["alice", "bob"]
+
+
+async def test_a_second_restore_is_told_of_the_first(
+    folder: Path, copy: Path, caretaker: SqliteCaretaker
+) -> None:
+    await fill(folder, batches=5_000)
+    caretaker.backup(copy, nobody, replace=False)
+    refused: list[str] = []
+
+    def told(what: str, _share: float | None) -> None:
+        if what == "copying":
+            with pytest.raises(StoreError) as error:
+                SqliteCaretaker(folder).restore(copy, nobody, replace=True)
+            refused.append(str(error.value))
+
+    caretaker.restore(copy, told, replace=False)
+    assert refused[0].startswith(f"a restore (process {os.getpid()}) is at work in {folder}")
+    assert await hosts_in(folder) == ["alice"]
+
+
+async def test_a_restore_is_taken_back_by_restoring_what_it_put_aside(
+    folder: Path, made: Path, caretaker: SqliteCaretaker
+) -> None:
+    store = await open_store(folder, role="collector")
+    await enrolled(store, "bob")
+    await store.close()
+    before = caretaker.restore(made, nobody, replace=False).before
+    assert before is not None
+    caretaker.restore(before, nobody, replace=True)
+    assert await hosts_in(folder) == ["alice", "bob"]
+    assert files(folder) == {"watchkeeper.db", "watchkeeper.db.before-restore"}
 
 
 def cut_short(file: Path) -> None:

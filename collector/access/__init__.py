@@ -51,7 +51,8 @@ class Terms(Struct, frozen=True, kw_only=True):
 
 class Access:
     """`key` signs the tokens of programs. `local_token` is a new one at every start, for programs on this machine: it
-    may do everything, and no store knows it. `changed` is called when somebody may do less, or more, than before."""
+    may do everything, and no store knows it. `changed` is called when somebody may do less, or more, than before;
+    `made`, after each change that stands in the trail."""
 
     def __init__(
         self,
@@ -64,11 +65,12 @@ class Access:
         monotonic: Callable[[], float],
         registry: CollectorRegistry,
         changed: Callable[[], None] = nobody_minds,
+        made: Callable[[], object] = nobody_minds,
     ) -> None:
         self.people, self.roles = people, roles
         self._monotonic, self._terms, self._registry, self._now_ms = monotonic, terms, registry, now_ms
         self.passwords = Passwords(hasher())
-        self.audit = Audit(people, now_ms)
+        self.audit = Audit(people, now_ms, made=made)
         self.setup = Setup(people, self.passwords, self.audit, now_ms)
         self._know_by_what_they_show(key, changed)
         self.callers = Callers(

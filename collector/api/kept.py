@@ -2,8 +2,8 @@
 
 An answer is kept as the bytes that left, so its size is known to the byte and giving it again costs nothing. Each names
 its topics (`incidents`, `host:7`), and a commit that touches one lets go of it. Answers about the whole fleet would not
-last the moment between two pushes, so they may be a second old. A short age besides covers what is changed by other
-hands than commits, such as a command beside the collector.
+last the moment between two pushes, so they may be a second old. Whatever somebody changes lets go of all of them, so
+that they see what they did. A short age besides covers what is changed by a command beside the collector.
 """
 
 from __future__ import annotations

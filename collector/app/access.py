@@ -29,9 +29,10 @@ def access(
     monotonic: Callable[[], float],
     registry: CollectorRegistry,
     changed: Callable[[], None],
+    made: Callable[[], object],
 ) -> Access:
-    """`changed` is called when somebody may do less, or more, than before. ConfigError, and StoreError when the secrets
-    beside the store cannot be kept there."""
+    """`changed` is called when somebody may do less, or more, than before; `made`, after each change that stands in the
+    trail. ConfigError, and StoreError when the secrets beside the store cannot be kept there."""
     built = Access(
         people,
         key_in(loaded.state, TOKEN_KEY),
@@ -41,6 +42,7 @@ def access(
         monotonic=monotonic,
         registry=registry,
         changed=changed,
+        made=made,
     )
     write_private(loaded.state / LOCAL_TOKEN, built.local_token)
     return built

@@ -117,6 +117,7 @@ class Parts:
             monotonic=time.monotonic,
             registry=registry,
             changed=lambda: self.pages.ask_again(),
+            made=lambda: self.kept.clear(),
         )
         self.proxies, self.certificate = proxies(loaded), certificate(loaded)
         self._link_base = loaded.config.link_base

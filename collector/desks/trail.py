@@ -33,8 +33,12 @@ def _always(_answer: object) -> bool:
 
 
 class Audit:
-    def __init__(self, people: People, now_ms: Callable[[], int]) -> None:
-        self._people, self._now_ms = people, now_ms
+    """`made` is called after each change that is noted and kept, before whoever made it is answered."""
+
+    def __init__(
+        self, people: People, now_ms: Callable[[], int], *, made: Callable[[], object] = lambda: None
+    ) -> None:
+        self._people, self._now_ms, self._made = people, now_ms, made
 
     async def record(
         self,
@@ -93,9 +97,11 @@ class Audit:
 
         hung = BESIDE.set(Slip(entries))
         try:
-            return await change
+            answer = await change
         finally:
             BESIDE.reset(hung)
+        self._made()
+        return answer
 
     def _entry(self, who: Who | str, what: str, before: object, after: object) -> Entry:
         return Entry(

@@ -12,8 +12,8 @@ from collector.web.assets import FOLDER, SCRIPT, Assets
 from collector.web.fleet import BAR_STEP
 from tests.collector.web.site import Site
 
-STYLE_BYTES_MAX = 24 * 1024
-SCRIPTS_BYTES_MAX = 32 * 1024
+STYLE_BYTES_MAX = 20 * 1024
+SCRIPTS_BYTES_MAX = 24 * 1024
 
 
 @pytest.fixture

@@ -27,7 +27,11 @@ HEADERS = {
 
 
 class Missing(Exception):
-    """There is no such page; the sentence says what was looked for."""
+    """There is no such page; the sentence says what was looked for, and `way` leads on: an address and its name."""
+
+    def __init__(self, sentence: str, way: tuple[str, str] = ("/", "To the overview")) -> None:
+        super().__init__(sentence)
+        self.way = way
 
 
 class Unclear(Exception):

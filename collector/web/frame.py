@@ -17,7 +17,7 @@ from collector.web.assets import SCRIPT, Assets
 from collector.web.forms import sentence_of
 from collector.web.hosts import csv_url
 from collector.web.menu import menu
-from collector.web.words import Times, iso, say_count
+from collector.web.words import Times, iso, rule_url, say_count
 from collector.who import Refusal
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class Frame:
             "script": SCRIPT,
             "csv_url": csv_url,
             "count": say_count,
+            "rule_url": rule_url,
         }
         self._seconds = Histogram(
             "watchkeeper_page_seconds",
@@ -78,7 +79,7 @@ class Frame:
             try:
                 return await handler(request)
             except Missing as missing:
-                return self.trouble(request, 404, "There is no such page", str(missing))
+                return self.trouble(request, 404, "There is no such page", str(missing), missing.way)
             except Unclear as unclear:
                 return self.trouble(request, 400, "That question is not clear", str(unclear))
             except StoreError as error:
@@ -98,10 +99,17 @@ class Frame:
 
         return wrapped
 
-    def trouble(self, request: web.Request, status: int, title: str, sentence: str) -> web.Response:
+    def trouble(
+        self,
+        request: web.Request,
+        status: int,
+        title: str,
+        sentence: str,
+        way: tuple[str, str] = ("/", "To the overview"),
+    ) -> web.Response:
         """A page that says what is not well, and what to do."""
         view = View.of(request)
         body = self.render(
-            "trouble.html", view, self.times(view), title=title, sentence=sentence, status=status
+            "trouble.html", view, self.times(view), title=title, sentence=sentence, status=status, way=way
         )
         return answer(request, body, status=status)

@@ -16,8 +16,8 @@ from collector.web.asked import View
 from collector.web.forms import form_of, led_to
 from collector.web.frame import Frame
 from collector.web.incidents import When, when
-from collector.web.rule_pages import rule_row, url_of
-from collector.web.words import MINUTE_MS, Times, say_count, say_duration
+from collector.web.rule_pages import rule_row
+from collector.web.words import MINUTE_MS, Times, rule_url, say_count, say_duration
 from collector.who import ASKED_BY, FORM_TOKEN, NOBODY, Refusal, Who, needs
 
 DAYS = (1, 3, 7, 14, 30, 90)
@@ -90,7 +90,7 @@ class ReplayPages:
             concerned=sum(rule.concerns(host.binding_labels) for host in hosts),
             replay=None if replay is None else shown(replay, times),
             other=running if running is not None and running.rule != rule.name else None,
-            other_url="" if running is None else url_of(running.rule),
+            other_url="" if running is None else rule_url(running.rule),
             days=self._offered(),
             may=request.get(ASKED_BY, NOBODY).may("monitoring.write"),
             form_token=request.get(FORM_TOKEN, ""),
@@ -104,12 +104,12 @@ class ReplayPages:
             raise Refusal(422, "invalid", f"it can look back {' or '.join(map(str, self._offered()))} days")
         await self._end_what_has_no_page(request[ASKED_BY])
         await self._replays.begin(request[ASKED_BY], rule.name, days)
-        return led_to(f"{url_of(rule.name)}#replay")
+        return led_to(f"{rule_url(rule.name)}#replay")
 
     async def _stop(self, request: web.Request) -> web.Response:
         rule = self._named(request).rule
         await self._replays.stop(request[ASKED_BY], rule.name)
-        return led_to(f"{url_of(rule.name)}#replay")
+        return led_to(f"{rule_url(rule.name)}#replay")
 
     async def _end_what_has_no_page(self, who: Who) -> None:
         """Of a rule that was taken away meanwhile nobody could end it."""
@@ -126,7 +126,10 @@ class ReplayPages:
         name = request.match_info["name"]
         found = next((one for one in self._written() if one.rule.name == name), None)
         if found is None:
-            raise Missing(f"There is no rule called {name[:100]!r}.")
+            raise Missing(
+                f"No rule is called {name[:100]!r} now: it was taken away, or has another name since.",
+                ("/rules", "To the rules that hold"),
+            )
         return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 from aiohttp import web
 from msgspec import Struct
@@ -18,7 +17,7 @@ from collector.web.around import Known
 from collector.web.asked import View, id_of, text_of
 from collector.web.frame import Frame
 from collector.web.standing import SHAPES, Mark, acknowledged_of, mark_of
-from collector.web.words import NOTHING, Times, say_duration, say_value, unit_of
+from collector.web.words import NOTHING, Times, rule_url, say_duration, say_value, unit_of
 from collector.who import Handler, needs
 from rules.judging.applied import Applied, rules_of
 from rules.judging.engine import Rule
@@ -145,7 +144,7 @@ def rule_row(written: WrittenRule, standing: Mapping[str, int]) -> RuleRow:
     rule, options = written.rule, written.rule.options
     return RuleRow(
         rule.name,
-        url_of(rule.name),
+        rule_url(rule.name),
         kind_of(options),
         str(getattr(options, "metric", "")),
         limits_said(rule),
@@ -159,11 +158,6 @@ def rule_row(written: WrittenRule, standing: Mapping[str, int]) -> RuleRow:
         standing.get(rule.name, 0),
         options.runbook if options.runbook.startswith(("https://", "http://")) else "",
     )
-
-
-def url_of(rule: str) -> str:
-    """Where its page is: a name may have any letters."""
-    return f"/rules/{quote(rule, safe='')}"
 
 
 def limits_said(rule: Rule) -> str:
@@ -199,7 +193,7 @@ def _applied(
     """`severity` is that of the alert that it has open, if any."""
     return AppliedRow(
         one.rule,
-        url_of(one.rule),
+        rule_url(one.rule),
         _short(written.file, written.line) if written else NOTHING,
         written.place if written else "",
         one.series,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, tzinfo
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rules import words
@@ -168,3 +169,8 @@ def iso(ms: int) -> str:
     """RFC 3339, for machines."""
     at = datetime.fromtimestamp(min(max(ms, 0), _TIME_MS_MAX) / 1000, UTC)
     return f"{at.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def rule_url(name: str) -> str:
+    """Where a rule's page is: its name may have any letters."""
+    return f"/rules/{quote(name, safe='')}"

@@ -45,6 +45,8 @@ class RuleOptions(Struct, kw_only=True, frozen=True):
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise ValueError("name is empty; a rule needs a name of its own")
+        if self.name in (".", ".."):
+            raise ValueError(f'"{self.name}" cannot be the name of a rule: no address leads to it')
         if not 0 <= self.for_s < math.inf:
             raise ValueError(f"for must be 0 or more, not {self.for_s:g} seconds")
 

@@ -170,6 +170,22 @@ async def test_a_rule_of_any_name_has_a_page(tmp_path: Path) -> None:
         assert f"Never fired: {name} ." in shown.text
 
 
+async def test_wherever_an_alert_stands_its_rule_leads_to_its_page_and_one_taken_away_to_those_that_hold(
+    house: House,
+) -> None:
+    agent = await house.enrol("web-1")
+    for ago_s in (30, 20, 10):
+        await agent.push({"cpu_used_pct": 95.0}, ago_s=ago_s)
+    for path in ("/alerts", "/incidents/1", "/hosts/1", "/hosts/1/alerts"):
+        links = {one["href"] for one in (await page(house, path)).all("a") if "/rules/" in one["href"]}
+        assert links == {"/rules/cpu-now"}, path
+    assert "Open now 1 alert" in (await page(house)).text
+    gone = await page(house, "/rules/%2Fwas%20here")
+    assert gone.status == 404
+    assert "No rule is called '/was here' now: it was taken away, or has another name since." in gone.text
+    assert "To the rules that hold" in gone.text
+
+
 async def test_a_program_begins_one_follows_it_and_reads_what_came_of_it(house: House) -> None:
     await (await house.enrol("web-1")).push({"cpu_used_pct": 95.0}, ago_s=20)
     path = "/rules/cpu-now/replay"

@@ -138,6 +138,7 @@ def test_it_concerns_hosts_by_their_labels(
         ({"above": 80.0, "for_s": -1.0}, "for must be 0 or more"),
         ({"above": 80.0, "metric": "cpu used"}, "is not a series"),
         ({"above": 80.0, "name": " "}, "name is empty"),
+        ({"above": 80.0, "name": ".."}, "no address leads to it"),
     ],
 )
 def test_a_mistake_is_refused_with_a_sentence(options: dict[str, object], says: str) -> None:

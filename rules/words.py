@@ -10,6 +10,8 @@ from rules.model import SERVICE, Host, Series, Severity
 from rules.times.zones import wall, zone_named
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}")
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Controls other than tabs and ends of lines, and what turns the direction of the letters that follow."""
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _UNITS = (
     ("_used_pct", " %"), ("_pct", " %"), ("_bytes_per_s", "B/s"), ("_bytes", "B"), ("_per_s", "/s"), ("_ms", " ms"),
@@ -17,6 +19,12 @@ _UNITS = (
 )  # fmt: skip
 """Endings of metric names and what is said for them, longest first. "B" is written with a prefix: 3.2 GiB."""
 _CHECK_SAYS = {0: "ok", 1: "a warning", 2: "bad"}
+
+
+def unseen(text: str) -> str:
+    """The first letter of it that no screen shows and that may play with terminals, mails and pages, such as U+001B."""
+    found = _UNSEEN.search(text)
+    return f"U+{ord(found[0]):04X}" if found else ""
 
 
 def number(value: float) -> str:

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from collector.desks.trail import Audit
 from collector.who import Refusal, Who, missing
+from rules import words
 from rules.sla.model import ServiceOptions
 
 
@@ -46,6 +47,13 @@ class Services:
     ) -> None:
         """Make a service, or change one that was made here; with `upon` only where it still is that, None for none.
         Refusal."""
+        if letter := words.unseen(service.title):
+            raise Refusal(
+                422, "invalid", f"title holds a letter that no screen shows ({letter}); leave it out"
+            )
+        below = service.depends_on.services if service.depends_on else []
+        if twice := next((name for name in below if below.count(name) > 1), ""):
+            raise Refusal(422, "invalid", f'"{service.name}" depends on "{twice}" twice; name it once')
         async with self._changing:
             before = await self.find(service.name)
             if upon is not UNSET and upon != before:

@@ -62,12 +62,12 @@ class Services:
         self._refuse_written(name)
         for service in await self.all():
             if service.depends_on and name in service.depends_on.services:
-                raise Refusal(409, "refused", f"{service.name} depends on {name}; change that first")
+                raise Refusal(409, "refused", f'"{service.name}" depends on "{name}"; change that first')
         return await self._promises.remove(name)
 
     def _refuse_written(self, name: str) -> None:
         if self.is_written(name):
-            sentence = f"{name} stands in the config of the collector; change it there and reload"
+            sentence = f'"{name}" stands in the config of the collector; change it there and reload'
             raise Refusal(409, "refused", sentence)
 
 

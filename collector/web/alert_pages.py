@@ -149,7 +149,7 @@ class AlertPages:
         if deed is None:
             raise Refusal(422, "invalid", f"alerts can be given one of: {', '.join(NEEDS)}")
         if not who.may(NEEDS[deed]):
-            raise Refusal(403, "right", f"{who.name} may not do that; it needs {NEEDS[deed]}")
+            raise Refusal(403, "right", f"this needs {NEEDS[deed]}, which {who.name} does not have")
         alerts, _, hosts = await self._standing()
         chosen = _chosen(form, alerts)
         if deed == "silence":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -49,6 +50,9 @@ def led_to(path: str) -> web.Response:
 
 
 def sentence_of(mistake: Exception) -> str:
-    """What is wrong, as a sentence of its own."""
+    """What is wrong, as a sentence of its own. A name that it begins with stays as it is: in quotation marks, or with
+    more than letters in it."""
     text = str(mistake)
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+    if re.match(r"[a-z]+([ ,:;]|$)", text):
+        text = text[0].upper() + text[1:]
+    return text if text.endswith(".") else f"{text}."

@@ -25,6 +25,7 @@ from collector.web.service_fields import (
     version_of,
 )
 from collector.who import ASKED_BY, FORM_TOKEN, Permission, Refusal, needs
+from rules import words
 from rules.model import Series
 from rules.sla.model import SPANS, ServiceOptions
 
@@ -104,7 +105,7 @@ class ServiceForms:
             raise Missing(f"There is no service called {name[:100]!r}.")
         if self._services.is_written(name):
             raise Refusal(
-                409, "refused", f"{name} stands in the config of the collector; change it there and reload"
+                409, "refused", f'"{name}" stands in the config of the collector; change it there and reload'
             )
         return found
 
@@ -129,7 +130,9 @@ class ServiceForms:
             if refusal.code == "changed_meanwhile":
                 return await self._page(request, fields, await self._changeable(request), MEANWHILE, 409)
             sentence = sentence_of(refusal)
-            if fields.depends:  # what cannot be seen from one alone is how services stand on each other
+            if words.unseen(service.title):
+                wrong, sentence = {"title": sentence}, ""
+            elif fields.depends:  # what cannot be seen from one alone is how services stand on each other
                 wrong, sentence = {"depends": sentence}, ""
             return await self._page(request, replace(fields, wrong=wrong), before, sentence, refusal.status)
         except StoreError as error:

@@ -309,6 +309,13 @@ def _see_that_it_is_sound(what: Changing | Resolve | Open, now: int) -> None:
         given = getattr(what, field, None) or ""
         if len(given) > most:
             raise Refused("invalid", f"{field} has {len(given)} characters; at most {most} are kept.")
+        _see_that_all_is_seen(field, given)
     services = getattr(what, "services", None) or ()
     if len(services) > SERVICES_MAX or any(len(name) > TITLE_CHARS_MAX for name in services):
         raise Refused("invalid", f"At most {SERVICES_MAX} services can be named, each by its name.")
+    _see_that_all_is_seen("services", "".join(services))
+
+
+def _see_that_all_is_seen(field: str, given: str) -> None:
+    if letter := words.unseen(given):
+        raise Refused("invalid", f"{field} holds a letter that no screen shows ({letter}); leave it out.")

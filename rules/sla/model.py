@@ -199,6 +199,8 @@ def _place(
         raise ValueError(f"services depend on each other in a circle: {circle}; leave one of the arrows out")
     for name in service.depends_on.services if service.depends_on else ():
         if name not in named:
-            raise ValueError(f'{service.name} depends on "{name:.100}", and there is no service of that name')
+            raise ValueError(
+                f'"{service.name}" depends on "{name:.100}", and there is no service of that name'
+            )
         _place(named[name], named, placed, (*above, service.name))
     placed[service.name] = service

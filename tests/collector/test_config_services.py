@@ -55,7 +55,7 @@ def test_a_service_is_written_with_units_and_labels(tmp_path: Path) -> None:
         ("    - {name: a, checks: [{id: web}], hours: [weekends]}\n", '"weekends" is no time'),
         ("    - {name: a, checks: [{id: web}], zone: Mars}\n", '"Mars" is no time zone'),
         ("    - {name: a, checks: [{id: web}]}\n" * 2, 'two services called "a"'),
-        ("    - {name: a, depends_on: {services: [b]}}\n", 'a depends on "b", and there is no service'),
+        ("    - {name: a, depends_on: {services: [b]}}\n", '"a" depends on "b", and there is no service'),
         (
             "    - {name: a, depends_on: {services: [b]}}\n    - {name: b, depends_on: {services: [a]}}\n",
             "in a circle: a -> b -> a",

@@ -21,6 +21,19 @@ def test_a_number(value: float, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("two\r\nlines,\ta tab", ""),
+        ("naïve 日本 👩\u200d🚒\u00a0½", ""),
+        ("\x1b[31mred", "U+001B"),
+        ("a\u202eb", "U+202E"),
+    ],
+)
+def test_letters_that_no_screen_shows_are_found(text: str, letter: str) -> None:
+    assert words.unseen(text) == letter
+
+
+@pytest.mark.parametrize(
     ("metric", "value", "said"),
     [
         ("cpu_used_pct", 96.2, "96.2 %"),

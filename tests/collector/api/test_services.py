@@ -65,6 +65,8 @@ async def test_what_a_file_holds_is_changed_there(tmp_path: Path) -> None:
         ("shop", {**SHOP, "hours": ["whenever"]}, 400),
         ("shop", {"name": "shop", "depends_on": {"services": ["moon"]}}, 409),
         ("shop", {"name": "shop", "depends_on": {"services": ["shop"]}}, 409),
+        ("shop", {"name": "shop", "depends_on": {"services": ["moon", "moon"]}}, 422),
+        ("shop", {**SHOP, "title": "a\x1b[2Jb"}, 422),
         ("a b", {**SHOP, "name": "a b"}, 400),
         ("..%2f..%2fetc", SHOP, 422),
     ],

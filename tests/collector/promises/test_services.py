@@ -36,11 +36,11 @@ async def test_what_stands_in_the_config_is_not_changed_at_run_time(store: Store
 
 async def test_one_that_does_not_fit_the_others_is_refused(store: Store) -> None:
     services = House(store, [shop()]).services
-    with pytest.raises(Refusal, match='top depends on "made"'):
+    with pytest.raises(Refusal, match='"top" depends on "made"'):
         await services.put(TOP, "ada", T0)
     await services.put(MADE, "ada", T0)
     await services.put(TOP, "ada", T0)
-    with pytest.raises(Refusal, match="top depends on made"):
+    with pytest.raises(Refusal, match='"top" depends on "made"'):
         await services.remove("made")
     assert await services.remove("top")
     assert await services.remove("made")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from collector.web.forms import FIELD_LETTERS_MAX, FORM_BYTES_MAX, form_of
+from collector.web.forms import FIELD_LETTERS_MAX, FORM_BYTES_MAX, form_of, sentence_of
 from collector.who import needs
 from tests.collector.web.site import Site
 
@@ -46,3 +46,17 @@ async def test_what_is_no_decent_form_is_refused_on_a_page(
     async with site.client.post("/echo", **given) as answer:
         assert answer.status == status
         assert "That was not done" in await answer.text()
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("a form has at most 9 bytes", "A form has at most 9 bytes."),
+        ("need: 3 of 1 can never be well.", "Need: 3 of 1 can never be well."),
+        ("d3 depends on it", "d3 depends on it."),
+        ("web-1.example.org is gone", "web-1.example.org is gone."),
+        ('"till" depends on "shop"', '"till" depends on "shop".'),
+    ],
+)
+def test_a_mistake_becomes_a_sentence_and_a_name_that_it_begins_with_stays(said: str, sentence: str) -> None:
+    assert sentence_of(ValueError(said)) == sentence

@@ -143,10 +143,22 @@ async def test_services_that_would_stand_on_each_other_are_refused_where_they_ar
     assert "in a circle: " in page.text
     assert page.all("p", id="depends-wrong")
     page = await post(house, "/services/shop/remove", {})
-    assert (page.status, "Till depends on shop" in page.text or "till depends on shop" in page.text) == (
-        409,
-        True,
-    )
+    assert (page.status, '"till" depends on "shop"; change that first.' in page.text) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "sentence"),
+    [
+        ("title", "The \x1bshop", "Title holds a letter that no screen shows (U+001B); leave it out."),
+        ("depends", ["front", "front"], '"shop" depends on "front" twice; name it once.'),
+    ],
+)
+async def test_what_pages_cannot_show_and_what_is_named_twice_is_said_beside_its_field(
+    house: House, field: str, given: object, sentence: str
+) -> None:
+    page = await post(house, "/services/_new", {**SHOP, field: given})
+    assert (page.status, len(page.all("p", id=f"{field}-wrong")), sentence in page.text) == (422, 1, True)
+    assert [one["options"]["name"] for one in await house.ask("/services")] == ["front"]
 
 
 async def test_of_two_who_change_it_at_once_the_second_is_told_and_keeps_what_they_typed(

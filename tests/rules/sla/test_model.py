@@ -24,7 +24,7 @@ def test_what_others_stand_on_comes_first() -> None:
     ("services", "said"),
     [
         ([upon("a"), upon("a")], 'two services called "a"'),
-        ([upon("a", "b")], 'a depends on "b"'),
+        ([upon("a", "b")], '"a" depends on "b"'),
         ([upon("a", "a")], "a -> a"),
         ([upon("x", "a"), upon("a", "b"), upon("b", "c"), upon("c", "a")], "a -> b -> c -> a"),
     ],

@@ -77,9 +77,14 @@ class Access:
             people, roles, self.sessions, self.grants, self.api_tokens, self.setup, now_ms, changed
         )
         self.logins = Logins(people, self.passwords, self.audit, monotonic=monotonic, registry=registry)
+        self._open_desks(Devices(key, now_ms))
+
+    def _open_desks(self, devices: Devices) -> None:
+        """Where users and tokens are looked after by others, and by themselves."""
+        people, now_ms = self.people, self._now_ms
         self.desk = Desk(
             people,
-            roles,
+            self.roles,
             self.passwords,
             self.audit,
             now_ms,
@@ -90,7 +95,7 @@ class Access:
             people,
             self.passwords,
             self.logins,
-            Devices(key, now_ms),
+            devices,
             self.sessions,
             self.grants,
             self.callers,

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 from msgspec import Meta, Struct
 
 from collector.api.doors import Door, Query, Refusal
+from collector.api.kept import INCIDENTS, SAMPLES
 from collector.api.services import Name, OneService
 from collector.api.views import Span as RangeText
 from collector.api.views import moment, moment_or_none, span_ms
@@ -178,21 +179,22 @@ class Sla:
             Door(
                 method="GET", path="/sla", handler=self.sla, needs="monitoring.read",
                 summary="How services stand against what is promised of them", query=SlaAsked,
-                answer=SlaView, refusals=(404,),
+                answer=SlaView, refusals=(404,), kept=_made_of,
             ),
             Door(
                 method="GET", path="/services/{name}/timeline", handler=self.timeline,
                 needs="monitoring.read", summary="What a service was, and why", query=TimelineAsked,
-                answer=TimelineView,
+                answer=TimelineView, kept=_made_of,
             ),
             Door(
                 method="GET", path="/services/{name}/days", handler=self.days, needs="monitoring.read",
                 summary="What a service was, day by day", query=DaysAsked, answer=list[DayView],
+                kept=_made_of,
             ),
             Door(
                 method="GET", path="/services/{name}/report", handler=self.report, needs="monitoring.read",
                 summary="A month of a service, every second accounted for", query=ReportAsked,
-                answer=ReportView,
+                answer=ReportView, kept=_made_of,
             ),
         ]  # fmt: skip
 
@@ -227,6 +229,11 @@ class Sla:
             return await asking
         except ValueError as error:
             raise Refusal(404, "missing", str(error)) from None
+
+
+def _made_of(asked: Query) -> list[str]:
+    """Of what hosts sent, and of incidents: to reckon it takes some milliseconds a service."""
+    return [SAMPLES, INCIDENTS]
 
 
 def _standing(one: Summary, targets: Thresholds) -> StandingView:

@@ -120,6 +120,7 @@ class Collector:
         parts.advisor.replace(policies(loaded.config))
         parts.capacity.replace(loaded.config.capacity)
         parts.promised.configure(loaded.config)
+        parts.kept.clear()
         log.info(
             "Judging by %d rules, with %d checks for hosts to run, from now on.",
             len(rules),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,17 @@ async def test_how_a_service_stands_is_told_against_objective_and_target(tmp_pat
 )
 async def test_what_nobody_knows_is_missing(house: House, path: str, status: int) -> None:
     assert (await house.get(path)).status == status
+
+
+async def test_how_services_stand_is_reckoned_once_for_all_who_ask_at_once(house: House) -> None:
+    await house.do("PUT", "/services/shop", SHOP)
+    await live(house, "ok", "ok")
+    house.parts.kept.clear()
+    house.parts.kept.fleet_age_s = 1.0
+    before = await house.ask("/performance/cache/stats")
+    answers = await asyncio.gather(*(house.get("/sla") for _ in range(20)))
+    after = await house.ask("/performance/cache/stats")
+    assert len({answer.body for answer in answers}) == 1
+    assert (after["misses"] - before["misses"], after["hits"] - before["hits"]) == (1, 19)
+    await house.do("DELETE", "/services/shop", None, 204)
+    assert (await house.ask("/sla"))["services"] == []

@@ -7,6 +7,7 @@ request, as agents do, and reads the server's CPU time at the first and the last
 from __future__ import annotations
 
 import asyncio
+import resource
 import subprocess
 import sys
 import time
@@ -17,7 +18,6 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-from collector.server.listening import room_for
 from tests.bench.process import cpu_s
 from tests.bench.pushes import Host, PushingHost, Tails
 from tests.bench.reads import ReadingHost
@@ -41,7 +41,7 @@ STRIDE = 7_919
 class Order(Struct, frozen=True):
     """What to do: one host for each token, all of them together `per_s` pushes, or without it as many as are taken.
 
-    `breaches`: so many hosts break BREACH_RULE once, spread over the time. `first` is the number of the first host.
+    `breaches`: so many hosts begin to break BREACH_RULE, spread over the time. `first` is the number of the first host.
     `unlike`: each host has a series that no other has.
     """
 
@@ -111,7 +111,8 @@ def warm_up_s_max(order: Order) -> float:
 class Connection(asyncio.Protocol):
     """One host's connection: one request under way at most. `answered` is called after each answer.
 
-    `fault` says why the last request was not taken, `stay_away_s` how long not to come again where it was put off.
+    Once `breach` is set, each request says so. `fault` says why the last one was not taken, and `stay_away_s` how long
+    not to come again where it was put off.
     """
 
     def __init__(self, host: Host) -> None:
@@ -136,7 +137,6 @@ class Connection(asyncio.Protocol):
 
     def send(self) -> None:
         assert self._transport is not None
-        breach, self.breach = self.breach, False
         self.waiting, self.fault, self.stay_away_s = True, "", None
         self.sent_s = time.perf_counter()
         # No two batches of one host are of one moment.
@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             self.connection_lost(None)
         else:
-            self._transport.write(self._host.request(self._at, breach=breach))
+            self._transport.write(self._host.request(self._at, breach=self.breach))
 
     def send_again(self) -> None:
         """What was put off."""
@@ -267,8 +267,10 @@ class Client:
             async with asyncio.timeout(limit_s):
                 await self._warm_up(connections)
         except TimeoutError:
-            waiting = sum(connection.waiting for connection in connections)
-            self._note(f"after {limit_s:g} s {waiting:,} of {len(connections):,} first pushes had no answer")
+            left = sum(one.waiting or one.stay_away_s is not None for one in connections)
+            self._note(
+                f"after {limit_s:g} s the first pushes of {left:,} of {len(connections):,} hosts were not taken"
+            )
             return False
         return True
 
@@ -316,15 +318,15 @@ class Client:
         loop, order = asyncio.get_running_loop(), self._order
         for connection in connections:
             connection.answered = self._answered
+        every_s = len(connections) / order.per_s if order.per_s else 0.0
         for number in range(order.breaches):
-            at_s = (number + 0.5) / order.breaches * order.seconds
+            at_s = (number + 0.5) / order.breaches * (order.seconds - every_s)  # each has a turn after that
             chosen = connections[number * STRIDE % len(connections)]
             loop.call_later(at_s, setattr, chosen, "breach", True)
         if order.per_s is None:
             for connection in connections:
                 connection.send()
             return
-        every_s = len(connections) / order.per_s
         begin_s = loop.time()
         for number, connection in enumerate(connections):
             loop.call_at(
@@ -349,6 +351,8 @@ class Client:
             return
         if connection.fault:
             self._note(connection.fault)
+        elif connection.took_s > ANSWER_S_MAX:
+            self._note(f"an answer took {connection.took_s:.1f} s")
         self._took_s.append(connection.took_s)
         if self._order.per_s is None and not connection.fault:
             connection.send()
@@ -356,7 +360,8 @@ class Client:
 
 def main() -> None:
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    room_for(len(order.tokens))
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # each host has a connection
     sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(Client(order).run())))
 
 

@@ -20,7 +20,7 @@ from tests.bench.trace import ticks
 from tests.system.harness import Collector, Program, Stage, free_port, get, wait_until
 
 DEFAULT_PACKS = ("hosts", "services", "critical")
-ROUNDS, CRASHES = 5, 10
+ROUNDS, CRASHES = 7, 10
 
 
 class Settings(Struct, frozen=True):

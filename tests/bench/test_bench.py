@@ -17,6 +17,7 @@ from agent import wire
 from tests.bench import __main__ as bench
 from tests.bench.pushes import BREACHING, PushingHost, Tails
 from tests.bench.remote_write import Tick, WritingHost, literal, varint
+from tests.bench.rows import power_cut
 from tests.bench.table import Goal, Row, markdown, quantile, spread
 from tests.bench.trace import ticks
 from tests.system.harness import ROOT, environ
@@ -103,6 +104,26 @@ def test_figures_of_several_rounds_say_how_far_apart_they_lay() -> None:
     assert spread([1234.0], 0) == "1,234"
     assert quantile([5.0, 1.0, 3.0], 0.5) == 3.0
     assert quantile(list(range(100)), 0.99) == 99
+
+
+def test_the_collector_to_compare_with_syncs_its_log_only_now_and_then(tmp_path: Path) -> None:
+    (tmp_path / "synced.py").write_text(
+        "import pathlib, sys\n"
+        "from collector.stores.sqlite.writer import connect_writer\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        "file.touch()\n"
+        "print(connect_writer(file).execute('PRAGMA synchronous').fetchone()[0])\n"
+    )
+    env = environ()
+    env["PYTHONPATH"] += f":{tmp_path}"
+    as_ours = [sys.executable, "-m", "synced", str(tmp_path / "watchkeeper.db")]
+    levels = [
+        subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+        for command in (as_ours, [*power_cut.SYNCED_SELDOM, *as_ours])
+    ]
+    assert [power_cut.LEVELS[int(level)] for level in levels] == ["FULL", "NORMAL"]
 
 
 def test_every_row_says_what_it_measures() -> None:

@@ -103,7 +103,19 @@ def test_a_server_that_never_answers_the_first_pushes_is_said_to_be_so(
     with server(lambda push: Reply(200, b"x" * 600, drip_s=0.1)) as receiver:
         found = pressed(receiver)
     assert (found.pushes, found.faults) == (0, 1)
-    assert found.fault == "after 0.5 s 3 of 3 first pushes had no answer"
+    assert found.fault == "after 0.5 s the first pushes of 3 of 3 hosts were not taken"
+
+
+def test_a_server_that_puts_off_the_first_pushes_for_ever_is_said_to_be_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "WARM_UP_S", 0.5)
+    monkeypatch.setattr(client, "WARM_UP_S_A_HOST", 0.0)
+    with server(lambda push: PUT_OFF) as receiver:
+        found = pressed(receiver)
+    assert (found.pushes, found.faults) == (0, 1)
+    assert found.put_off > HOSTS
+    assert found.fault == "after 0.5 s the first pushes of 3 of 3 hosts were not taken"
 
 
 def test_what_hangs_while_it_is_measured_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ def _beside_blocks(ours: float, theirs: float | None) -> Row:
     what = "packed samples ÷ Prometheus' blocks of the same batches"
     if theirs is None:
         return Row(what, "÷ nothing: promtool (Debian's prometheus) is not installed", None, Goal(0.25, 0.2))
-    return Row(what, f"{ours / theirs:.2f}: {ours:.2f} ÷ {theirs:.2f} bytes", ours / theirs, Goal(0.25, 0.2))
+    return Row(what, f"{ours / theirs:.3f}: {ours:.2f} ÷ {theirs:.2f} bytes", ours / theirs, Goal(0.25, 0.2))
 
 
 def _beside_parts(ours: float, theirs: float | None) -> Row:

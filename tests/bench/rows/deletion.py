@@ -96,7 +96,7 @@ def is_over(collector: Collector) -> bool:
     oldest = collector.ask_one("SELECT min(start) FROM blocks")
     empty, pages = (collector.ask_one(f"PRAGMA {name}") for name in ("freelist_count", "page_count"))
     is_young = oldest is None or oldest >= time.time_ns() // 1_000_000 - KEPT_DAYS * DAY_MS - HOUR_MS
-    return is_young and empty <= max(2_000, pages // 20) + 1
+    return is_young and bool(empty <= max(2_000, pages // 20) + 1)
 
 
 def size_mib(collector: Collector) -> float:

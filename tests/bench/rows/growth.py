@@ -138,7 +138,7 @@ def _growth(few: Grown, some: Grown, many: Grown) -> list[Row]:
 def _ratio(what: str, figures: list[float], unit: str) -> Row:
     ratio = figures[-1] / figures[0]
     return Row(
-        what, f"{ratio:.2f}: {', '.join(f'{figure:,.0f}' for figure in figures)} {unit}", ratio, LINEAR
+        what, f"{ratio:.3f}: {', '.join(f'{figure:,.0f}' for figure in figures)} {unit}", ratio, LINEAR
     )
 
 

@@ -122,15 +122,16 @@ async def a_report(store: Store, days: int) -> Row:
         await store.promises.write({"worst": flaps[place : place + 5_000]})
     house = House(store, [ServiceOptions(name="worst", checks=[CheckPart(id="web")], window="year")])
     month = f"{datetime.fromtimestamp(T0 / 1000 - 1, UTC):%Y-%m}"
-    took_ms = []
+    took_ms, outages, page = [], 0, ""
     for _ in range(5):
         began_s = time.process_time()
         report = await house.accounts.report("worst", month, T0)
         page = as_html(report)
         took_ms.append((time.process_time() - began_s) * 1000)
-        assert len(report.outages) > 0
+        outages = len(report.outages)
+    assert outages > 0
     return Row(
-        f"the page of a month with {len(report.outages):,} outages, of a service with {days} such days",
+        f"the page of a month with {outages:,} outages, of a service with {days} such days",
         f"{statistics.median(took_ms):.0f} ms of a processor, {len(page) / 1024:.0f} KiB",
         statistics.median(took_ms),
     )

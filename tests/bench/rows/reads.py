@@ -17,7 +17,7 @@ from tests.system.harness import Collector
 
 HOSTS, TOKENS = 1_000, 1_000
 PUSHES_PER_S, READS_PER_S = 1_000, 200
-SECONDS = 8.0
+SECONDS = 5.0
 
 
 def run(settings: Settings) -> list[Row]:

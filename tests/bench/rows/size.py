@@ -16,7 +16,7 @@ from tests.bench.fleet import Settings, collector, stage
 from tests.bench.process import resident_peak_mib
 from tests.bench.table import Goal, Row
 from tests.collector.stores.builders import DAY, HOUR, NOW, batch, enrolled
-from tests.system.harness import ROOT, environ
+from tests.system.harness import PATIENCE_S, ROOT, environ
 
 GOAL = Goal(0.35, 0.2)
 HOSTS, HOURS = 10, 50
@@ -97,7 +97,9 @@ def memory(settings: Settings) -> Row:
         ]
         simulate += ["--interval", f"{MEMORY_EVERY_S:g}s", "--for", f"{seconds:g}s"]
         command = [sys.executable, "-m", "collector", *simulate]
-        subprocess.run(command, cwd=ROOT, env=environ(), capture_output=True, check=True)
+        subprocess.run(
+            command, cwd=ROOT, env=environ(), capture_output=True, check=True, timeout=seconds + PATIENCE_S
+        )
         for _ in range(3):
             assert judging.get("/")[0] == 200
         peak_mib = resident_peak_mib(judging.pid)
@@ -107,5 +109,6 @@ def memory(settings: Settings) -> Row:
 
 
 def row(what: str, measured: int, said: int, each: str) -> Row:
-    figure = f"{said / 2**20:,.1f} MiB said, {measured / 2**20:,.1f} taken{f' ({each})' if each else ''}"
-    return Row(f"size: {what}", figure, abs(said / measured - 1), GOAL)
+    off = abs(said / measured - 1)
+    figure = f"off by {off:.2f}: {said / 2**20:,.1f} MiB said, {measured / 2**20:,.1f} taken"
+    return Row(f"size: {what}", f"{figure}{f' ({each})' if each else ''}", off, GOAL)

@@ -15,6 +15,7 @@ from rules.memory.host import NEVER, Memory
 from rules.memory.watch import Watch
 from rules.model import Change, Outcome
 from rules.telling.incidents import RELEASE_MS
+from rules.telling.topics import is_own
 
 
 def tick(watch: Watch, now: int) -> Outcome:
@@ -114,9 +115,9 @@ def _release(watch: Watch, recorder: Recorder, now: int) -> None:
         if incident.resolved_at is not None or len(watch.members[incident.id]) < 2:
             continue
         alerts = [recorder.draft.alert(number) for number in watch.members[incident.id]]
-        own = [alert for alert in alerts if alert.subject == incident.key]
+        own = [alert for alert in alerts if is_own(alert, incident.key)]
         if any(alert.resolved_at is None or now - alert.resolved_at < RELEASE_MS for alert in own):
             continue
         for alert in alerts:
-            if alert.resolved_at is None and alert.subject != incident.key:
+            if alert.resolved_at is None and not is_own(alert, incident.key):
                 recorder.draft.release(alert.id)

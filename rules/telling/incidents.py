@@ -2,7 +2,7 @@
 
 An incident is known by its key: the host furthest up, among the alert's own host and those it is reached through
 (labels `parent` and `depends_on`, names of hosts), that is down itself, or what fell silent at once with that host
-(`rules.fleet.presence`); else the alert's own subject. Two rules about one series so share
+(`rules.fleet.presence`); else what the alert is about (`rules.telling.topics`). Two rules about one series so share
 an incident, and what a dead host takes down joins that host's. An alert that joins another subject's incident is held
 back: it is listed there and has no notice of its own. Should it outlive its cause, it gets an incident of its own.
 """
@@ -23,6 +23,7 @@ from rules.policy.flapping import opened
 from rules.policy.matching import Trouble
 from rules.telling import notices
 from rules.telling.messages import Telling
+from rules.telling.topics import is_own, topic_of
 
 if TYPE_CHECKING:
     from rules.memory.watch import Watch
@@ -124,7 +125,7 @@ class Draft:
         about_host = alert.subject == f"host:{alert.host}"
         down = [host for host in (chain if about_host else [alert.host, *chain]) if self.is_down(host)]
         if not down and not about_host:
-            return alert.subject
+            return topic_of(alert.subject)
         top = down[-1] if down else alert.host
         return self._silent_with(top) or f"host:{top}"
 
@@ -221,7 +222,7 @@ class Draft:
 
     def _up_to_date(self, number: int) -> Incident:
         incident, alerts = self.incidents[number], self._alerts_of(number)
-        own = [alert for alert in alerts if alert.subject == incident.key]
+        own = [alert for alert in alerts if is_own(alert, incident.key)]
         standing = [alert for alert in own if alert.resolved_at is None]
         since = min((alert.since for alert in alerts), default=incident.opened_at)
         incident = replace(
@@ -253,7 +254,7 @@ class Draft:
 
     def _case(self, incident: Incident) -> Case:
         """The incident as deciding sees it."""
-        own = [alert for alert in self._alerts_of(incident.id) if alert.subject == incident.key]
+        own = [alert for alert in self._alerts_of(incident.id) if is_own(alert, incident.key)]
         standing = [alert for alert in own if alert.resolved_at is None]
         troubles = tuple(self._trouble(alert, incident) for alert in standing or own)
         by_hand = Trouble(incident.severity, subject=incident.key)
@@ -291,8 +292,8 @@ class Draft:
 
     def _story(self, incident: Incident) -> notices.Story:
         hosts, alerts = self._watch.hosts, self._alerts_of(incident.id)
-        own = [alert for alert in alerts if alert.subject == incident.key]
-        held = [alert for alert in alerts if alert.subject != incident.key]
+        own = [alert for alert in alerts if is_own(alert, incident.key)]
+        held = [alert for alert in alerts if not is_own(alert, incident.key)]
         about = own[0].host if own else held[0].host if held else None
         name = hosts[about].host.name if about in hosts else ""
         by_hand = f"resolved by {incident.resolved_by}" if incident.resolved_by else ""

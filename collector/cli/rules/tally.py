@@ -14,6 +14,7 @@ from rules import words
 from rules.judging.engine import Rule
 from rules.memory.watch import NO_HOST
 from rules.model import Alert, Notice, Outcome
+from rules.telling.topics import is_own
 
 
 class Firings(Struct):
@@ -93,7 +94,7 @@ class Tally:
 
 def _named(notice: Notice, key: str) -> set[str]:
     """The rules whose alerts a message is about; those it holds back have no message."""
-    return {alert.rule for alert in notice.alerts if notice.about or alert.subject == key}
+    return {alert.rule for alert in notice.alerts if notice.about or is_own(alert, key)}
 
 
 # --- for programs -----------------------------------------------------------------------------------------------------

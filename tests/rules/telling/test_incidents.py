@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rules.model import ChannelView, Host
 from tests.rules.house import House, limit, remembered, silence, stored
-from tests.rules.judging.test_repair import no_first_without_a_resolved_between
+from tests.rules.orders import no_first_without_a_resolved_between
 
 ROOT, VAR = 'disk_used_pct{mount="/"}', 'disk_used_pct{mount="/var"}'
 DISK = limit("disk", "disk_used_pct", above={"warning": 85.0, "critical": 95.0})

@@ -176,6 +176,9 @@ class Evaluator:
         except TooManyGaps:
             return "again"
         watch.apply(outcome)
+        # Which of them are news stands in the outcome. The others would grow cold until all is on disk, and so would
+        # what the next push takes instead of their memory.
+        arrival.checks = ()
         self._committing.put(outcome)
         return "ok"
 

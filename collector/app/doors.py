@@ -24,7 +24,29 @@ def application(
     not_ready: Callable[[], str | None],
 ) -> web.Application:
     """Every path there is. `not_ready` gives the reason why no work should be sent here now, or None."""
-    health = Health(
+    app = web.Application()
+    parts.access.guard(
+        app,
+        trusted_proxies=parts.proxies,
+        busy=parts.evaluator.is_behind,
+        show_trouble=parts.pages.frame.trouble,
+    )
+    app.add_routes(
+        [
+            *parts.ingest.routes(),
+            *parts.joining.routes(),
+            *parts.installer.routes(),
+            *_health(parts, registry, not_ready).routes(),
+            *parts.api.routes(),
+            *parts.jobs.routes(),
+            *pages(parts, config, now_ms),
+        ]
+    )
+    return app
+
+
+def _health(parts: Parts, registry: CollectorRegistry, not_ready: Callable[[], str | None]) -> Health:
+    return Health(
         [
             parts.server_health,
             parts.ingest.health,
@@ -38,22 +60,3 @@ def application(
         not_ready=not_ready,
         hosts_by_state=parts.evaluator.hosts_by_state,
     )
-    app = web.Application()
-    parts.access.guard(
-        app,
-        trusted_proxies=parts.proxies,
-        busy=parts.evaluator.is_behind,
-        show_trouble=parts.pages.frame.trouble,
-    )
-    app.add_routes(
-        [
-            *parts.ingest.routes(),
-            *parts.joining.routes(),
-            *parts.installer.routes(),
-            *health.routes(),
-            *parts.api.routes(),
-            *parts.jobs.routes(),
-            *pages(parts, config, now_ms),
-        ]
-    )
-    return app

@@ -11,7 +11,14 @@ import msgspec
 
 from agent.options import ConfigError
 from collector.config import Loaded
-from collector.config.runtime import Held, flattened, laid_under, refuse_what_is_held, with_rules
+from collector.config.runtime import (
+    Held,
+    flattened,
+    laid_under,
+    refuse_what_is_held,
+    values_of,
+    with_rules,
+)
 from collector.desks.settings import Noting
 from collector.store.settings import Setting, Settings
 
@@ -39,7 +46,7 @@ class Runtime:
 
     async def read(self) -> None:
         """Learn what is set. Should it not fit the file or this version, the file alone holds. StoreError."""
-        self._values = {one.key: msgspec.json.decode(one.value) for one in await self._settings.all()}
+        self._values = values_of(await self._settings.all())
         try:
             self.held = self.load()
         except ConfigError as mistake:

@@ -5,19 +5,20 @@ Order: default < run time < file < environment. So what stands in a file stays a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agent.options import Node, parse_yaml
+from agent.options import ConfigError, Node, parse_yaml
 from agent.options.describe import as_yaml, describe
 from agent.options.yamlnode import nearest
 from collector.config import CollectorConfig, Loaded, WrittenRule, loaded_of, written_rules
 from collector.config.kinds import kind_of
 from collector.config.thresholds import Thresholds
+from collector.store.settings import Setting, Settings
 from rules.judging.engine import Rule
 
 WHILE_IT_RAN = "set while it ran"
@@ -127,6 +128,20 @@ def refuse_what_is_held(loaded: Loaded, keys: Mapping[str, Any]) -> None:
 
 
 # --- laid below the file ----------------------------------------------------------------------------------------------
+
+
+async def as_it_holds(files: Loaded, settings: Settings) -> Loaded:
+    """With what somebody set on a page or by the API, such as a threshold; where that does not fit, the files alone,
+    as the collector has it. StoreError."""
+    try:
+        return laid_under(files, values_of(await settings.all()))
+    except ConfigError:
+        return files
+
+
+def values_of(settings: Iterable[Setting]) -> dict[str, Any]:
+    """What is set, by its key."""
+    return {one.key: msgspec.json.decode(one.value) for one in settings}
 
 
 def laid_under(loaded: Loaded, settings: Mapping[str, Any]) -> Loaded:

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-import msgspec
 from msgspec.structs import replace
 
 from collector.cli import Commands, House, add_config
@@ -15,13 +14,13 @@ from collector.cli.rules.explained import Explained, Said, as_json, as_text
 from collector.cli.rules.whom import tells
 from collector.config import WrittenRule, written_rules
 from collector.config.policy import policy_of
-from collector.config.runtime import laid_under
+from collector.config.runtime import as_it_holds
 from collector.store import Latest, Store, StoreError
 from collector.store.pasts import pasts_of
 from rules import words
 from rules.capacity.forecast import Forecast
 from rules.fleet.shared import SharedCheck
-from rules.judging.engine import Key, Plan, Plans, has_window, series_of
+from rules.judging.engine import Key, Plan, Plans, Rule, has_window, series_of
 from rules.judging.slow import asked, foretell
 from rules.kinds import ArrivalRule, SeriesRule
 from rules.memory.host import Memory
@@ -49,8 +48,7 @@ def _explain(house: House, arguments: argparse.Namespace) -> int:
 
     async def show() -> int:
         async with house.store(files) as store:
-            settings = await store.settings.all()
-            loaded = laid_under(files, {one.key: msgspec.json.decode(one.value) for one in settings})
+            loaded = await as_it_holds(files, store.settings)
             written = written_rules(loaded)
             latest = await _latest(store, arguments.host)
             states = (await store.remember(house.now_ms())).states
@@ -123,11 +121,7 @@ def explained(
     says = [*_silence(about, host, by_key), *_itself(about, host, by_key)]
     for rule, name in plan.bound:
         state = by_key.get((rule.name, host.series_subject(name)))
-        value = values[name]
-        if has_window(rule):
-            window = windows.get((rule.name, name))
-            reading = rule.reading(window) if window else None
-            value = math.nan if reading is None else reading
+        value = _looked_at(rule, windows.get((rule.name, name)), values[name])
         says.append(_about_series(about[rule.name], rule, name, value, state))
     for (name, series), combining in plan.combining.items():
         state = by_key.get((name, host.series_subject(series)))
@@ -147,6 +141,14 @@ def explained(
         others=len(enabled) - len(about),
         off=[one.rule.name for one in written if not one.rule.enabled],
     )
+
+
+def _looked_at(rule: Rule, window: Window | None, newest: float) -> float:
+    """The number that a rule judges: the newest, or what it makes of the latest few; NaN where that is nothing yet."""
+    if not has_window(rule):
+        return newest
+    reading = rule.reading(window) if window else None
+    return math.nan if reading is None else reading
 
 
 def _counting(about: Mapping[str, WrittenRule], labels: Mapping[str, str]) -> dict[str, str]:

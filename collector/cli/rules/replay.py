@@ -15,13 +15,13 @@ from typing import Any
 
 import msgspec
 
-from agent.options import ConfigError, duration_s
+from agent.options import duration_s
 from collector.cli import Commands, House, add_config, argument
 from collector.cli.progress import Lines, Progress
 from collector.cli.rules.tally import Tally, as_json, as_text
 from collector.config import Loaded, written_rules
 from collector.config.policy import policy_of
-from collector.config.runtime import laid_under
+from collector.config.runtime import as_it_holds
 from collector.store import Row, Store
 from collector.store.pasts import pasts_of
 from rules.fleet.shared import SharedCheck
@@ -102,7 +102,7 @@ def _replay(house: House, arguments: argparse.Namespace) -> int:
 
     async def go() -> int:
         async with house.store(files) as store:
-            loaded = await _as_it_holds(files, store)
+            loaded = await as_it_holds(files, store.settings)
             rules = chosen(_that_hold(loaded, arguments.rule), arguments.rule)
             silences, planned = await store.policy.silences(), await store.policy.maintenance()
             policy = policy_of(loaded.config, silences, planned)
@@ -137,16 +137,6 @@ def _switched_on(rule: Rule) -> Rule:
     kind: Any = type(rule)
     on: Rule = kind(msgspec.structs.replace(rule.options, enabled=True))
     return on
-
-
-async def _as_it_holds(files: Loaded, store: Store) -> Loaded:
-    """With what somebody set on a page or by the API, such as a threshold; where that does not fit, the files alone,
-    as the collector has it. StoreError."""
-    values = {one.key: msgspec.json.decode(one.value) for one in await store.settings.all()}
-    try:
-        return laid_under(files, values)
-    except ConfigError:
-        return files
 
 
 async def replayed(

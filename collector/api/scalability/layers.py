@@ -144,11 +144,12 @@ class Layers:
             Door(
                 method="GET", path="/scalability/database", handler=self.databases, needs="monitoring.read",
                 summary="Databases, the collector's own among them", answer=DatabaseView,
+                kept=lambda query: [SAMPLES, INCIDENTS],
             ),
             Door(
                 method="GET", path="/scalability/microservices", handler=self.microservices,
                 needs="monitoring.read", summary="Services, what they stand on and how they answer",
-                answer=MicroservicesView,
+                answer=MicroservicesView, kept=lambda query: [SAMPLES],
             ),
         ]  # fmt: skip
 

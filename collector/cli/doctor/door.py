@@ -66,6 +66,12 @@ async def _inside(loaded: Loaded, base: str, facts: Facts) -> AsyncIterator[Find
     """How its parts are, by the token that it leaves for programs on this machine."""
     try:
         token = (loaded.state / LOCAL_TOKEN).read_text().strip()
+    except FileNotFoundError:
+        words = f"cannot be asked how it is: {loaded.state / LOCAL_TOKEN} is not there"
+        yield Finding(
+            "collector", "look", words, "wait until it has started, or is that another collector's address?"
+        )
+        return
     except OSError as error:
         words = f"cannot be asked how it is: {loaded.state / LOCAL_TOKEN}: {error.strerror}"
         yield Finding("collector", "look", words, "run this as root, or as the collector's user")

@@ -14,6 +14,8 @@ import trustme
 from agent.options.findings import Finding
 from collector.__main__ import HOUSE
 from collector.cli.doctor import examine
+from collector.cli.doctor.door import ready
+from collector.server.lobby import Lobby
 from collector.stores.sqlite import open_store
 from tests.collector.cli.conftest import Command
 from tests.collector.stores.builders import batch
@@ -28,11 +30,15 @@ TLS = "  tls: {cert: cert.pem, key: key.pem}\n"
 
 async def look(folder: Path, text: str = "", listen: str = "") -> Seen:
     """What is found by a config beside that of the collector, if one runs: findings by their mark and subject."""
+    findings = [finding async for finding in examine(HOUSE, written(folder, text, listen))]
+    return {f"{finding.mark} {finding.about}": finding for finding in findings}
+
+
+def written(folder: Path, text: str = "", listen: str = "") -> Path:
     config = folder / "doctor.yaml"
     config.write_text(f"collector:\n  listen: {listen or f'127.0.0.1:{free_port()}'}\n  state: state\n{text}")
     config.chmod(0o640)
-    findings = [finding async for finding in examine(HOUSE, config)]
-    return {f"{finding.mark} {finding.about}": finding for finding in findings}
+    return config
 
 
 def place(whole: Whole) -> str:
@@ -66,9 +72,25 @@ async def test_a_collector_that_shuts_down_is_not_ready(tmp_path: Path) -> None:
 
 async def test_a_token_for_this_machine_that_cannot_be_read(tmp_path: Path) -> None:
     async with whole_collector(tmp_path) as whole:
-        (tmp_path / "state" / "local.token").unlink()
+        token = tmp_path / "state" / "local.token"
+        token.unlink()
+        missing = await look(tmp_path, listen=place(whole))
+        token.mkdir()
         seen = await look(tmp_path, listen=place(whole))
+    assert "is that another collector's address?" in missing["look collector"].do
     assert "run this as root" in seen["look collector"].do
+
+
+async def test_of_a_collector_that_changes_its_store_first_it_says_how_far_that_is(tmp_path: Path) -> None:
+    lobby = Lobby("127.0.0.1", 0, None)
+    await lobby.open()
+    lobby.say("changing the store to the form of this version", 0.42)
+    address, port = lobby._server.addresses[0]
+    loaded = HOUSE.load(written(tmp_path, listen=f"{address}:{port}"))
+    found = await ready(loaded)
+    await lobby.close()
+    assert (found.mark, found.do) == ("look", "wait a moment")
+    assert found.words.endswith("not yet: changing the store to the form of this version, 42% done")
 
 
 async def test_an_address_that_leads_to_the_collector_and_one_that_does_not(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.system.harness import wait_until
+from tests.systemd.roots import Root, remove_leftovers
 
 CACHE = Path("/var/tmp/watchkeeper-systemd")
-"""Not /tmp, which may be in memory: a machine takes some 400 MB of disk."""
+"""Not /tmp, which may be in memory: a prepared tree takes some 300 MB of disk, a machine up to 200 more."""
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "python3", "adduser", "ca-certificates", "init-system-helpers"),
     *("curl", "python3-apt", "libpam-systemd", "dbus-user-session"),
@@ -70,6 +71,7 @@ def foreign_tree(architecture: str, packages: Sequence[str]) -> Path:
 def _kept(packages: Sequence[str], release: str, options: list[str], finish: Callable[[Path], None]) -> Path:
     command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", *options, release]
     tree = CACHE / f"base-{release}-{zlib.crc32(' '.join(command).encode()):08x}"
+    remove_leftovers(CACHE)
     if not tree.exists():
         making = CACHE / f"making-{os.getpid()}"
         making.mkdir(parents=True)
@@ -90,16 +92,17 @@ class Machine:
 
     def __init__(self, name: str, network: str) -> None:
         self.name, self._network = name, network
-        self.root = CACHE / f"{network}"
+        self._folder = CACHE / network
+        self._root = Root(self._folder)
         self._nspawn: subprocess.Popen[bytes] | None = None
 
     def make(self, base: Path) -> None:
-        subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(self.root)], check=True, timeout=MAKE_S)
-        (self.root / "etc" / "hostname").write_text(f"{self.name}\n")
+        self._root.make(base)
+        self.path("/etc/hostname").write_text(f"{self.name}\n")
 
     def _nspawn_command(self) -> list[str]:
         return [
-            *("systemd-nspawn", "--quiet", "-D", str(self.root), "--register=no", "--keep-unit"),
+            *("systemd-nspawn", "--quiet", "-D", str(self._root.path), "--register=no", "--keep-unit"),
             *(f"--network-namespace-path=/run/netns/{self._network}", f"--machine={self._network}"),
             *(f"--hostname={self.name}", "--resolv-conf=off", "--timezone=off"),
             "--system-call-filter=@clock",  # as on any host; without the capability nobody sets it
@@ -107,7 +110,7 @@ class Machine:
 
     def start(self) -> None:
         command = [*self._nspawn_command(), "--boot", "--console=pipe"]
-        with (CACHE / f"{self._network}.console").open("ab") as console:
+        with (self._folder / "console").open("ab") as console:
             # Should the test be killed, nspawn is told to put its machine to an end.
             self._nspawn = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", *command],
@@ -153,8 +156,7 @@ class Machine:
             except (subprocess.TimeoutExpired, AssertionError):
                 self._nspawn.kill()
                 self._nspawn.wait(START_S)
-        shutil.rmtree(self.root, ignore_errors=True)
-        (CACHE / f"{self._network}.console").unlink(missing_ok=True)
+        self._root.end()
 
     # --- what is done in it ---
 
@@ -207,7 +209,7 @@ class Machine:
 
     def path(self, inside: str) -> Path:
         """A file of its, as it is found from here."""
-        return self.root / inside.lstrip("/")
+        return self._root.path / inside.lstrip("/")
 
     # --- what systemd knows ---
 

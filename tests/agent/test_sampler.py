@@ -5,7 +5,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -17,59 +17,8 @@ from agent.checks.load import Check as LoadCheck
 from agent.checks.load import Options as LoadOptions
 from agent.sampler import GRACE_S, Question, Sampler, Tick, fit_digits
 from agent.wire import CheckState
+from tests.agent.questions import Answering, Clock, Hanging, failing, fine, states
 from tests.waiting import until
-
-
-class Answering:
-    """A check that does what a test tells it."""
-
-    def __init__(self, answer: Callable[[float], Measured]) -> None:
-        self.measure = answer
-
-
-def fine(**samples: float | None) -> Answering:
-    return Answering(lambda at_s: Measured(dict(samples)))
-
-
-def failing(error: BaseException) -> Answering:
-    def fail(at_s: float) -> Measured:
-        raise error
-
-    return Answering(fail)
-
-
-class Hanging:
-    """A check that comes back only when it is let go."""
-
-    def __init__(self) -> None:
-        self.let_go = threading.Event()
-        self.asked = 0
-
-    def measure(self, at_s: float) -> Measured:
-        self.asked += 1
-        assert self.let_go.wait(20)
-        return Measured({"came_late": 1.0})
-
-
-class Clock:
-    """A clock that runs as fast as ours and can be put forward."""
-
-    def __init__(self) -> None:
-        self.ahead_s = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.ahead_s
-
-
-@pytest.fixture
-def hanging() -> Iterator[Hanging]:
-    check = Hanging()
-    yield check
-    check.let_go.set()
-
-
-def states(tick: Tick) -> dict[str, str]:
-    return {check.id: check.state for check in tick.checks}
 
 
 def sendable(tick: Tick) -> bool:

@@ -9,10 +9,8 @@ import pytest
 
 from agent.checks import Measured
 from agent.sampler import Question, Sampler, Tick
-from tests.agent.test_sampler import Answering, Clock, Hanging, failing, fine, hanging, states
+from tests.agent.questions import Answering, Clock, Hanging, failing, fine, states
 from tests.waiting import until
-
-__all__ = ["hanging"]
 
 
 class Counting:

@@ -11,7 +11,7 @@ import pytest
 from rules.model import ChannelView, Host
 from rules.policy import Maintenance, Policy, Route, Silence, Step
 from tests.rules.house import limit, silence
-from tests.rules.policy.test_whatever_happens import believed
+from tests.rules.policy.cases import believed
 from tests.rules.year import BERLIN, HOUR, MINUTE, NEW_YORK, Event, Year, at, days
 
 RACK = [f"r{number}" for number in range(200)]

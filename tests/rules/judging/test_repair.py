@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 from rules.judging.judge import apply, repair, repairs_due
 from rules.memory.host import REPAIR_TICKS_MAX, UNDO_MAX
 from tests.rules.house import EVERY_MS, T0, House, limit, remembered, stored
+from tests.rules.orders import Samples, deliver, no_first_without_a_resolved_between, standing
 
 CPU = "cpu_used_pct"
 RULES = [
@@ -18,23 +17,6 @@ RULES = [
     limit("cpu-now", CPU, above=90.0, severity="critical"),
     limit("state", "check_state", above={"warning": 0.0, "critical": 1.0}, for_s=15),
 ]
-
-
-def deliver(
-    house: House, samples: list[tuple[float, dict[str, Any]]], order: list[int], start_s: float
-) -> None:
-    """Hand in samples in some order, one a second; sample times are `start_s` and before or after."""
-    for place, index in enumerate(order):
-        at_s, values = samples[index]
-        house.batch(at_s, values, arrived_s=start_s + place)
-
-
-def standing(house: House) -> dict[tuple[str, str], tuple[Any, ...]]:
-    track = house.watch.hosts[1].track
-    return {
-        key: (s.state, s.since, s.severity, s.levels, s.gone_since, s.value, s.alert is not None)
-        for key, s in track.states.items()
-    }
 
 
 # --- the property -----------------------------------------------------------------------------------------------------
@@ -50,7 +32,7 @@ gaps = st.sampled_from([1, 1, 1, 1, 1, 2, 3, 30])
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> tuple[list[tuple[float, dict[str, Any]]], list[int], set[int]]:
+def stories(draw: st.DrawFn) -> tuple[Samples, list[int], set[int]]:
     count = draw(st.integers(2, 25))
     at_s, samples = 0.0, []
     for _ in range(count):
@@ -64,17 +46,13 @@ def stories(draw: st.DrawFn) -> tuple[list[tuple[float, dict[str, Any]]], list[i
 @given(stories())
 @settings(max_examples=400, deadline=None)
 def test_any_order_ends_where_the_right_order_ends(
-    story: tuple[list[tuple[float, dict[str, Any]]], list[int], set[int]],
+    story: tuple[Samples, list[int], set[int]],
 ) -> None:
     samples, order, repaired_after = story
     in_order = House(RULES, check_purity=False)
     deliver(in_order, samples, list(range(len(samples))), 10_000)
     shuffled = House(RULES, check_purity=False)
-    for place, index in enumerate(order):
-        at_s, values = samples[index]
-        shuffled.batch(at_s, values, arrived_s=10_000 + place)
-        if place in repaired_after:
-            shuffled.repair(20_000)
+    deliver(shuffled, samples, order, 10_000, repaired_after)
     shuffled.repair(30_000)
     assert standing(shuffled) == standing(in_order)
     assert not repairs_due(shuffled.watch, T0 + 40_000_000)
@@ -91,7 +69,7 @@ def test_any_order_ends_where_the_right_order_ends(
 @given(stories())
 @settings(max_examples=200, deadline=None)
 def test_what_a_replay_in_order_would_have_said_is_on_record_late_where_it_came_late(
-    story: tuple[list[tuple[float, dict[str, Any]]], list[int], set[int]],
+    story: tuple[Samples, list[int], set[int]],
 ) -> None:
     samples, order, _ = story
     in_order = House(RULES, check_purity=False)
@@ -102,19 +80,6 @@ def test_what_a_replay_in_order_would_have_said_is_on_record_late_where_it_came_
     said = {(step.rule, step.subject, step.at, step.after, step.severity) for step in live.transitions}
     for step in in_order.transitions:
         assert (step.rule, step.subject, step.at, step.after, step.severity) in said
-
-
-def no_first_without_a_resolved_between(house: House) -> None:
-    standing: dict[tuple[int, str], str] = {}
-    for notice in house.notices:
-        place = (notice.incident, notice.channel)
-        if notice.reason == "first":
-            assert standing.get(place) != "told", f"{notice.id} is a second first"
-            standing[place] = "told"
-        else:
-            assert standing.get(place) == "told", f"{notice.id} is about what nobody was told"
-            standing[place] = "over" if notice.reason == "resolved" else "told"
-    assert len({notice.id for notice in house.notices}) == len(house.notices)
 
 
 # --- stories ----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from rules.kinds.rate import CELLS, POINTS_MAX
 from rules.memory.windows import fill, rows_wanted
 from rules.model import HOLDS, ChannelView, Host, Outcome, Window
 from tests.rules.house import EVERY_MS, T0, House, limit, remembered, stored
-from tests.rules.judging.test_repair import deliver, no_first_without_a_resolved_between, standing
+from tests.rules.orders import Samples, deliver, no_first_without_a_resolved_between, standing
 
 CPU, CHECK, SENT = "cpu_used_pct", "check_state", "bytes_total"
 
@@ -50,7 +50,6 @@ values = st.fixed_dictionaries(
     },
 )
 gaps = st.sampled_from([1, 1, 1, 1, 1, 1, 1, 2, 3, 30])
-Samples = list[tuple[float, dict[str, Any]]]
 
 
 @st.composite
@@ -71,11 +70,7 @@ def test_any_order_ends_where_the_right_order_ends(data: st.DataObject) -> None:
     in_order = House(RULES, check_purity=False)
     deliver(in_order, samples, list(range(len(samples))), 10_000)
     shuffled = House(RULES, check_purity=False)
-    for place, index in enumerate(order):
-        at_s, told = samples[index]
-        shuffled.batch(at_s, told, arrived_s=10_000 + place)
-        if place in repaired_after:
-            shuffled.repair(20_000)
+    deliver(shuffled, samples, order, 10_000, repaired_after)
     shuffled.repair(30_000)
     assert standing(shuffled) == standing(in_order)
     assert windows(shuffled) == windows(in_order)

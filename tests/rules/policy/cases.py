@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from rules.model import ChannelView, Incident, Severity, Told
+from rules.model import ChannelView, Incident, Line, Notice, Severity, Told
 from rules.policy import Case, Decision, Policy, Trouble, decide
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -69,3 +69,23 @@ def withheld(decision: Decision) -> list[str]:
 def looks(decision: Decision) -> int | None:
     """How many minutes after the beginning to look again."""
     return None if decision.look_again_at is None else (decision.look_again_at - T0) // MINUTE
+
+
+def lines(notice: Notice) -> list[Line]:
+    return notice.about or [Line(notice.incident, notice.reason, notice.severity, notice.title)]
+
+
+def believed(notices: list[Notice]) -> set[tuple[int, str]]:
+    """What each channel still takes for a problem; no message may contradict those before it."""
+    standing: set[tuple[int, str]] = set()
+    for notice in notices:
+        for line in lines(notice):
+            place = (line.incident, notice.channel)
+            if line.reason == "first":
+                assert place not in standing, f"{notice.id}: told as new twice"
+                standing.add(place)
+            else:
+                assert place in standing, f"{notice.id}: {line.reason} of what was never told"
+            if line.reason == "resolved":
+                standing.discard(place)
+    return standing

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from rules.policy.oncall import Rotation, StandIn
 from rules.times.zones import wall, zone_named
+from tests.rules.times.utc import utc
 
 BERLIN = Rotation(
     name="ops",
@@ -19,10 +19,6 @@ BERLIN = Rotation(
     hand_over="Monday 09:00 Europe/Berlin",
     instead=(StandIn(channel="dora", when="2026-03-25 18:00 to 2026-03-27 08:00 Europe/Berlin"),),
 )
-
-
-def utc(text: str) -> int:
-    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1000
 
 
 @pytest.mark.parametrize(

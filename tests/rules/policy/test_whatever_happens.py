@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from rules.judging.acts import Acknowledge, Refused, Snooze, Unacknowledge, act
 from rules.judging.judge import apply, tick
-from rules.model import ChannelView, Host, Line, Notice, Outcome
+from rules.model import ChannelView, Host, Notice, Outcome
 from rules.policy import Maintenance, Policy, Route, Silence, Step
 from tests.rules.house import T0, House, limit, remembered, stored
+from tests.rules.policy.cases import believed
 
 MINUTE_S, HOUR_S = 60, 3600
 RULES = [limit("disk", "disk_used_pct", above={"warning": 85.0, "critical": 95.0})]
@@ -119,26 +120,6 @@ class Night:
     @property
     def notices(self) -> list[Notice]:
         return [notice for outcome in self.outcomes for notice in outcome.notices]
-
-
-def lines(notice: Notice) -> list[Line]:
-    return notice.about or [Line(notice.incident, notice.reason, notice.severity, notice.title)]
-
-
-def believed(notices: list[Notice]) -> set[tuple[int, str]]:
-    """What each channel still takes for a problem; no message may contradict those before it."""
-    standing: set[tuple[int, str]] = set()
-    for notice in notices:
-        for line in lines(notice):
-            place = (line.incident, notice.channel)
-            if line.reason == "first":
-                assert place not in standing, f"{notice.id}: told as new twice"
-                standing.add(place)
-            else:
-                assert place in standing, f"{notice.id}: {line.reason} of what was never told"
-            if line.reason == "resolved":
-                standing.discard(place)
-    return standing
 
 
 @given(policies, st.lists(events, max_size=30))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rules.times.calendar import Times, times
 from rules.times.zones import wall, zone_named
+from tests.rules.times.utc import utc
 
 HOUR_MS = 3_600_000
 ZONES = (
@@ -23,10 +24,6 @@ ZONES = (
     "Antarctica/Troll",
 )
 PATCH_NIGHT = times("Saturday 22:00 to Sunday 06:00 America/New_York")
-
-
-def utc(text: str) -> int:
-    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1000
 
 
 def first_span(written: Any, at: str) -> tuple[str, str]:

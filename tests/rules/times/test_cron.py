@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 
 from rules.times.cron import Cron
 from rules.times.zones import wall, zone_named
-
-
-def utc(text: str) -> int:
-    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1000
+from tests.rules.times.utc import utc
 
 
 def due(text: str, zone: str, after: str, count: int = 1) -> list[str]:

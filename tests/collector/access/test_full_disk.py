@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from collector.who import LOCAL
 from tests.collector.whole import Answer, Whole, whole_collector
 from tests.conftest import Needs
+from tests.small_disk import small_disk
 
 DISK_MIB = 24
 PASSWORD = "correct horse battery"
@@ -22,13 +22,8 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 async def disk(needs: Needs, tmp_path: Path) -> AsyncGenerator[Path, None]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = [needs("mount"), "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(disk)]
-    mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    needs.that(mounted, "needs the right to mount a small disk that can be filled (run the tests as root)")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with small_disk(tmp_path, needs, DISK_MIB) as disk:
+        yield disk
 
 
 def fill(disk: Path) -> None:
@@ -86,3 +81,17 @@ async def test_what_could_not_be_ended_is_ended_when_the_collector_stops(disk: P
         (disk / "ballast").unlink()
         assert sessions(whole) == 1
     assert sessions(whole) == 0
+
+
+async def test_whoever_cannot_log_in_again_stays_logged_in(disk: Path) -> None:
+    async with whole_collector(disk) as whole:
+        cookie, _ = await logged_in(whole)
+        fill(disk)
+        again = await whole.post("/login", {"name": "ada", "password": PASSWORD}, Cookie=cookie)
+        assert again.status == 503
+        assert "Set-Cookie" not in again.headers
+        assert (await whole.ask("/notices", Cookie=cookie)).status == 200
+        (disk / "ballast").unlink()
+        done = await whole.post("/login", {"name": "ada", "password": PASSWORD}, Cookie=cookie)
+        assert (done.status, sessions(whole)) == (303, 1)
+        assert (await whole.ask("/notices", Cookie=cookie)).headers["Location"].startswith("/login")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from rules.model import Outcome
 from tests.collector.stores.builders import NOW, batch, enrolled
 from tests.collector.stores.conftest import Place
 from tests.conftest import Needs
+from tests.small_disk import small_disk
 
 DISK_MIB = 8
 GROUP = 50
@@ -21,16 +21,11 @@ GROUP = 50
 @pytest.fixture
 async def disk(place: Place, needs: Needs, tmp_path: Path) -> AsyncGenerator[Path, None]:
     """A small disk for the place's folder, half of it taken by the file `ballast`."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = [needs("mount"), "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(disk)]
-    mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    needs.that(mounted, "needs the right to mount a small disk that can be filled (run the tests as root)")
-    (disk / "ballast").write_bytes(bytes(DISK_MIB * 1024 * 1024 // 2))
-    place.folder = disk / "state"
-    yield disk
-    await place.close()
-    subprocess.run(["umount", str(disk)], check=True)
+    with small_disk(tmp_path, needs, DISK_MIB) as disk:
+        (disk / "ballast").write_bytes(bytes(DISK_MIB * 1024 * 1024 // 2))
+        place.folder = disk / "state"
+        yield disk
+        await place.close()
 
 
 def group(host: int, number: int) -> list[Outcome]:

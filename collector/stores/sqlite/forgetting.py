@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from collector.store import DAY_MS, LIST_MAX, Keep
 from collector.stores.sqlite import leaving, promised
+from collector.stores.sqlite.fresh import INDEX, SPAN, SPAN_MS, WAITING
 from collector.stores.sqlite.ranges import HOUR_MS
 from collector.stores.sqlite.room import Room
 from collector.stores.sqlite.steps import SAMPLES_FROM
@@ -22,6 +23,7 @@ BLOCKS_AT_ONCE = 100
 DAYS_AT_ONCE = 20
 INCIDENTS_AT_ONCE = 20
 TRANSITIONS_AT_ONCE = 500
+FOLLOWED_MAX = 10_000
 ARRIVED_MARGIN_MS = 3_600_000
 """Batches are numbered as they came, but for what the clock was set by meanwhile."""
 
@@ -61,16 +63,16 @@ OLDEST_WAITING = f"""
 # What may still be followed: by a block, or by a batch that waits to be packed.
 OLDEST_USE = f"SELECT min(use) FROM (SELECT min(start) AS use FROM blocks UNION ALL {OLDEST_WAITING})"
 NOT_OF_A_NEWEST = "id NOT IN (SELECT layout FROM heard JOIN batches ON batches.id = heard.batch)"
-FORGET_LAYOUTS = f"""
-    DELETE FROM layouts WHERE id IN (
-        SELECT id FROM layouts WHERE used_until < ? AND {NOT_OF_A_NEWEST} LIMIT ?
-    )
+UNUSED = f"SELECT id, used_until FROM layouts WHERE used_until < ? AND {NOT_OF_A_NEWEST} LIMIT ?"
+UNUSED_OF_BATCHES = f"""
+    SELECT id, used_until FROM layouts WHERE NOT packed AND used_until < ? AND {NOT_OF_A_NEWEST} LIMIT ?
 """
-FORGET_LAYOUTS_OF_BATCHES = f"""
-    DELETE FROM layouts WHERE id IN (
-        SELECT id FROM layouts WHERE NOT packed AND used_until < ? AND {NOT_OF_A_NEWEST} LIMIT ?
-    )
+# Those of all that waits to be packed and was sampled until then.
+FOLLOWED = f"""
+    SELECT layout FROM batches INDEXED BY {INDEX}
+    WHERE {SPAN} >= ({WAITING}) / {SPAN_MS} AND {SPAN} <= ? / {SPAN_MS} LIMIT ?
 """
+FORGET_LAYOUTS = "DELETE FROM layouts WHERE id IN (SELECT value FROM json_each(?))"
 # Only forward, unless it lies in the future: then the clock was wrong for a while.
 MOVE_ON = "UPDATE meta SET value = iif(value > ?3, ?1, max(value, ?1)) WHERE key = ?2"
 
@@ -138,9 +140,22 @@ def _forget_layouts(connection: sqlite3.Connection, before: int, now: int, writt
     (oldest_use,) = connection.execute(OLDEST_USE).fetchone()
     waiting = connection.execute(OLDEST_WAITING).fetchone()
     unused = before if oldest_use is None else min(before, oldest_use)
-    dropped = connection.execute(FORGET_LAYOUTS, [unused, LIST_MAX]).rowcount
+    dropped = _drop_layouts(connection, UNUSED, unused)
     of_batches = now - ARRIVED_MARGIN_MS if waiting is None else min(waiting[0], now - ARRIVED_MARGIN_MS)
-    dropped_of_batches = connection.execute(FORGET_LAYOUTS_OF_BATCHES, [of_batches, LIST_MAX]).rowcount
+    dropped_of_batches = _drop_layouts(connection, UNUSED_OF_BATCHES, of_batches)
     if dropped or dropped_of_batches:
         written.clear()
     return LIST_MAX in (dropped, dropped_of_batches)
+
+
+def _drop_layouts(connection: sqlite3.Connection, query: str, before: int) -> int:
+    """How many went. What came while the clock was behind looks older than what came before it, and may wait yet; so
+    it is seen what waits from the time of these, unless that is much: then they go when it is packed."""
+    used_until = dict(connection.execute(query, [before, LIST_MAX]).fetchall())
+    if not used_until:
+        return 0
+    waiting = connection.execute(FOLLOWED, [max(used_until.values()), FOLLOWED_MAX + 1]).fetchall()
+    if len(waiting) > FOLLOWED_MAX:
+        return 0
+    unused = used_until.keys() - {layout for (layout,) in waiting}
+    return connection.execute(FORGET_LAYOUTS, [str(list(unused))]).rowcount

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from msgspec.structs import replace
 
 from agent.wire import Evidence
@@ -178,3 +179,21 @@ async def test_a_clock_that_was_far_ahead_for_a_while_costs_nothing_that_comes_l
     await sealed(store, LATER)
     await forgotten(store, Keep(samples_ms=30 * DAY), LATER)
     assert await times(store, host.id) == [NOW, LATER]
+
+
+@pytest.mark.parametrize("behind", [3 * HOUR, 100 * DAY])
+async def test_what_came_while_the_clock_was_behind_is_packed_like_all_else(
+    store: Store, behind: int
+) -> None:
+    alice, bob = (await enrolled(store, "alice")).id, (await enrolled(store, "bob")).id
+    then = LATER - behind
+    await store.commit([batch(host, LATER, {"load1": 1.0}) for host in (alice, bob)])
+    await store.commit([batch(alice, then, {"load1": 2.0, "disk": 3.0})])
+    await store.commit([batch(host, LATER + TICK, {"load1": 4.0}) for host in (alice, bob)])
+    keep = Keep(samples_ms=101 * DAY)
+    await forgotten(store, keep, LATER + TICK)
+    assert (await store.samples.series(alice, "disk", *EVER)).values.tolist() == [3.0]
+    await sealed(store, LATER + 2 * HOUR)
+    await forgotten(store, keep, LATER + 2 * HOUR)
+    assert await times(store, alice) == [then, LATER, LATER + TICK]
+    assert (await store.samples.series(alice, "disk", *EVER)).values.tolist() == [3.0]

@@ -77,7 +77,8 @@ READS_ALL = {
     "leaving.STATES": "rule_states",  # once for each host that is removed
     "sealing.HOSTS": "heard",
     "samples.NEWEST": "heard",
-    "forgetting.FORGET_LAYOUTS": "heard",
+    "forgetting.UNUSED": "heard",
+    "forgetting.UNUSED_OF_BATCHES": "heard",
     "forgetting.OLDEST_USE": "heard batches",  # and stops at the first that is nobody's newest
 }
 QUERIES = {
@@ -171,6 +172,9 @@ QUERIES = {
     **{f"forgetting.FORGET_INCIDENTS {n}": query for n, query in enumerate(forgetting.FORGET_INCIDENTS)},
     "forgetting.FORGET_TRANSITIONS": forgetting.FORGET_TRANSITIONS,
     "forgetting.OLDEST_USE": forgetting.OLDEST_USE,
+    "forgetting.UNUSED": forgetting.UNUSED,
+    "forgetting.UNUSED_OF_BATCHES": forgetting.UNUSED_OF_BATCHES,
+    "forgetting.FOLLOWED": forgetting.FOLLOWED,
     "forgetting.FORGET_LAYOUTS": forgetting.FORGET_LAYOUTS,
 }
 

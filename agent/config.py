@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 import agent.checks
+from agent.checkfiles import Written, checks_in, with_places
 from agent.checks import Check, CheckOptions, Reaching
 from agent.net import tls
 from agent.net.dial import Reach, anywhere
@@ -29,6 +30,7 @@ from agent.options import (
     Secret,
     convert,
     discover,
+    files_of,
     overlay_environment,
     parse_yaml,
     read_yaml,
@@ -61,6 +63,7 @@ class AgentConfig(Struct, kw_only=True, frozen=True):
     accept: the kinds of checks that the collector may have this host run; [] for none
     accept_loopback: true lets such checks go to 127.0.0.1 and ::1, where services often ask for no password
     checks: what to ask besides the checks of the host itself, or how to ask those
+    check_files: files with more checks, so that whoever installs a service can bring its own
     """
 
     collector: str | Addresses = "http://127.0.0.1:8420"
@@ -79,6 +82,7 @@ class AgentConfig(Struct, kw_only=True, frozen=True):
     accept: tuple[str, ...] = ("http", "tcp", "icmp", "dns", "tls")
     accept_loopback: bool = False
     checks: list[CheckOptions] = []
+    check_files: Annotated[tuple[str, ...], Meta(max_length=20)] = ("checks.d/*.yaml",)
 
     @property
     def collectors(self) -> list[str]:
@@ -156,7 +160,7 @@ def loaded_of(root: Node, environ: Mapping[str, str]) -> Loaded:
         cert=config.cert and _place(section.get("cert"), config.cert),
         key=config.key and _place(section.get("key"), config.key),
     )
-    loaded = Loaded(config, _plan(config.checks, section.get("checks"), kinds), section, kinds)
+    loaded = Loaded(config, _plan(_written(config, section, kinds), section, kinds), section, kinds)
     for url in config.collectors:
         _refuse_bad_address(loaded, url)
     _refuse_bad_token(loaded)
@@ -193,17 +197,25 @@ def _place(node: Node, path: Path) -> Path:
     return Path(node.file).parent / path
 
 
-def _plan(given: list[CheckOptions], node: Node, kinds: Mapping[str, Kind]) -> list[PlannedCheck]:
+def _written(config: AgentConfig, section: Node, kinds: dict[str, Kind]) -> list[Written]:
+    """The checks of the config, then those of each file that it names."""
+    found = with_places(config.checks, section.get("checks"))
+    folder = Path(section.get("check_files").file).parent
+    for file in files_of(config.check_files, folder):
+        found += checks_in(file, kinds)
+    return found
+
+
+def _plan(given: list[Written], section: Node, kinds: Mapping[str, Kind]) -> list[PlannedCheck]:
     """The checks of the host itself, but for kinds that are spoken of in the config, and then those of the config."""
-    named = {_kind_of(options) for options in given}
+    named = {_kind_of(options) for options, _ in given}
     plan = [
         complete(kind, cast(type[CheckOptions], kind.options)())
         for kind in kinds.values()
         if getattr(kind.options, "by_default", False) and kind.name not in named
     ]
-    nodes = node.value if isinstance(node.value, list) else []
     of_id = {check.id: f"the {check.kind.name} check that runs by default" for check in plan}
-    for options, place in zip(given, nodes, strict=True):
+    for options, place in given:
         check = complete(kinds[_kind_of(options)], options)
         if not options.enabled:
             continue
@@ -212,10 +224,10 @@ def _plan(given: list[CheckOptions], node: Node, kinds: Mapping[str, Kind]) -> l
             raise place.error(
                 f'the id "{check.id}" is that of {other} too; give one of them an id of its own'
             )
-        of_id[check.id] = place.path
+        of_id[check.id] = place.path if place.file == section.file else f"{place.path} of {place.file}"
         plan.append(check)
     if len(plan) > CHECKS_PER_BATCH_MAX:
-        raise node.error(f"{len(plan)} checks; at most {CHECKS_PER_BATCH_MAX} are allowed")
+        raise section.get("checks").error(f"{len(plan)} checks; at most {CHECKS_PER_BATCH_MAX} are allowed")
     return plan
 
 

@@ -8,6 +8,7 @@ that uses a value cannot mistake its unit, and neither can the person who writes
 from __future__ import annotations
 
 from agent.options.converter import convert
+from agent.options.files import files_of
 from agent.options.kinds import Kind, KindSet, discover
 from agent.options.scalars import Secret
 from agent.options.units import duration_s, say_duration, say_size, size_bytes
@@ -22,6 +23,7 @@ __all__ = [
     "convert",
     "discover",
     "duration_s",
+    "files_of",
     "overlay_environment",
     "parse_yaml",
     "read_yaml",

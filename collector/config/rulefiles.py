@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import rules.kinds
-from agent.options import ConfigError, KindSet, Node, convert, discover, read_yaml
+from agent.options import ConfigError, KindSet, Node, convert, discover, files_of, read_yaml
 from collector.config.kinds import kind_of, refuse_one_name_twice
 from rules.judging.engine import Rule, is_combining, looked_at
 from rules.kinds import RuleOptions
@@ -43,7 +43,7 @@ def find_rules(
 ) -> list[WrittenRule]:
     """The rules of some packs and files; `section` is what has the key `packs`. Raises ConfigError."""
     named: dict[str, WrittenRule] = {}
-    found = [*map(_rules_of, _pack_files(packs, section)), *map(rules_in, _rule_files(patterns, folder))]
+    found = [*map(_rules_of, _pack_files(packs, section)), *map(rules_in, files_of(patterns, folder))]
     for written in itertools.chain.from_iterable(found):
         named[written.rule.name] = replace(written, instead_of=named.get(written.rule.name))
     for written in named.values():
@@ -103,15 +103,3 @@ def _pack_files(packs: Sequence[str], section: Node) -> list[Path]:
             problem = f'there is no pack "{pack:.100}"; there are: {", ".join(there)}'
             raise section.get("packs").error(problem)
     return [there[pack] for pack in packs]
-
-
-def _rule_files(patterns: Sequence[str], folder: Path) -> list[Path]:
-    """In name order within each pattern. A plain path that is not there is a mistake; a pattern may match nothing."""
-    files: list[Path] = []
-    for pattern in patterns:
-        whole = Path(pattern) if pattern.startswith("/") else folder / pattern
-        if not any(sign in pattern for sign in "*?["):
-            files.append(whole)
-        else:
-            files.extend(sorted(Path(whole.anchor or ".").glob(str(whole.relative_to(whole.anchor)))))
-    return files

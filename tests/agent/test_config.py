@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -15,7 +16,9 @@ from agent import config
 from agent.config import AgentConfig, load, need_token, read
 from agent.options import ConfigError, discover
 from agent.options.describe import describe
+from tests.agent.checks.apart import as_nobody
 from tests.agent.receiver import TOKEN
+from tests.conftest import Needs
 
 HOST_CHECKS = [
     kind.name for kind in discover(agent.checks).values() if getattr(kind.options, "by_default", False)
@@ -91,6 +94,62 @@ def test_every_setting_as_a_person_writes_it(file: Path) -> None:
     assert loaded.config.ca == file.parent / "ca.pem"
     assert need_token(loaded).reveal() == TOKEN
     assert [check.id for check in loaded.checks] == [*HOST_CHECKS, "shop"]
+
+
+SHOP, DB = (
+    "{kind: http, id: shop, url: https://shop.example.org}",
+    "{kind: tcp, id: db, host: db, port: 5432}",
+)
+
+
+def brought(file: Path, name: str, text: str) -> Path:
+    (file.parent / "checks.d").mkdir(exist_ok=True)
+    path = file.parent / "checks.d" / name
+    path.write_text(text)
+    return path
+
+
+def test_files_beside_the_config_bring_checks_in_the_order_of_their_names(file: Path) -> None:
+    brought(file, "20-db.yaml", f"checks: [{DB}, {{kind: cpu, every: 1m}}]")
+    brought(file, "10-shop.yaml", f"checks:\n  - {SHOP}")
+    brought(file, "30-nothing.yaml", "checks:")
+    brought(file, "40-old.yaml.dpkg-old", "this is not read")
+    loaded = read(written(file, "agent: {checks: [{kind: tcp, id: ssh, host: h, port: 22}]}"), {})
+    own = [check.id for check in loaded.checks if check.id not in HOST_CHECKS]
+    assert own == ["ssh", "shop", "db"]
+    (cpu,) = [check for check in loaded.checks if check.id == "cpu"]
+    assert cpu.options.every_s == 60, "a check of the host is set otherwise there as well"
+    assert [check.id for check in read(written(file, "agent: {check_files: []}"), {}).checks] == HOST_CHECKS
+
+
+def test_a_mistake_in_such_a_file_is_named_with_file_and_line(file: Path) -> None:
+    path = brought(
+        file, "shop.yaml", f"checks:\n  - {SHOP}\n  - kind: http\n    url: https://x\n    slwo: 1s\n"
+    )
+    written(file, "agent: {}")
+    assert mistake(file).startswith(f'{path}:5: checks[1].slwo: unknown key; did you mean "slow"?')
+    path.write_text("agent: {token: x}")
+    assert mistake(file).startswith(f"{path}:1: agent: unknown key; allowed: checks")
+    path.write_text(f"checks: [{SHOP}]")
+    written(file, f"agent: {{checks: [{SHOP}]}}")
+    assert mistake(file).startswith(f'{path}:1: checks[0]: the id "shop" is that of agent.checks[0] too')
+    written(file, "agent: {check_files: [nowhere.yaml]}")
+    assert mistake(file).endswith("nowhere.yaml: cannot be read: no such file or directory")
+
+
+def test_two_files_that_bring_the_same_check_are_both_named(file: Path) -> None:
+    first, second = (brought(file, name, f"checks: [{SHOP}]") for name in ("a.yaml", "b.yaml"))
+    written(file, "agent: {}")
+    assert f'{second}:1: checks[0]: the id "shop" is that of checks[0] of {first} too' in mistake(file)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_no_empty_one(file: Path, needs: Needs) -> None:
+    needs.that(os.geteuid() == 0, "needs root, to become another user")
+    for folder in (file.parent, *file.parent.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    brought(file, "shop.yaml", f"checks: [{SHOP}]").parent.chmod(0o700)
+    written(file, "agent: {}").chmod(0o644)
+    assert as_nobody(lambda: mistake(file)).endswith("checks.d: is a folder that this user may not look into")
 
 
 def test_every_setting_has_its_words() -> None:

@@ -65,23 +65,24 @@ class Own:
         return user
 
     async def begin_session(self, request: web.Request, answer: web.StreamResponse, user: User) -> None:
-        """For somebody of whom it was made sure who they are."""
+        """For somebody of whom it was made sure who they are. Where that cannot be, the browser has what it had."""
         whence = request[ASKED_FROM]
-        before = await self._sessions.find(cookie_of(request, whence))
-        if before is not None:
-            await self._sessions.end(before)
         beginning = self._sessions.begin(user, whence, request.headers.get("User-Agent", ""))
         number, _ = await self._audit.noted(user.name, "login", beginning)
+        await self._end_the_one_it_has(request)
         set_cookie(answer, whence, number, self._sessions.life_s)
         self._devices.remember(user, whence, answer)
 
     async def log_out(self, request: web.Request, answer: web.StreamResponse) -> bool:
         """Whether that is kept: while the store cannot be written, a start of the collector would bring the session
         back for whoever has its cookie. The browser loses it either way. Raises nothing."""
-        whence = request[ASKED_FROM]
-        drop_cookie(answer, whence)
+        drop_cookie(answer, request[ASKED_FROM])
+        return await self._end_the_one_it_has(request)
+
+    async def _end_the_one_it_has(self, request: web.Request) -> bool:
+        """The session of the browser that asks is over; whether the store has that, too."""
         try:
-            session = await self._sessions.find(cookie_of(request, whence))
+            session = await self._sessions.find(cookie_of(request, request[ASKED_FROM]))
             if session is not None:
                 await self._sessions.end(session)
         except StoreError as error:

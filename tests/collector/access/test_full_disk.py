@@ -85,13 +85,14 @@ async def test_what_could_not_be_ended_is_ended_when_the_collector_stops(disk: P
 
 async def test_whoever_cannot_log_in_again_stays_logged_in(disk: Path) -> None:
     async with whole_collector(disk) as whole:
-        cookie, _ = await logged_in(whole)
+        cookie, csrf = await logged_in(whole)
+        form = {"name": "ada", "password": PASSWORD, "csrf": csrf}
         fill(disk)
-        again = await whole.post("/login", {"name": "ada", "password": PASSWORD}, Cookie=cookie)
+        again = await whole.post("/login", form, Cookie=cookie)
         assert again.status == 503
         assert "Set-Cookie" not in again.headers
         assert (await whole.ask("/notices", Cookie=cookie)).status == 200
         (disk / "ballast").unlink()
-        done = await whole.post("/login", {"name": "ada", "password": PASSWORD}, Cookie=cookie)
+        done = await whole.post("/login", form, Cookie=cookie)
         assert (done.status, sessions(whole)) == (303, 1)
         assert (await whole.ask("/notices", Cookie=cookie)).headers["Location"].startswith("/login")

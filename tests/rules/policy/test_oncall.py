@@ -65,3 +65,8 @@ def test_nobody_takes_over_before_the_next_change(at: int) -> None:
 def test_what_is_written_wrong_is_refused_in_plain_words(given: dict[str, str], problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
         Rotation(name="ops", weeks=("ada",), **given)  # type: ignore[arg-type]
+
+
+def test_so_is_the_time_of_one_who_stands_in() -> None:
+    with pytest.raises(ValueError, match='"some day" is no time'):
+        StandIn(channel="dora", when="some day")

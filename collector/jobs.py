@@ -1,7 +1,7 @@
 """Jobs that run elsewhere call /ping/TOKEN when they have ended; when one is not heard of in time, a rule says so.
 
-The addresses are those of Healthchecks, so that what calls it can call us: /ping/TOKEN has ended well, /start, /fail,
-and /EXIT_CODE. What is known of a job goes round as series of the collector's own, for rules and charts.
+The addresses are those of Healthchecks, so that what calls it can call us: /ping/TOKEN has ended well, /start, /log,
+/fail and /EXIT_CODE. What is known of a job goes round as series of the collector's own, for rules and charts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collector.config.jobs import JobOptions
 from collector.store import StoreError
 from collector.store.jobs import Jobs as Kept
 from collector.who import needs
-from rules.jobs import Job, began, ended, series
+from rules.jobs import Job, began, ended, noted, series
 
 log = logging.getLogger(__name__)
 
@@ -109,11 +109,13 @@ class Jobs:
         now = self._now_ms()
         if how == "start":
             return began(job, now)
+        if how == "log":
+            return noted(job, words)
         if how == "fail":
             return ended(job, now, FAILED, words)
         if how.isascii() and how.isdecimal() and len(how) <= 3 and int(how) <= EXIT_CODE_MAX:
             return ended(job, now, int(how), words)
-        raise ValueError("call /ping/TOKEN, or end it in /start, /fail or an exit code from 0 to 255")
+        raise ValueError("call /ping/TOKEN, or end it in /start, /log, /fail or an exit code from 0 to 255")
 
     def _answer(self, status: int, outcome: str, text: str) -> web.Response:
         self._pings.labels(outcome).inc()

@@ -59,6 +59,11 @@ def ended(job: Job, at: int, exit_code: int, words: str) -> Job:
     return replace(job, ended_at=at, exit_code=exit_code, took_ms=took_ms, words=words[-WORDS_LETTERS_MAX:])
 
 
+def noted(job: Job, words: str) -> Job:
+    """What it says in between changes nothing about when it is due."""
+    return replace(job, words=words[-WORDS_LETTERS_MAX:])
+
+
 def due_at(job: Job, schedule: Schedule) -> int | None:
     """When it should be heard of next, grace left aside; None when that is many years away."""
     heard_at = max(job.started_at or 0, job.ended_at or 0) or job.known_since

@@ -88,6 +88,14 @@ async def test_a_run_is_timed_and_its_last_words_are_kept(house: House) -> None:
     assert (told["job_exit_code", "backup"], told["job_took_s", "backup"]) == (3.0, 90.0)
 
 
+async def test_what_a_job_says_in_between_is_kept_and_ends_nothing(house: House) -> None:
+    assert await house.ping(f"/ping/{TOKEN}/start") == 200
+    house.now += 2 * DAY
+    assert await house.ping(f"/ping/{TOKEN}/log", b"half of it is done") == 200
+    assert await house.kept() == Job("backup", NOW, started_at=NOW, words="half of it is done")
+    assert (await house.tell())["job_overdue_s", "backup"] > 0, "it runs for too long all the same"
+
+
 async def test_fail_is_an_exit_code_of_1(house: House) -> None:
     await house.ping(f"/ping/{TOKEN}/fail")
     assert (await house.tell())["job_exit_code", "backup"] == 1.0

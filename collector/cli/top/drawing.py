@@ -29,7 +29,7 @@ STYLE_OF: dict[str, Style] = {
     "bad": "critical",
     "warn": "warning",
 }
-NAME_MIN, NAME_MAX = 8, 30
+NAME_MIN, NAME_MAX, STATE_MIN = 8, 30, 7
 METER = 6
 METERS_FROM_WIDTH = 100
 KEYS = "Enter opens  a acknowledges  / filters  w c m d l n sorts  ? keys  q quits"
@@ -172,24 +172,27 @@ def _hosts(hosts: Sequence[Host], seen: Seen, view: View, width: int) -> list[Li
     meters = width >= METERS_FROM_WIDTH
     column = METER + 6 if meters else 6
     names = "".join(f"{name.rjust(column)}" for name in ("CPU", "MEMORY", "DISK"))
-    head = f"{'HOST':{wide}}  {'STATE':7} {names} {'LOAD':>7} {'ALERTS':>6} {'SEEN':>12}  LABELS"
+    states = max(STATE_MIN, *(len(state_word(host)) for host in hosts))
+    head = f"{'HOST':{wide}}  {'STATE':{states}} {names} {'LOAD':>7} {'ALERTS':>6} {'SEEN':>12}  LABELS"
     by_gravity = sorted(seen.alerts, key=lambda one: RANK[one.severity])
     gravest = {alert.host: alert.severity for alert in by_gravity}
     rows: list[Line | Row] = [Line(head, "head")]
     for host in hosts:
         style = STYLE_OF.get(host.state) or gravest.get(host.id) or "plain"
-        rows.append(Row(partial(_host, host, seen, wide, column, meters), style, key_of(host)))
+        rows.append(Row(partial(_host, host, seen, (wide, states, column), meters), style, key_of(host)))
     return rows
 
 
-def _host(host: Host, found: Seen, wide: int, column: int, meters: bool) -> str:
-    used = (found.readings[METRICS[name]].get(host.id) for name in ("CPU", "MEMORY", "DISK"))
+def _host(host: Host, found: Seen, wide: tuple[int, int, int], meters: bool) -> str:
+    """`wide` are the columns of its name, of its state, and of each share."""
+    name, state, column = wide
+    used = (found.readings[METRICS[metric]].get(host.id) for metric in ("CPU", "MEMORY", "DISK"))
     shares = "".join(_share(value, meters).rjust(column) for value in used)
     load = found.readings[METRICS["LOAD"]].get(host.id)
     seen = ago(None if host.heard_at is None else ms(host.heard_at), found.at)
     loaded = "" if load is None else f"{load:.2f}"
     return (
-        f"{cut(plain(host.name), wide):{wide}}  {state_word(host):7} {shares} {loaded:>7} "
+        f"{cut(plain(host.name), name):{name}}  {state_word(host):{state}} {shares} {loaded:>7} "
         f"{host.open_alerts or '':>6} {seen:>12}  {labels_in_words(host.labels)}"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from collector.cli.remote.answers import Check, HostDetails, Incident, IncidentD
 from collector.cli.top.drawing import Line, draw
 from collector.cli.top.follower import HostPage, Seen, Trouble
 from collector.cli.top.view import View
+from rules.fleet.state import HOST_STATES, HostState
 from tests.collector.cli.top.conftest import DB, NOW, host, moment, seen
 
 WHERE = "https://watch.example.org"
@@ -70,8 +72,10 @@ def test_the_gravest_stands_first_and_the_chosen_is_marked() -> None:
     assert (styles["host", 3], styles["host", 2], styles["host", 1]) == ("critical", "critical", "warning")
 
 
-def test_numbers_stand_below_their_names() -> None:
-    lines = texts(drawn(View(), seen()))
+@pytest.mark.parametrize("state", HOST_STATES)
+def test_numbers_stand_below_their_names_however_a_host_stands(state: HostState) -> None:
+    found = seen()
+    lines = texts(drawn(View(), replace(found, hosts=[*found.hosts, host(6, "other-1", state)])))
     head = next(line for line in lines if line.startswith("HOST"))
     row = next(line for line in lines if line.startswith("db-1"))
     for name, value in (
@@ -84,6 +88,8 @@ def test_numbers_stand_below_their_names() -> None:
         end = head.index(name) + len(name)
         assert row[:end].endswith(value)
     assert "■■■■■■  99%" in row
+    other = next(line for line in lines if line.startswith("other-1"))
+    assert len(other) <= head.index("LABELS")
 
 
 def test_the_chosen_is_kept_in_sight_and_a_row_that_is_gone_lets_go() -> None:

@@ -117,8 +117,10 @@ def test_a_socket_may_be_abstract() -> None:
 
 
 @pytest.mark.parametrize("address", ["", "vsock:2:1234", "relative"])
-def test_without_a_socket_it_tells_nobody(address: str) -> None:
-    Systemd({"NOTIFY_SOCKET": address} if address else {}).ready()
+def test_without_a_socket_it_tells_nobody(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    systemd = Systemd({"NOTIFY_SOCKET": address} if address else {})
+    systemd.ready()
+    assert caplog.records == []
 
 
 def test_a_socket_that_takes_nothing_is_said_once(

@@ -227,6 +227,6 @@ async def test_no_answer_shows_a_secret_that_the_far_side_repeats(http: HttpRece
 async def test_a_closed_channel_can_be_closed_again(http: HttpReceiver) -> None:
     sender = channel(http)
     await sender.close()
-    await sender.send(Message(notice(), LINK))
+    assert isinstance(await sender.send(Message(notice(), LINK)), Sent), "it is opened again for it"
     await sender.close()
     await sender.close()

@@ -13,6 +13,7 @@ from msgspec import Struct
 from tests.bench.client import Order, press
 from tests.bench.fleet import Server, Settings, collector, stage
 from tests.bench.process import resident_mib
+from tests.bench.progress import tell
 from tests.bench.rows.push_rate import PEERS, Peer
 from tests.bench.table import Row, quantile
 from tests.system.harness import Collector
@@ -53,6 +54,7 @@ def run(settings: Settings) -> list[Row]:
         ours = pushed(serving, Order(serving.port, serving.pid, tokens, seconds, PUSHES_PER_S), ask_us)
     rows: list[Row] = []
     for peer in PEERS:
+        tell(f"  {peer.name}")
         with stage() as here:
             server = peer.start(here)
             theirs = None

@@ -14,6 +14,7 @@ from collector.stores.sqlite.caretaker import SqliteCaretaker
 from tests.bench.client import Order, Pressed, press
 from tests.bench.fleet import DEFAULT_PACKS, Settings, stage
 from tests.bench.process import resident_mib, resident_peak_mib
+from tests.bench.progress import tell
 from tests.bench.table import Goal, Row, quantile
 from tests.system.harness import Collector
 
@@ -55,6 +56,7 @@ def run(settings: Settings) -> list[Row]:
 
 
 def grown(hosts: int, seconds: float, *, unlike: bool = False) -> Grown:
+    tell(f"  {hosts:,} hosts{', no two alike' if unlike else ''}")
     with stage() as here:
         settings = {"packs": list(DEFAULT_PACKS), "connections_max": hosts + CONNECTIONS_BESIDE_HOSTS}
         collector: Collector = here.collector(settings=settings)

@@ -11,6 +11,7 @@ from agent import wire
 from collector.api.kept import FLEET_AGE_S
 from tests.bench.client import Order, press
 from tests.bench.fleet import Settings, collector, stage
+from tests.bench.progress import tell
 from tests.bench.table import Goal, Row, quantile
 from tests.system import load
 from tests.system.harness import Collector
@@ -31,6 +32,7 @@ def run(settings: Settings) -> list[Row]:
     for hosts, goal in FLEETS.items():
         with stage() as here:
             known = 50 if settings.quick else hosts
+            tell(f"  {known:,} hosts")
             serving, tokens = collector(here, known)
             press(Order(serving.port, serving.pid, tokens, known / 500, per_s=min(known, 1_000)))
             for path in PAGES:

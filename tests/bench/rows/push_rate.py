@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from tests.bench.client import Order, Pressed, press
 from tests.bench.fleet import Server, Settings, collector, stage
+from tests.bench.progress import tell_each
 from tests.bench.table import Goal, Row, spread
 from tests.system.harness import Stage, free_port
 
@@ -48,6 +49,7 @@ def run(settings: Settings) -> list[Row]:
         judging, tokens = collector(here, HOSTS)
         servers = {peer.name: peer.start(here) for peer in PEERS}
         for turn in range(settings.rounds):
+            tell_each(1, turn, settings.rounds, "rounds")
             ours.append(press(Order(judging.port, judging.pid, tokens, seconds, first=HOSTS * turn)))
             for name, server in servers.items():
                 if server is not None:

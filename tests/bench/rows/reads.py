@@ -12,6 +12,7 @@ from collector.store.people import ApiToken
 from collector.stores.sqlite import open_store
 from tests.bench.client import Order, Pressed, press
 from tests.bench.fleet import Settings, collector, stage
+from tests.bench.progress import tell_each
 from tests.bench.table import Goal, Row, spread
 from tests.system.harness import Collector
 
@@ -29,6 +30,7 @@ def run(settings: Settings) -> list[Row]:
         serving, agents = collector(here, hosts)
         readers = asyncio.run(readers_of(serving.database.parent, tokens))
         for turn in range(settings.rounds):
+            tell_each(1, turn, settings.rounds, "rounds")
             pushing = Order(serving.port, serving.pid, agents, seconds, PUSHES_PER_S, first=hosts * turn)
             alone.append(press(pushing))
             pushed, read = _both(pushing, reading(serving, readers, seconds))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 from msgspec import Struct
 
@@ -96,7 +97,7 @@ def _rate(peer: Peer, ours: list[Pressed], theirs: list[Pressed]) -> Row:
         return Row(what, f"{figure} ÷ nothing: {peer.program} is not installed", None, peer.goal)
     ratios = [one.per_s / other.per_s for one, other in zip(ours, theirs, strict=True)]
     beside = f"{spread([one.per_s for one in theirs], 0)}, which are not on disk when answered"
-    return Row(what, f"{spread(ratios)}: {figure} ÷ {beside}", sorted(ratios)[len(ratios) // 2], peer.goal)
+    return Row(what, f"{spread(ratios)}: {figure} ÷ {beside}", median(ratios), peer.goal)
 
 
 def _by_cpu(peer: Peer, ours: list[Pressed], theirs: list[Pressed]) -> list[Row]:
@@ -106,8 +107,8 @@ def _by_cpu(peer: Peer, ours: list[Pressed], theirs: list[Pressed]) -> list[Row]
     ratios = [other.cpu_us_per_push / one.cpu_us_per_push for one, other in zip(ours, theirs, strict=True)]
     mine, other = (spread([one.cpu_us_per_push for one in some], 0) for some in (ours, theirs))
     what = f"CPU of {peer.name} for a push ÷ ours, in the same runs"
-    return [Row(what, f"{spread(ratios)}: {other} µs ÷ {mine} µs", sorted(ratios)[len(ratios) // 2])]
+    return [Row(what, f"{spread(ratios)}: {other} µs ÷ {mine} µs", median(ratios))]
 
 
 def _median_ms(presses: list[Pressed]) -> float:
-    return sorted(one.p50_ms for one in presses)[len(presses) // 2]
+    return median(one.p50_ms for one in presses)

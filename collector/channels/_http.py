@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from agent.options import Secret
 from collector.channels import Failed, Sent
 from collector.posting import Answer, NoAnswer, origin
@@ -44,3 +46,8 @@ def judged(answer: Answer | NoAnswer, where: str) -> Sent | Failed:
 def is_closed(status: int) -> bool:
     """Whether every notice would get this answer."""
     return 300 <= status < 500 and status not in MAY_PASS | ABOUT_THE_NOTICE
+
+
+def rfc3339(at_ms: int) -> str:
+    """A time as programs read it."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from agent.options import Secret
 from collector.channels import ChannelOptions, Failed, Message, PerHour, Sent
-from collector.channels._http import check_url, judged
+from collector.channels._http import check_url, judged, rfc3339
 from collector.posting import Poster, origin
 from rules.model import Alert, Notice
 
@@ -147,7 +146,3 @@ def in_common(several: list[dict[str, str]]) -> dict[str, str]:
 def fingerprint(rule: str, subject: str) -> str:
     """The same for the same rule and subject for ever, as receivers use it to know an alert again."""
     return hashlib.sha256(f"{rule}\0{subject}".encode()).hexdigest()[:16]
-
-
-def rfc3339(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -22,7 +22,7 @@ def read(text: str) -> ChannelOptions:
 
 def test_every_kind_says_where_it_tells() -> None:
     kinds = discover(collector.channels)
-    assert set(kinds) == {"apprise", "log", "mail", "slack", "webhook"}
+    assert set(kinds) == {"apprise", "log", "mail", "pagerduty", "slack", "webhook"}
     assert all(len(kind.help) > 20 and hasattr(kind.module, "Channel") for kind in kinds.values())
 
 
@@ -52,6 +52,11 @@ def test_a_channel_is_read_from_yaml(tmp_path: Path) -> None:
         ('kind: webhook\nname: a\nurl: http://x\nheaders: {X-A: "SECRET\\nX-B: 1"}', "line break"),
         ('kind: webhook\nname: a\nurl: http://x\ntoken: "SECRET\\n"', "line break"),
         ("kind: webhook\nname: a\nurl: http://x\ntoken: t\nheaders: {authorization: SECRET}", "keep one"),
+        ("kind: pagerduty\nname: a\nintegration_key: SECRET-1", "letters and digits alone"),
+        (
+            "kind: pagerduty\nname: a\nintegration_key: k\nurl: events.pagerduty.com/SECRET",
+            "begins with http",
+        ),
         ("kind: apprise\nname: a\nurl: nosuch://SECRET", "Apprise cannot send"),
         ("kind: apprise\nname: a\nurl: mailto://u:SECRET@h", "Apprise cannot send to it: Invalid ~From~"),
         ("kind: apprise\nname: a\nurl: mailto://u:SECRET@x.org?to=a@x.org,b@x.org", "leads to 2 recipients"),

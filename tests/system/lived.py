@@ -10,7 +10,6 @@ import contextlib
 import http.client
 import json
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -33,6 +32,7 @@ from collector.store import DAY_MS
 from collector.stores.sqlite import open_store
 from rules.model import Incident, Outcome, Remark
 from rules.sla.model import Interval
+from tests.receivers import now_ms
 from tests.system.harness import Collector, wait_until
 
 PASSWORD = "correct horse battery"
@@ -51,10 +51,6 @@ Say = Callable[[str], str]
 
 def plainly(text: str) -> str:
     return text
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 # --- hosts ------------------------------------------------------------------------------------------------------------
@@ -171,7 +167,7 @@ def rules(say: Say = plainly) -> list[dict[str, Any]]:
 
 def furnish(collector: Collector, say: Say = plainly) -> None:
     """Fill a collector of these settings and rules, which does not run yet, and start it; it has no user then."""
-    _in_a_thread(_long_ago(collector, say))
+    long_ago(collector, say)
     collector.start()
     db = Host(collector, "db-1", "role=db", f"room={say('cellar')}", say=say)
     web = Host(collector, "web-1", "role=web", say=say)
@@ -242,7 +238,15 @@ def _people(collector: Collector, say: Say) -> None:
 # --- long ago ---------------------------------------------------------------------------------------------------------
 
 
-async def _long_ago(collector: Collector, say: Say) -> None:
+def long_ago(collector: Collector, say: Say = plainly) -> None:
+    """What a collector that does not run yet has known for long: ninety days of its services, and an incident."""
+    # In a thread of its own: a browser's event loop runs in this one.
+    thread = threading.Thread(target=asyncio.run, args=(_write_long_ago(collector, say),))
+    thread.start()
+    thread.join()
+
+
+async def _write_long_ago(collector: Collector, say: Say) -> None:
     store = await open_store(collector.database.parent, role="collector")
     end = now_ms() // DAY_MS * DAY_MS
     await store.promises.write({name: _days(name, end, say) for name in ("shop", "pay", "api")})
@@ -292,10 +296,3 @@ def _days(service: str, end: int, say: Say) -> list[Interval]:
             continue
         found.append(Interval(begin, until, "up"))
     return found
-
-
-def _in_a_thread(work: Any) -> None:
-    """A browser's event loop runs in this one."""
-    thread = threading.Thread(target=asyncio.run, args=(work,))
-    thread.start()
-    thread.join()

@@ -16,6 +16,7 @@ from types import FrameType
 
 from playwright.sync_api import sync_playwright
 
+from tests.receivers import now_ms
 from tests.system.browser import Reader, browsing, launch
 from tests.system.fleet import EVERY_MS, FLEET, HOUR_MS, Pusher
 from tests.system.harness import ROOT, Collector, wait_until
@@ -88,10 +89,6 @@ def take_ahead(url: str, file: Path) -> None:
         reader = Reader(browser, url, timezone_id="Europe/Berlin")
         reader.log_in("ada", PASSWORD)
         reader.open("/advice").locator("section", has=reader.page.locator(".ahead")).screenshot(path=file)
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def end_well(number: int, frame: FrameType | None) -> None:

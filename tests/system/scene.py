@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from agent.wire import Batch
+from tests.receivers import now_ms
 from tests.system.fleet import EVERY_MS, FLEET, HOUR_MS, Pusher, Simulated
 from tests.system.harness import Collector, wait_until
-from tests.system.lived import DAY_MS, add_user, furnish, now_ms, rules, settings
+from tests.system.lived import DAY_MS, add_user, furnish, rules, settings
 
 GONE = "cam-2"
 SCENE = [host for host in FLEET if host.name in {"web-7", "db-3", "queue-2", "backup", GONE}]

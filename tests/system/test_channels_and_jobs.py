@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from tests.system.harness import ROOT, Collector, Stage, sees_well, wait_until
-from tests.system.test_whole_path import SHOP_DOWN
+from tests.system.harness import ROOT, Collector, Stage, wait_until
+from tests.system.shop import SHOP_DOWN, watched
 
 PAGE = (ROOT / "docs" / "channels.md").read_text()
 SOON = {"for": "0s"}
@@ -38,11 +38,7 @@ def test_a_closed_channel_is_told_of_by_the_other_and_gets_what_it_missed(stage:
     far_side, service = stage.far_side(), stage.service()
     far_side.behave(http="status:404")
     channels = [far_side.mail_channel, far_side.slack_channel]
-    collector = stage.collector(rules=[SHOP_DOWN, CHANNEL_CLOSED], channels=channels)
-    collector.start()
-    checks = [{"kind": "http", "id": "shop", "url": service.url, "timeout": "1s"}]
-    stage.agent("web-1", collector.add_host("web-1"), checks=checks).start()
-    wait_until("the shop to be seen", lambda: sees_well(collector, "shop"))
+    collector, _ = watched(stage, service, rules=[SHOP_DOWN, CHANNEL_CLOSED], channels=channels)
     service.stop()
     wait_until("the mail about the shop", lambda: far_side.of_kind("mail"))
 
@@ -70,11 +66,7 @@ def test_a_closed_channel_is_told_of_by_the_other_and_gets_what_it_missed(stage:
 
 def test_a_link_in_a_mail_acknowledges(stage: Stage) -> None:
     far_side, service = stage.far_side(), stage.service()
-    collector = stage.collector(rules=[SHOP_DOWN], channels=[far_side.mail_channel])
-    collector.start()
-    checks = [{"kind": "http", "id": "shop", "url": service.url, "timeout": "1s"}]
-    stage.agent("web-1", collector.add_host("web-1"), checks=checks).start()
-    wait_until("the shop to be seen", lambda: sees_well(collector, "shop"))
+    collector, _ = watched(stage, service, channels=[far_side.mail_channel])
     service.stop()
     wait_until("the mail about the shop", lambda: far_side.of_kind("mail"))
     [link] = re.findall(r"Acknowledge: (\S+)", far_side.of_kind("mail")[0].text)

@@ -14,15 +14,8 @@ import pytest
 from collector.notifier.teller import OVERTAKEN
 from tests.system import load
 from tests.system.harness import Collector, FarSide, Stage, sees_well, wait_until
+from tests.system.shop import SHOP_DOWN, shop_check, watched
 
-SHOP_DOWN = {
-    "name": "shop-down",
-    "metric": 'check_state{check="shop"}',
-    "above": 1,
-    "severity": "critical",
-    "for": "400ms",
-    "summary": "{{host}}: the shop does not answer",
-}
 ROUNDS = 10
 HOSTS = 6
 LOOK_ON_S = 2.0
@@ -38,11 +31,7 @@ def ids_received(far_side: FarSide, channel: str) -> list[str]:
 def breach(stage: Stage, channels: list[dict[str, Any]]) -> Collector:
     """A collector that is told of a shop which has just stopped."""
     service = stage.service()
-    collector = stage.collector(rules=[SHOP_DOWN], channels=channels)
-    collector.start()
-    checks = [{"kind": "http", "id": "shop", "url": service.url, "timeout": "1s"}]
-    stage.agent("web-1", collector.add_host("web-1"), checks=checks).start()
-    wait_until("the shop to be seen well", lambda: sees_well(collector, "shop"))
+    collector, _ = watched(stage, service, channels=channels)
     service.stop()
     return collector
 
@@ -59,8 +48,7 @@ def test_killed_after_the_commit_and_before_the_first_try_it_is_sent_once_by_the
     till_down = {**SHOP_DOWN, "name": "till-down", "metric": 'check_state{check="till"}'}
     collector = stage.collector(rules=[SHOP_DOWN, till_down], channels=[far_side.hook_channel])
     collector.start()
-    services = {"shop": shop, "till": till}
-    checks = [{"kind": "http", "id": id, "url": it.url, "timeout": "1s"} for id, it in services.items()]
+    checks = [shop_check(shop), shop_check(till, "till")]
     stage.agent("web-1", collector.add_host("web-1"), checks=checks).start()
     wait_until("the till to be seen well", lambda: sees_well(collector, "till"))
     shop.stop()
@@ -158,14 +146,7 @@ def test_what_happened_while_the_collector_was_away_is_complete_and_wakes_nobody
     stage: Stage, how: str
 ) -> None:
     far_side, service = stage.far_side(), stage.service()
-    collector = stage.collector(rules=[SHOP_DOWN], channels=[far_side.mail_channel, far_side.slack_channel])
-    collector.start()
-    agent = stage.agent(
-        "web-1",
-        collector.add_host("web-1"),
-        checks=[{"kind": "http", "id": "shop", "url": service.url, "timeout": "1s"}],
-    )
-    agent.start()
+    collector, agent = watched(stage, service, channels=[far_side.mail_channel, far_side.slack_channel])
     wait_until("some batches", lambda: collector.ask_one("SELECT count(*) FROM pushed") > 5)
 
     if how == "stopped":
@@ -207,12 +188,7 @@ def test_what_happened_while_the_collector_was_away_is_complete_and_wakes_nobody
 
 def test_an_agent_that_was_started_anew_in_between_wakes_nobody_about_the_past_either(stage: Stage) -> None:
     service = stage.service()
-    collector = stage.collector(rules=[SHOP_DOWN], channels=[{"kind": "log", "name": "log"}])
-    collector.start()
-    checks = [{"kind": "http", "id": "shop", "url": service.url, "timeout": "1s"}]
-    agent = stage.agent("web-1", collector.add_host("web-1"), checks=checks)
-    agent.start()
-    wait_until("the shop to be seen well", lambda: sees_well(collector, "shop"))
+    collector, agent = watched(stage, service, channels=[{"kind": "log", "name": "log"}])
     assert collector.stop() == 0
     service.stop()
     time.sleep(2.0)

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import threading
-import time
-import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from agent.wire import Batch, CheckState
-from collector.store import DAY_MS
-from collector.stores.sqlite import open_store
-from rules.model import Incident, Outcome, Remark
-from rules.sla.model import Interval
+from tests.receivers import now_ms
 from tests.system.browser import Reader
 from tests.system.fleet import Pusher
 from tests.system.harness import Collector, Stage, wait_until
+from tests.system.lived import EVERY_MS, PASSWORD, ask, long_ago
 
-PASSWORD = "correct horse battery"
-MINUTE_MS, HOUR_MS, EVERY_MS = 60_000, 3_600_000, 10_000
 SETTINGS: dict[str, Any] = {
     "packs": ["hosts"],
     "access": {"status_page": True, "roles": {"viewer": ["monitoring.read"]}},
@@ -43,64 +33,6 @@ SETTINGS: dict[str, Any] = {
     "capacity": {"prices": {"core": 12, "gib": 3}},
     "thresholds": {"memory_critical_pct": 96},
 }  # fmt: skip
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def lived(service: str, end: int) -> list[Interval]:
-    """Ninety days, or fewer, with a trouble of its own kind now and then."""
-    days = {"shop": 90, "pay": 90, "api": 40}[service]
-    found = []
-    start = end - days * DAY_MS
-    for day in range(days):
-        begin, until = start + day * DAY_MS, start + (day + 1) * DAY_MS
-        cut = begin + DAY_MS // 2
-        if service == "pay" and day % 15 == 7:
-            found += [Interval(begin, begin + HOUR_MS, "maintenance", "maintenance, nightly")]
-            begin += HOUR_MS
-        if service == "shop" and day in (20, 71):
-            found += [
-                Interval(begin, cut, "up"),
-                Interval(cut, cut + 26 * MINUTE_MS, "down", "shop from web-1 is bad"),
-            ]
-            begin = cut + 26 * MINUTE_MS
-        if service == "shop" and day == 44:
-            found += [Interval(begin, cut, "degraded", "shop from web-1 took longer than 1 s")]
-            begin = cut
-        if service == "pay" and day in (30, 31):
-            found += [Interval(begin, until, "unknown", "the collector was away")]
-            continue
-        found.append(Interval(begin, until, "up"))
-    return found
-
-
-def prepare(folder: Path) -> None:
-    """What the collector has known for long before it is started, in a thread of its own: a browser's loop runs in
-    this one."""
-
-    async def write() -> None:
-        store = await open_store(folder, role="collector")
-        end = now_ms() // DAY_MS * DAY_MS
-        await store.promises.write({name: lived(name, end) for name in ("shop", "pay", "api")})
-        began = end - 19 * DAY_MS + DAY_MS // 2
-        over = began + 26 * MINUTE_MS
-        known = [
-            Incident(
-                1, "host:1", "web-1: shop is bad", "critical", began, resolved_at=over, services=("shop",)
-            ),
-        ]
-        told = [
-            Remark(1, began + 5 * MINUTE_MS, "ada", "published", "The shop did not answer\nWe are on it."),
-            Remark(1, over, "ada", "published", "A database was out of room. It has more now."),
-        ]
-        await store.commit([Outcome(incidents=known, remarks=told)])
-        await store.close()
-
-    thread = threading.Thread(target=lambda: asyncio.run(write()))
-    thread.start()
-    thread.join()
 
 
 def push(collector: Collector) -> None:
@@ -134,24 +66,19 @@ def push(collector: Collector) -> None:
 @pytest.fixture
 def collector(stage: Stage) -> Collector:
     collector = stage.collector(settings=SETTINGS, channels=[{"kind": "log", "name": "log"}])
-    prepare(collector.database.parent)
+    long_ago(collector)
     collector.start()
     push(collector)
     opened = {"title": "orders pile up", "severity": "warning", "services": ["shop"]}
-    number = post(collector, "incidents", opened)["id"]
-    post(collector, f"incidents/{number}/updates", {"text": "Orders are confirmed late\nNo order is lost."})
+    number = ask(collector, "POST", "incidents", opened)["id"]
+    ask(
+        collector,
+        "POST",
+        f"incidents/{number}/updates",
+        {"text": "Orders are confirmed late\nNo order is lost."},
+    )
     wait_until("services to be known", lambda: " available in " in collector.get("/services")[1])
     return collector
-
-
-def post(collector: Collector, path: str, body: dict[str, Any]) -> Any:
-    request = urllib.request.Request(
-        f"{collector.url}/api/monitoring/{path}",
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        return json.load(answer)
 
 
 @pytest.fixture

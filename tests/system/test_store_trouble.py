@@ -16,6 +16,7 @@ import pytest
 
 from tests.bench.rows import power_cut
 from tests.conftest import Needs
+from tests.small_disk import small_disk
 from tests.system import load
 from tests.system.harness import Collector, Stage, wait_until
 from tests.system.test_store_tools import tool
@@ -30,14 +31,9 @@ READ_ONLY_TIMES = 3
 @pytest.fixture
 def disk(tmp_path: Path, needs: Needs) -> Iterator[Path]:
     """A small disk of its own, half of it taken by the file `ballast`."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = [needs("mount"), "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(disk)]
-    mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    needs.that(mounted, "needs the right to mount a small disk that can be filled (run the tests as root)")
-    (disk / "ballast").write_bytes(bytes(DISK_MIB * 1024 * 1024 // 2))
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with small_disk(tmp_path, needs, DISK_MIB) as disk:
+        (disk / "ballast").write_bytes(bytes(DISK_MIB * 1024 * 1024 // 2))
+        yield disk
 
 
 def health(collector: Collector) -> tuple[int, dict[str, Any]]:

@@ -8,7 +8,7 @@ import signal
 import yaml
 
 from tests.system.harness import Collector, Stage, sees_well, wait_until
-from tests.system.test_whole_path import SHOP_DOWN, told
+from tests.system.shop import told, watched
 
 ALWAYS = {"name": "moving house", "when": "daily 00:00 to 24:00", "where": {"host": "web-*"}}
 
@@ -21,19 +21,8 @@ def why_not(collector: Collector) -> list[str]:
 
 def test_maintenance_keeps_it_quiet_through_a_kill_until_a_reload_ends_it(stage: Stage) -> None:
     far_side, service = stage.far_side(), stage.service()
-    collector = stage.collector(
-        rules=[SHOP_DOWN],
-        channels=[far_side.mail_channel, far_side.slack_channel],
-        settings={"maintenance": [ALWAYS]},
-    )
-    collector.start()
-    agent = stage.agent(
-        "web-1",
-        collector.add_host("web-1"),
-        checks=[{"kind": "http", "id": "shop", "url": service.url, "timeout": "1s"}],
-    )
-    agent.start()
-    wait_until("the shop to be seen well", lambda: sees_well(collector, "shop"))
+    channels = [far_side.mail_channel, far_side.slack_channel]
+    collector, _ = watched(stage, service, channels=channels, settings={"maintenance": [ALWAYS]})
     service.stop()
     wait_until("the incident", lambda: why_not(collector) == ["maintenance"])
     assert collector.notices() == []

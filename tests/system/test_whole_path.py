@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import signal
@@ -18,16 +17,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Needs
-from tests.system.harness import Collector, FarSide, Program, Stage, free_port, get, sees_well, wait_until
+from tests.small_disk import small_disk
+from tests.system.harness import Collector, Program, Stage, free_port, get, wait_until
+from tests.system.shop import SHOP_DOWN, told, watched
 
-SHOP_DOWN = {
-    "name": "shop-down",
-    "metric": 'check_state{check="shop"}',
-    "above": 1,
-    "severity": "critical",
-    "for": "400ms",
-    "summary": "{{host}}: the shop does not answer",
-}
 DISK_FULL = {
     "name": "disk-full",
     "metric": "disk_used_pct",
@@ -41,31 +34,10 @@ LONG_ENOUGH_S = 2.0
 """So long a test looks on before it says that no second message comes: ten ticks."""
 
 
-def told(collector: Collector, far_side: FarSide, reasons: list[str]) -> bool:
-    """Whether mail and Slack each got a message for each of `reasons`, in this order, and nothing else."""
-    for channel, kind in (("mail", "mail"), ("slack", "slack")):
-        rows = collector.notices(channel)
-        assert [row["reason"] for row in rows] == reasons[: len(rows)]
-        assert len(far_side.of_kind(kind)) <= len(reasons)
-        if [row["delivery"] for row in rows] != ["sent"] * len(reasons):
-            return False
-        if len(far_side.of_kind(kind)) != len(reasons):
-            return False
-    return True
-
-
 def test_a_breach_becomes_one_mail_and_one_slack_message_and_recovery_one_resolve_each(stage: Stage) -> None:
     far_side, service = stage.far_side(), stage.service()
     channels = [far_side.mail_channel, far_side.slack_channel]
-    collector = stage.collector(rules=[SHOP_DOWN], channels=channels)
-    collector.start()
-    agent = stage.agent(
-        "web-1",
-        collector.add_host("web-1"),
-        checks=[{"kind": "http", "id": "shop", "url": service.url, "timeout": "1s"}],
-    )
-    agent.start()
-    wait_until("the shop to be seen well", lambda: sees_well(collector, "shop"))
+    collector, _ = watched(stage, service, channels=channels)
 
     service.stop()
     wait_until("one message each", lambda: told(collector, far_side, ["first"]))
@@ -92,10 +64,7 @@ def test_a_breach_becomes_one_mail_and_one_slack_message_and_recovery_one_resolv
 
 def test_a_link_in_a_message_leads_to_a_page_about_that_incident(stage: Stage) -> None:
     far_side, service = stage.far_side(), stage.service()
-    collector = stage.collector(rules=[SHOP_DOWN], channels=[far_side.slack_channel])
-    collector.start()
-    checks = [{"kind": "http", "id": "shop", "url": service.url, "timeout": "1s"}]
-    stage.agent("web-1", collector.add_host("web-1"), checks=checks).start()
+    watched(stage, service, channels=[far_side.slack_channel])
     service.stop()
     wait_until("a message", lambda: far_side.of_kind("slack"))
     link = re.search(r"http://[^\s|>]+/links/open/[^\s|>]+", far_side.of_kind("slack")[0].text)
@@ -107,32 +76,26 @@ def test_a_link_in_a_message_leads_to_a_page_about_that_incident(stage: Stage) -
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path, needs: Needs) -> Iterator[Path]:
-    needs.that(os.geteuid() == 0, "needs root, to mount a small file system of its own")
-    mount = tmp_path / "data"
-    mount.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "watchkeeper-test", mount], check=True)
-    try:
-        yield mount
-    finally:
-        subprocess.run(["umount", "--lazy", mount], check=True)
+def data(tmp_path: Path, needs: Needs) -> Iterator[Path]:
+    with small_disk(tmp_path, needs, mib=4) as disk:
+        yield disk
 
 
-def test_a_disk_that_fills_warns_then_escalates_then_resolves(stage: Stage, small_disk: Path) -> None:
+def test_a_disk_that_fills_warns_then_escalates_then_resolves(stage: Stage, data: Path) -> None:
     far_side = stage.far_side()
     channels = [far_side.mail_channel, far_side.slack_channel]
     collector = stage.collector(rules=[DISK_FULL], channels=channels)
     collector.start()
-    checks = [{"kind": "disk", "include_mounts": [str(small_disk)]}]
+    checks = [{"kind": "disk", "include_mounts": [str(data)]}]
     stage.agent("db-1", collector.add_host("db-1"), checks=checks).start()
     wait_until("a first batch", lambda: collector.ask("SELECT 1 FROM pushed"))
 
-    (small_disk / "dump").write_bytes(bytes(3_600_000))
+    (data / "dump").write_bytes(bytes(3_600_000))
     wait_until("a warning each", lambda: told(collector, far_side, ["first"]))
     assert far_side.of_kind("mail")[0].title
-    (small_disk / "more").write_bytes(bytes(450_000))
+    (data / "more").write_bytes(bytes(450_000))
     wait_until("an escalation each", lambda: told(collector, far_side, ["first", "escalated"]))
-    (small_disk / "dump").unlink()
+    (data / "dump").unlink()
     wait_until("a resolve each", lambda: told(collector, far_side, ["first", "escalated", "resolved"]))
     severities = [row["severity"] for row in collector.notices("mail")]
     assert severities[:2] == ["warning", "critical"]
@@ -272,10 +235,7 @@ def test_up_takes_its_agent_along_when_it_is_told_to_stop(stage: Stage) -> None:
 
 def test_metrics_pass_a_parser_and_count_what_was_done(stage: Stage) -> None:
     far_side, service = stage.far_side(), stage.service()
-    collector = stage.collector(rules=[SHOP_DOWN], channels=[far_side.slack_channel])
-    collector.start()
-    checks = [{"kind": "http", "id": "shop", "url": service.url, "timeout": "1s"}]
-    stage.agent("web-1", collector.add_host("web-1"), checks=checks).start()
+    collector, _ = watched(stage, service, channels=[far_side.slack_channel])
     service.stop()
     wait_until("a message", lambda: far_side.of_kind("slack"))
     wait_until("some batches", lambda: collector.ask_one("SELECT count(*) FROM pushed") > 10)

@@ -111,11 +111,7 @@ def primary_code(error: Exception) -> int:
 
 def explain(error: Exception, path: Path) -> StoreError:
     """What went wrong, as the sentence that a person reads."""
-    code = primary_code(error)
-    if code == sqlite3.SQLITE_IOERR and _is_full(path):
-        code = (
-            sqlite3.SQLITE_FULL
-        )  # as which SQLite knows it only where it writes, not where it makes its index
+    code = sqlite3.SQLITE_FULL if lacks_room(error, path) else primary_code(error)
     if code in WORDS:
         return StoreError(WORDS[code].format(path=path, error=error), passing=code not in LASTING)
     if isinstance(error, sqlite3.IntegrityError):
@@ -123,6 +119,12 @@ def explain(error: Exception, path: Path) -> StoreError:
     return StoreError(
         f"not done, because of a fault in the program: {type(error).__name__}: {error}", passing=False
     )
+
+
+def lacks_room(error: Exception, path: Path) -> bool:
+    """Whether the disk is full: SQLite knows that only where it writes, not where it makes its index."""
+    code = primary_code(error)
+    return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path))
 
 
 def _is_full(path: Path) -> bool:

@@ -18,6 +18,7 @@ from collector.stores.sqlite.connection import (
     connect_reader,
     connect_writer,
     explain,
+    lacks_room,
     primary_code,
 )
 from collector.stores.sqlite.contents import hosts_known
@@ -267,6 +268,8 @@ def _explained(source: Path, target: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise StoreError(f"{source} is damaged, or no database ({error})", passing=False) from error
+        if lacks_room(error, target):
+            raise StoreError(f"no room is left on the disk that holds {target}; all is as it was") from error
         raise explain(error, target) from error
     except OSError as error:
         raise StoreError(f"{error.filename or target} cannot be used: {error.strerror}") from error

@@ -7,7 +7,6 @@ import fcntl
 import os
 import shutil
 import sqlite3
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +20,9 @@ from collector.stores.sqlite.connection import connect_writer
 from rules.model import Outcome
 from tests.collector.stores.builders import NOW, batch, enrolled, incident, notice
 from tests.conftest import Needs
+from tests.small_disk import small_disk
 
+DISK_MIB = 5
 SAMPLES = {f"series_{place}": 1.0 for place in range(70)}
 
 
@@ -254,25 +255,34 @@ async def test_a_store_that_is_damaged_makes_no_copy(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path, needs: Needs) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = [needs("mount"), "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
-    mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    needs.that(mounted, "needs the right to mount a small disk (run the tests as root)")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+def disk(tmp_path: Path, needs: Needs) -> Iterator[Path]:
+    with small_disk(tmp_path, needs, DISK_MIB) as disk:
+        yield disk
 
 
 async def test_a_disk_without_room_is_told_before_anything_is_written(
-    folder: Path, caretaker: SqliteCaretaker, small_disk: Path
+    folder: Path, caretaker: SqliteCaretaker, disk: Path
 ) -> None:
-    await fill(folder, batches=5_000)
+    await fill(folder, batches=10_000)
     with pytest.raises(
-        StoreError, match=r"the copy takes .* MiB and the disk that holds .* has 2.0 MiB left"
+        StoreError, match=r"the copy takes .* MiB and the disk that holds .* has 5.0 MiB left"
     ):
-        caretaker.backup(small_disk / "copy.db", nobody, replace=False)
-    assert list(small_disk.iterdir()) == []
+        caretaker.backup(disk / "copy.db", nobody, replace=False)
+    assert list(disk.iterdir()) == []
+
+
+async def test_a_disk_that_becomes_full_meanwhile_ends_it_and_leaves_all_as_it_was(
+    folder: Path, caretaker: SqliteCaretaker, disk: Path
+) -> None:
+    await fill(folder, batches=4_000)
+
+    def told(_what: str, _share: float | None) -> None:
+        with contextlib.suppress(OSError), (disk / "other").open("wb") as other:
+            other.write(bytes(DISK_MIB * 1024 * 1024))
+
+    with pytest.raises(StoreError, match=rf"no room is left on .* {disk}/copy\.db; all is as it was$"):
+        caretaker.backup(disk / "copy.db", told, replace=False)
+    assert files(disk) == {"other"}
 
 
 # --- restore ----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from collector.stores.sqlite.schema import STEPS
 from tests.collector.stores.builders import DAY, NOW, enrolled, sealed
 from tests.collector.stores.lived_in import TICKS, look
 from tests.conftest import Needs
+from tests.small_disk import small_disk
 
 FILES = sorted(
     (Path(__file__).parents[3] / "data" / "stores").glob("*.db.gz"),
@@ -114,35 +114,31 @@ async def test_a_file_of_this_version_is_opened_without_a_copy(tmp_path: Path) -
 
 
 @pytest.fixture
-def small_disk(needs: Needs, tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = [needs("mount"), "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    needs.that(mounted, "needs the right to mount a small disk that can be filled (run the tests as root)")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+def disk(needs: Needs, tmp_path: Path) -> Iterator[Path]:
+    """Of one MiB."""
+    with small_disk(tmp_path, needs, 1) as disk:
+        yield disk
 
 
-async def test_without_room_for_the_copy_nothing_is_changed(small_disk: Path) -> None:
-    size = len(unpack(OLDER[0], small_disk))
-    ballast = small_disk / "ballast"
+async def test_without_room_for_the_copy_nothing_is_changed(disk: Path) -> None:
+    size = len(unpack(OLDER[0], disk))
+    ballast = disk / "ballast"
     ballast.write_bytes(bytes(1024 * 1024 - size - size // 2))
     with pytest.raises(StoreError, match="make room") as refused:
-        await open_store(small_disk, role="collector")
+        await open_store(disk, role="collector")
     assert refused.value.passing
-    assert applied(small_disk / "watchkeeper.db") == [STEP_OF[OLDER[0]]]
+    assert applied(disk / "watchkeeper.db") == [STEP_OF[OLDER[0]]]
     ballast.unlink()
-    store = await open_store(small_disk, role="collector")
+    store = await open_store(disk, role="collector")
     await look(store)
     await store.close()
 
 
-async def test_what_a_killed_start_left_of_its_copy_takes_no_room_from_the_next(small_disk: Path) -> None:
-    size = len(unpack(OLDER[0], small_disk))
-    killed = small_disk / f"watchkeeper-before-{STEPS[1].__name__}.part"
+async def test_what_a_killed_start_left_of_its_copy_takes_no_room_from_the_next(disk: Path) -> None:
+    size = len(unpack(OLDER[0], disk))
+    killed = disk / f"watchkeeper-before-{STEPS[1].__name__}.part"
     killed.write_bytes(bytes(1024 * 1024 - size - size // 2))
-    store = await open_store(small_disk, role="collector")
+    store = await open_store(disk, role="collector")
     await look(store)
     await store.close()
     assert not killed.exists()

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.conftest import Needs
-from tests.system.harness import ROOT, environ
+from tests.system.programs import ROOT, environ
 
 HOLES = """
 from agent import heap

@@ -24,7 +24,7 @@ from tests.bench.reads import ReadingHost
 from tests.bench.remote_write import Tick, WritingHost
 from tests.bench.table import quantile
 from tests.bench.trace import ticks
-from tests.system.harness import ROOT, environ
+from tests.system.programs import ROOT, environ
 
 WARM_UP_PUSHES, WARM_UP_AT_ONCE = 3, 1_000
 WARM_UP_S, WARM_UP_S_A_HOST = 60.0, 0.02

@@ -17,7 +17,8 @@ from collector.config import PACKS, read_rules
 from collector.stores.sqlite import open_store
 from rules.judging.engine import Plans
 from tests.bench.trace import ticks
-from tests.system.harness import Collector, Program, Stage, free_port, get, wait_until
+from tests.system.harness import Collector, Stage, get
+from tests.system.programs import Program, free_port, wait_until
 
 DEFAULT_PACKS = ("hosts", "services", "critical")
 ROUNDS, CRASHES = 7, 10

@@ -24,7 +24,8 @@ import msgspec
 from agent import wire
 from tests.agent.receiver import TOKEN, Receiver
 from tests.bench.trace import FILE, Recorded
-from tests.system.harness import Agent, Service, get
+from tests.system.far_side import Service
+from tests.system.harness import Agent, get
 
 TICKS = 600
 EVERY_S = 0.5

@@ -20,7 +20,7 @@ from tests.bench.remote_write import Tick, WritingHost, literal, varint
 from tests.bench.rows import power_cut
 from tests.bench.table import Goal, Row, markdown, quantile, spread
 from tests.bench.trace import ticks
-from tests.system.harness import ROOT, environ
+from tests.system.programs import ROOT, environ
 
 NOW = 1_800_000_000_000
 

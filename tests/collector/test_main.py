@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tomllib
 
-from tests.system.harness import ROOT, environ
+from tests.system.programs import ROOT, environ
 
 
 def test_it_tells_its_version_also_where_it_is_not_installed() -> None:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import Needs
-from tests.system.harness import ROOT
+from tests.system.programs import ROOT
 
 CONTAINER, ANSIBLE = ROOT / "packaging" / "container", ROOT / "packaging" / "ansible"
 COMPOSE: dict[str, Any] = yaml.safe_load((CONTAINER / "compose.yaml").read_text())

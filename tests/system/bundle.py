@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.system.harness import ROOT
+from tests.system.programs import ROOT
 
 MINORS = (11, 12, 13)
 BUILD_S = 300

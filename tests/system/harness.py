@@ -8,180 +8,34 @@ from __future__ import annotations
 import contextlib
 import http.client
 import http.server
-import itertools
-import os
-import random
-import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
 import yaml
 
-from tests.receivers import SLACK_PATH, Received
+from tests.system.far_side import FarSide, Service
+from tests.system.programs import (
+    LOG_LETTERS_MAX,
+    PATIENCE_S,
+    ROOT,
+    P,
+    Program,
+    environ,
+    free_port,
+    wait_until,
+)
 
-T = TypeVar("T")
-P = TypeVar("P", bound="Program")
-
-ROOT = Path(__file__).parent.parent.parent
-PATIENCE_S = 60.0
-"""How long a test waits for what takes a second on an idle machine; others may be run beside it."""
-LOG_LETTERS_MAX = 8_000
 OF_AGENTS = """
 CREATE TEMP VIEW agents AS SELECT * FROM hosts WHERE name NOT LIKE 'service:%';
 CREATE TEMP VIEW pushed AS SELECT * FROM batches WHERE host IN (SELECT id FROM agents);
 CREATE TEMP VIEW pushers AS SELECT * FROM heard WHERE host IN (SELECT id FROM agents);
 """
-
-
-def wait_until(
-    what: str, question: Callable[[], T], timeout_s: float = PATIENCE_S, every_s: float = 0.05
-) -> T:
-    """Ask until the answer is true and return it; an AssertionError says what was waited for in vain."""
-    deadline_s = time.monotonic() + timeout_s
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        if time.monotonic() > deadline_s:
-            raise AssertionError(
-                f"waited {timeout_s:g} s in vain for: {what}; the last answer was {answer!r}"
-            )
-        time.sleep(every_s)
-
-
-def _ports() -> Iterator[int]:
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = 20_000 + worker % 12 * 1_000
-    yield from itertools.cycle(random.sample(range(first, first + 1_000), 1_000))
-
-
-PORTS = _ports()
-"""Below those that the kernel gives to whoever wants any, and others for each process that runs tests: so nobody takes
-one before the program that it is for."""
-
-
-def free_port() -> int:
-    return next(port for port in PORTS if is_free(port))
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def environ() -> dict[str, str]:
-    """Ours, without the settings that it may hold for Watchkeeper."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("WATCHKEEPER_")}
-    paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
-    return kept | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
-
-
-# --- a process --------------------------------------------------------------------------------------------------------
-
-
-class Program:
-    """A child in a session of its own, with a log that all its runs append to."""
-
-    def __init__(
-        self, name: str, command: Sequence[str], log: Path, *, prefix: Sequence[str] = (), cwd: Path = ROOT
-    ) -> None:
-        self.name = name
-        self.log = log
-        self._command = [*prefix, *command]
-        self._cwd = cwd
-        self._child: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        assert not self.alive, f"{self.name} is running already"
-        with self.log.open("ab") as log:
-            self._child = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self._cwd,
-                env=environ(),
-                start_new_session=True,
-            )
-
-    @property
-    def pid(self) -> int:
-        assert self._child is not None
-        return self._child.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._child is not None and self._child.poll() is None
-
-    @property
-    def family(self) -> list[int]:
-        """The processes of its session that are left, zombies apart."""
-        return [pid for pid in processes() if session_of(pid) == self.pid]
-
-    @property
-    def said(self) -> str:
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
-
-    def send(self, number: signal.Signals) -> None:
-        os.kill(self.pid, number)
-
-    def press_ctrl_c(self) -> None:
-        """What a terminal does: SIGINT to everyone in the foreground."""
-        os.killpg(self.pid, signal.SIGINT)
-
-    def kill(self) -> None:
-        """kill -9, and not a moment for anything more."""
-        assert self._child is not None
-        self.send(signal.SIGKILL)
-        self._child.wait(PATIENCE_S)
-
-    def stop(self, number: signal.Signals = signal.SIGTERM, timeout_s: float = PATIENCE_S) -> int:
-        """Ask it to end; its exit code."""
-        self.send(number)
-        return self.wait(timeout_s)
-
-    def wait(self, timeout_s: float = PATIENCE_S) -> int:
-        assert self._child is not None
-        try:
-            return self._child.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.name} did not end within {timeout_s:g} s") from None
-
-    def end(self) -> None:
-        """At the end of a test: it and all that it started."""
-        if self._child is None:
-            return
-        for pid in self.family:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self._child.wait(PATIENCE_S)
-
-
-def processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-
-
-def session_of(pid: int) -> int | None:
-    """None for a process that is gone or only waits to be buried."""
-    try:
-        state, _, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if state in "ZX" else int(session)
 
 
 # --- the collector ----------------------------------------------------------------------------------------------------
@@ -328,116 +182,6 @@ class Agent(Program):
         self.config.chmod(0o600)
         command = [python, "-m", "agent", "run", "--config", str(self.config)]
         super().__init__(folder.name, command, folder / "agent.log", prefix=prefix)
-
-
-# --- what is watched --------------------------------------------------------------------------------------------------
-
-
-class Service:
-    """A web server that an agent watches, to be stopped and started at one address."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self._server: http.server.ThreadingHTTPServer | None = None
-        self._thread: threading.Thread | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/health"
-
-    def start(self) -> None:
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), _AllIsWell)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        if self._server is not None and self._thread is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join()
-            self._server = None
-
-
-class _AllIsWell(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-# --- the far side -----------------------------------------------------------------------------------------------------
-
-
-class FarSide(Program):
-    """A mail server and a Slack that people read, in a process of its own; `received` is what they got."""
-
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        name: str = "far-side",
-        host: str = "127.0.0.1",
-        ports: tuple[int, int] | None = None,
-        prefix: Sequence[str] = (),
-    ) -> None:
-        self.smtp_port, self.http_port = ports or (free_port(), free_port())
-        self.host = host
-        self._record = folder / f"{name}.jsonl"
-        command = [sys.executable, "-m", "tests.receivers", "--record", str(self._record), "--host", host]
-        command += ["--smtp-port", str(self.smtp_port), "--http-port", str(self.http_port)]
-        super().__init__(name, command, folder / f"{name}.log", prefix=prefix)
-
-    def start(self) -> None:
-        super().start()
-        wait_until("the far side to listen", lambda: "slack_path" in self.said or not self.alive)
-        assert self.alive, self.said
-
-    def behave(self, **how: str) -> None:
-        """smtp="hang", http="status:503" and so on; `accept` heals."""
-        order = urllib.request.Request(
-            f"http://{self.host}:{self.http_port}/-/behave", data=msgspec.json.encode(how), method="POST"
-        )
-        with urllib.request.urlopen(order, timeout=5) as answer:
-            assert answer.status == 200
-
-    @property
-    def received(self) -> list[Received]:
-        if not self._record.exists():
-            return []
-        whole = self._record.read_bytes().rpartition(b"\n")[0]
-        return [msgspec.json.decode(line, type=Received) for line in whole.splitlines()]
-
-    def of_kind(self, kind: str) -> list[Received]:
-        """kind: mail, slack or post."""
-        return [received for received in self.received if received.kind == kind]
-
-    # --- how a collector reaches it ---
-
-    @property
-    def mail_channel(self) -> dict[str, Any]:
-        return {
-            "kind": "mail",
-            "name": "mail",
-            "to": ["ops@example.org"],
-            "from": "watch@example.org",
-            "server": f"{self.host}:{self.smtp_port}",
-            "encryption": "none",
-            "timeout": "10s",
-        }
-
-    @property
-    def slack_channel(self) -> dict[str, Any]:
-        url = f"http://{self.host}:{self.http_port}{SLACK_PATH}"
-        return {"kind": "slack", "name": "slack", "url": url, "timeout": "10s"}
-
-    @property
-    def hook_channel(self) -> dict[str, Any]:
-        url = f"http://{self.host}:{self.http_port}/hook"
-        return {"kind": "webhook", "name": "hook", "url": url, "timeout": "10s"}
 
 
 # --- the stage --------------------------------------------------------------------------------------------------------

@@ -33,7 +33,8 @@ from collector.stores.sqlite import open_store
 from rules.model import Incident, Outcome, Remark
 from rules.sla.model import Interval
 from tests.receivers import now_ms
-from tests.system.harness import Collector, wait_until
+from tests.system.harness import Collector
+from tests.system.programs import wait_until
 
 PASSWORD = "correct horse battery"
 USER = "ada"

@@ -20,8 +20,10 @@ from msgspec import Struct
 from agent.options import duration_s, say_duration
 from tests.receivers import Received, now_ms
 from tests.system import paper
-from tests.system.harness import ROOT, Agent, Collector, FarSide, Program, Stage, wait_until
+from tests.system.far_side import FarSide
+from tests.system.harness import Agent, Collector, Stage
 from tests.system.netns import Network
+from tests.system.programs import ROOT, Program, wait_until
 
 COLLECTOR, OFFICE, GATEWAY = "10.77.0.2", "10.77.0.3", "10.77.0.4"
 PORT = 8420

@@ -19,8 +19,9 @@ from playwright.sync_api import sync_playwright
 from tests.receivers import now_ms
 from tests.system.browser import Reader, browsing, launch
 from tests.system.fleet import EVERY_MS, FLEET, HOUR_MS, Pusher
-from tests.system.harness import ROOT, Collector, wait_until
+from tests.system.harness import Collector
 from tests.system.lived import PASSWORD
+from tests.system.programs import ROOT, wait_until
 from tests.system.scene import lived_in
 
 FOLDER = ROOT / "docs"

@@ -12,8 +12,9 @@ from pathlib import Path
 from agent.wire import Batch
 from tests.receivers import now_ms
 from tests.system.fleet import EVERY_MS, FLEET, HOUR_MS, Pusher, Simulated
-from tests.system.harness import Collector, wait_until
+from tests.system.harness import Collector
 from tests.system.lived import DAY_MS, add_user, furnish, rules, settings
+from tests.system.programs import wait_until
 
 GONE = "cam-2"
 SCENE = [host for host in FLEET if host.name in {"web-7", "db-3", "queue-2", "backup", GONE}]

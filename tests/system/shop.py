@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.system.harness import Agent, Collector, FarSide, Service, Stage, sees_well, wait_until
+from tests.system.far_side import FarSide, Service
+from tests.system.harness import Agent, Collector, Stage, sees_well
+from tests.system.programs import wait_until
 
 SHOP_DOWN = {
     "name": "shop-down",

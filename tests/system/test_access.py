@@ -13,8 +13,9 @@ import pytest
 
 from tests.conftest import Needs
 from tests.system import netns
-from tests.system.harness import PATIENCE_S, ROOT, Collector, Stage, environ, wait_until
+from tests.system.harness import Collector, Stage
 from tests.system.netns import Network
+from tests.system.programs import PATIENCE_S, ROOT, environ, wait_until
 
 ADDRESS, PORT = "10.9.8.1", 8420
 PASSWORD = "correct horse battery"

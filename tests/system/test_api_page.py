@@ -10,7 +10,8 @@ import msgspec
 import yaml
 
 from collector.config.runtime import FLAT
-from tests.system.harness import ROOT, Collector, Stage, wait_until
+from tests.system.harness import Collector, Stage
+from tests.system.programs import ROOT, wait_until
 
 PAGE = (ROOT / "docs" / "api.md").read_text()
 

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import yaml
 
-from tests.system.harness import ROOT, Collector, Stage, wait_until
+from tests.system.harness import Collector, Stage
+from tests.system.programs import ROOT, wait_until
 
 PAGE = (ROOT / "docs" / "application-metrics.md").read_text()
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from tests.system.harness import ROOT, Collector, Stage, wait_until
+from tests.system.harness import Collector, Stage
+from tests.system.programs import ROOT, wait_until
 from tests.system.shop import SHOP_DOWN, watched
 
 PAGE = (ROOT / "docs" / "channels.md").read_text()

@@ -13,7 +13,8 @@ from agent.wire import Batch
 from collector.web.stretch import _moment as moment_of
 from tests.system.browser import PHONE, Reader
 from tests.system.fleet import EVERY_MS, MINUTE_MS, Pusher
-from tests.system.harness import Collector, wait_until
+from tests.system.harness import Collector
+from tests.system.programs import wait_until
 
 Window = Callable[..., Reader]
 HOUR_MS = 60 * MINUTE_MS

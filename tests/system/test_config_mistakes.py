@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.harness import ROOT, environ, free_port
+from tests.system.programs import ROOT, environ, free_port
 
 TOKEN = f"wk_agent_default_{'a' * 12}_{'b' * 40}"
 

@@ -13,7 +13,9 @@ import pytest
 
 from collector.notifier.teller import OVERTAKEN
 from tests.system import load
-from tests.system.harness import Collector, FarSide, Stage, sees_well, wait_until
+from tests.system.far_side import FarSide
+from tests.system.harness import Collector, Stage, sees_well
+from tests.system.programs import wait_until
 from tests.system.shop import SHOP_DOWN, shop_check, watched
 
 ROUNDS = 10

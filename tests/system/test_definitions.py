@@ -8,7 +8,9 @@ from typing import Any
 
 import yaml
 
-from tests.system.harness import Agent, Collector, Service, Stage, wait_until
+from tests.system.far_side import Service
+from tests.system.harness import Agent, Collector, Stage
+from tests.system.programs import wait_until
 
 METADATA = "http://169.254.169.254/latest/meta-data/"
 

@@ -9,7 +9,8 @@ import msgspec
 from agent.wire import Evidence
 from tests.agent.this_machine import has_a_disk
 from tests.conftest import Needs
-from tests.system.harness import Stage, wait_until
+from tests.system.harness import Stage
+from tests.system.programs import wait_until
 
 TICK_MS = 1_000
 FULL = {"name": "memory", "metric": "memory_used_pct", "above": 0.1, "severity": "warning"}

@@ -16,7 +16,8 @@ import pytest
 
 from tests.conftest import Needs
 from tests.system import bundle
-from tests.system.harness import ROOT, Program, Stage, environ, free_port, wait_until
+from tests.system.harness import Stage
+from tests.system.programs import ROOT, Program, environ, free_port, wait_until
 
 COMMAND_S = 120
 ADDRESS = "10.77.0.1:8420"

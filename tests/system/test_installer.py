@@ -14,7 +14,8 @@ import pytest
 
 from tests.conftest import Needs
 from tests.system import bundle
-from tests.system.harness import Collector, Stage, wait_until
+from tests.system.harness import Collector, Stage
+from tests.system.programs import wait_until
 
 INSTALL_S = 120
 HASHES = re.compile(r"\b[0-9a-f]{64}\b")

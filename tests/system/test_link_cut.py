@@ -13,8 +13,9 @@ import pytest
 
 from tests.conftest import Needs
 from tests.system import netns
-from tests.system.harness import Agent, Collector, Stage, wait_until
+from tests.system.harness import Agent, Collector, Stage
 from tests.system.netns import Network
+from tests.system.programs import wait_until
 
 PORT = 8420
 EVERY_MS = 500

@@ -22,7 +22,8 @@ from tests.collector.cli.glass import Glass
 from tests.conftest import Needs
 from tests.system.browser import PHONE, Reader, grave, launch
 from tests.system.fleet import EVERY_MS, Pusher
-from tests.system.harness import PATIENCE_S, ROOT, Collector, Stage, get, wait_until
+from tests.system.harness import Collector, Stage, get
+from tests.system.programs import PATIENCE_S, ROOT, wait_until
 
 RULE = {"name": "cpu-busy", "metric": "cpu_used_pct", "above": {"warning": 80, "critical": 95}}
 

@@ -9,8 +9,9 @@ import pytest
 
 from tests.conftest import Needs
 from tests.system import netns
-from tests.system.harness import Agent, Collector, Stage, wait_until
+from tests.system.harness import Agent, Collector, Stage
 from tests.system.netns import Network
+from tests.system.programs import wait_until
 
 PORT = 8420
 ABSENT = {"name": "absent", "kind": "absence", "severity": "critical"}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.system.harness import ROOT, Agent, Collector, Stage, wait_until
+from tests.system.harness import Agent, Collector, Stage
+from tests.system.programs import ROOT, wait_until
 
 DATA = ROOT / "tests" / "data"
 OLDEST: dict[str, Any] = yaml.safe_load((DATA / "config-1.yaml").read_text())

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from playwright.sync_api import expect
 
 from tests.system.browser import Reader
-from tests.system.harness import Stage, wait_until
+from tests.system.harness import Stage
+from tests.system.programs import wait_until
 
 SLOW_MS = 2_000
 """So long an answer is under way once; after it, the page would rest ten times as long."""

@@ -15,7 +15,8 @@ from typing import Any
 
 from agent.wire import Batch, CheckState
 from tests.system.fleet import Pusher
-from tests.system.harness import PATIENCE_S, ROOT, Collector, Stage, environ, sees_well, wait_until
+from tests.system.harness import Collector, Stage, sees_well
+from tests.system.programs import PATIENCE_S, ROOT, environ, wait_until
 
 MINUTE_MS = 60_000
 EVERY_MS = 10_000

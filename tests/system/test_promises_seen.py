@@ -12,8 +12,9 @@ from agent.wire import Batch, CheckState
 from tests.receivers import now_ms
 from tests.system.browser import Reader
 from tests.system.fleet import Pusher
-from tests.system.harness import Collector, Stage, wait_until
+from tests.system.harness import Collector, Stage
 from tests.system.lived import EVERY_MS, PASSWORD, ask, long_ago
+from tests.system.programs import wait_until
 
 SETTINGS: dict[str, Any] = {
     "packs": ["hosts"],

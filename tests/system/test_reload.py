@@ -12,7 +12,8 @@ import yaml
 from collector.store import DAY_MS
 from collector.stores.sqlite import open_store
 from tests.collector.stores.builders import batch, enrolled, incident, sealed
-from tests.system.harness import Collector, Stage, wait_until
+from tests.system.harness import Collector, Stage
+from tests.system.programs import wait_until
 
 HOUR_MS = 3_600_000
 DAYS = 8

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from tests.system import load
-from tests.system.harness import PATIENCE_S, ROOT, Collector, Program, Stage, environ, wait_until
+from tests.system.harness import Collector, Stage
+from tests.system.programs import PATIENCE_S, ROOT, Program, environ, wait_until
 
 HOSTS = 6
 

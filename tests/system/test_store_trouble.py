@@ -18,7 +18,8 @@ from tests.bench.rows import power_cut
 from tests.conftest import Needs
 from tests.small_disk import small_disk
 from tests.system import load
-from tests.system.harness import Collector, Stage, wait_until
+from tests.system.harness import Collector, Stage
+from tests.system.programs import wait_until
 from tests.system.test_store_tools import tool
 
 DISK_MIB = 96

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.system.harness import ROOT, Collector, Stage, environ, wait_until
+from tests.system.harness import Collector, Stage
+from tests.system.programs import ROOT, environ, wait_until
 
 PAGE = (ROOT / "docs" / "terminal.md").read_text()
 LEFT_OUT = ("export ", "eval ", "watchkeeper top")

@@ -15,7 +15,8 @@ import pytest
 from collector.stores.sqlite import open_store
 from tests.collector.cli.glass import Glass
 from tests.collector.stores.builders import batch
-from tests.system.harness import Collector, Stage, wait_until
+from tests.system.harness import Collector, Stage
+from tests.system.programs import wait_until
 
 ENTER, ESCAPE, DOWN = "\r", "\x1b", "j"
 RULES = [

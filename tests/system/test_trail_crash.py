@@ -9,7 +9,8 @@ import threading
 import time
 from collections import Counter
 
-from tests.system.harness import Collector, Stage, wait_until
+from tests.system.harness import Collector, Stage
+from tests.system.programs import wait_until
 
 ROUNDS, AT_ONCE = 5, 8
 BASE = "/api/monitoring"

@@ -7,7 +7,8 @@ import signal
 
 import yaml
 
-from tests.system.harness import Collector, Stage, sees_well, wait_until
+from tests.system.harness import Collector, Stage, sees_well
+from tests.system.programs import wait_until
 from tests.system.shop import told, watched
 
 ALWAYS = {"name": "moving house", "when": "daily 00:00 to 24:00", "where": {"host": "web-*"}}

@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Needs
 from tests.small_disk import small_disk
-from tests.system.harness import Collector, Program, Stage, free_port, get, wait_until
+from tests.system.harness import Collector, Stage, get
+from tests.system.programs import Program, free_port, wait_until
 from tests.system.shop import SHOP_DOWN, told, watched
 
 DISK_FULL = {

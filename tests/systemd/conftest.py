@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Needs, made_once
-from tests.system.harness import ROOT
 from tests.system.netns import Network, is_possible
+from tests.system.programs import ROOT
 from tests.systemd.house import House
 from tests.systemd.machine import MAKE_S, Machine, base_tree
 

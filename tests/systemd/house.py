@@ -10,8 +10,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tests.system.harness import ROOT, get, wait_until
+from tests.system.harness import get
 from tests.system.netns import Network
+from tests.system.programs import ROOT, wait_until
 from tests.systemd.machine import Machine
 
 AGENT, COLLECTOR = "watchkeeper-agent", "watchkeeper-collector"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.system.harness import wait_until
+from tests.system.programs import wait_until
 from tests.systemd.roots import Root, remove_leftovers
 
 CACHE = Path("/var/tmp/watchkeeper-systemd")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import Needs
-from tests.system.harness import ROOT, wait_until
+from tests.system.programs import ROOT, wait_until
 from tests.systemd.house import AGENT, COLLECTOR, PATIENCE_S, House, example
 from tests.systemd.machine import MAKE_S, Machine
 

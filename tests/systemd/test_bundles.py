@@ -19,7 +19,8 @@ import pytest
 
 from tests.conftest import Needs
 from tests.system.bundle import MINORS
-from tests.system.harness import Program, Stage, wait_until
+from tests.system.harness import Stage
+from tests.system.programs import Program, wait_until
 from tests.systemd.machine import COMMAND_S, foreign_tree
 
 MACHINES = {"x86_64": 62, "aarch64": 183}

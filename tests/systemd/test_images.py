@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Needs
-from tests.system.harness import ROOT, free_port, get, wait_until
+from tests.system.harness import get
+from tests.system.programs import ROOT, free_port, wait_until
 from tests.systemd.machine import IMAGE_PACKAGES, MAKE_S, base_tree
 
 DOCKERFILE = ROOT / "packaging" / "container" / "Dockerfile"

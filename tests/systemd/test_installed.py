@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Needs
-from tests.system.harness import wait_until
+from tests.system.programs import wait_until
 from tests.systemd.house import AGENT, COLLECTOR, PATIENCE_S, RECEIVER, House, commands, example, newer
 from tests.systemd.machine import Machine
 

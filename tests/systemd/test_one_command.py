@@ -15,8 +15,8 @@ import trustme
 
 from rules.model import SERVICE
 from tests.conftest import Needs
-from tests.system.harness import wait_until
 from tests.system.netns import Network, is_possible
+from tests.system.programs import wait_until
 from tests.systemd.house import AGENT, COLLECTOR, PATIENCE_S, House, commands
 from tests.systemd.machine import Machine, base_tree
 

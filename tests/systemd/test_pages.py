@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.harness import ROOT, wait_until
+from tests.system.programs import ROOT, wait_until
 from tests.systemd.house import AGENT, COLLECTOR, PATIENCE_S, House, blocks, example
 from tests.systemd.machine import Machine
 

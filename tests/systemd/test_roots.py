@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Needs
-from tests.system.harness import ROOT
 from tests.system.netns import is_possible
+from tests.system.programs import ROOT
 from tests.systemd.machine import CACHE
 from tests.systemd.roots import Root, remove_leftovers
 

@@ -8,7 +8,7 @@ import pytest
 
 from agent.checks.processes import FEW, Check, Options, told_by_stat, zombies_in
 from tests.conftest import Needs
-from tests.system.harness import wait_until
+from tests.system.programs import wait_until
 
 STAT = """\
 cpu  68707 0 17788 421621 2655 0 1918 15 0 0

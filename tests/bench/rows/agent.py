@@ -21,7 +21,8 @@ from tests.agent.receiver import TOKEN, Receiver
 from tests.bench.fleet import Server, Settings, stage
 from tests.bench.process import cpu_s, resident_mib, resident_peak_mib
 from tests.bench.table import Goal, Row
-from tests.system.harness import ROOT, Agent, Stage, free_port, get, wait_until
+from tests.system.harness import Agent, Stage, get
+from tests.system.programs import ROOT, free_port, wait_until
 
 TICKS = 6
 EVERY_S = 10

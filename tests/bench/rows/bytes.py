@@ -23,7 +23,8 @@ from tests.bench.fleet import Settings, enrolled, stage
 from tests.bench.replayed import EVERY_MS, START, arrivals, fill, trace
 from tests.bench.rows.push_rate import VICTORIA_METRICS
 from tests.bench.table import Goal, Row
-from tests.system.harness import get, wait_until
+from tests.system.harness import get
+from tests.system.programs import wait_until
 
 HOSTS, TICKS = 8, DAY_MS // EVERY_MS
 THEIR_HOSTS, THEIR_TICKS = 4, 2_500

@@ -9,7 +9,8 @@ from tests.bench.fleet import Settings, stage
 from tests.bench.progress import tell_each
 from tests.bench.table import Goal, Row
 from tests.system import load
-from tests.system.harness import Collector, wait_until
+from tests.system.harness import Collector
+from tests.system.programs import wait_until
 
 HOSTS = 6
 DELAY_S_MAX = 0.3

@@ -20,7 +20,8 @@ from tests.bench.client import Order, press
 from tests.bench.fleet import DEFAULT_PACKS, Settings, enrolled, stage
 from tests.bench.replayed import EVERY_MS, arrivals, trace
 from tests.bench.table import Goal, Row
-from tests.system.harness import Collector, wait_until
+from tests.system.harness import Collector
+from tests.system.programs import wait_until
 
 HOSTS, DAYS = 200, 13
 KEPT_DAYS = 2

@@ -8,7 +8,9 @@ from tests.bench.client import Order, press
 from tests.bench.fleet import Settings, collector, stage
 from tests.bench.pushes import BREACH_RULE
 from tests.bench.table import Goal, Row, quantile
-from tests.system.harness import Collector, FarSide, wait_until
+from tests.system.far_side import FarSide
+from tests.system.harness import Collector
+from tests.system.programs import wait_until
 
 HOSTS = 1_000
 PACE_PER_S = 1_000

@@ -13,7 +13,8 @@ from tests.bench.client import Order, Pressed, press
 from tests.bench.fleet import Server, Settings, collector, stage
 from tests.bench.progress import tell_each
 from tests.bench.table import Goal, Row, spread
-from tests.system.harness import Stage, free_port
+from tests.system.harness import Stage
+from tests.system.programs import free_port
 
 HOSTS = 200
 SECONDS = 2.0

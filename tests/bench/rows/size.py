@@ -16,7 +16,7 @@ from tests.bench.fleet import Settings, collector, stage
 from tests.bench.process import resident_peak_mib
 from tests.bench.table import Goal, Row
 from tests.collector.stores.builders import DAY, HOUR, NOW, batch, enrolled
-from tests.system.harness import PATIENCE_S, ROOT, environ
+from tests.system.programs import PATIENCE_S, ROOT, environ
 
 GOAL = Goal(0.35, 0.2)
 HOSTS, HOURS = 10, 50

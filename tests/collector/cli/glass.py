@@ -15,7 +15,7 @@ import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.system.harness import ROOT, environ
+from tests.system.programs import ROOT, environ
 
 PATIENCE_S = 30.0
 TOKEN = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|\x1b([()][A-Z0-9]|[=>78M])|([\x00-\x1f])|([^\x00-\x1f\x1b]+)")

@@ -15,7 +15,7 @@ import pytest
 
 from collector.itself.service import Service
 from tests.agent.service_manager import ServiceManager
-from tests.system.harness import ROOT, environ, free_port
+from tests.system.programs import ROOT, environ, free_port
 
 
 @pytest.fixture

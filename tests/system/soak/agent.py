@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from agent import wire
 from tests.agent.receiver import TOKEN, Receiver, Reply, problem, taken
-from tests.system.harness import Agent, Stage, wait_until
+from tests.system.harness import Agent, Stage
+from tests.system.programs import wait_until
 from tests.system.soak.looks import Look, leaks, look
 
 EVERY_S = 0.1

@@ -25,7 +25,9 @@ from msgspec import Struct
 
 from tests.bench.fleet import DEFAULT_PACKS, enrolled
 from tests.bench.pushes import BREACH_RULE
-from tests.system.harness import PATIENCE_S, ROOT, Collector, FarSide, Stage, environ, wait_until
+from tests.system.far_side import FarSide
+from tests.system.harness import Collector, Stage
+from tests.system.programs import PATIENCE_S, ROOT, environ, wait_until
 from tests.system.soak.crowd import Crowd
 from tests.system.soak.inside import Inside
 from tests.system.soak.looks import Look, look

@@ -20,7 +20,7 @@ from agent import wire
 from tests.bench.client import Connection
 from tests.bench.pushes import EVERY_MS, PushingHost, Tails
 from tests.bench.trace import ticks
-from tests.system.harness import FarSide
+from tests.system.far_side import FarSide
 
 EVERY_S = 1.0
 """From one push of a host to the next: an hour of batches passes in six minutes."""

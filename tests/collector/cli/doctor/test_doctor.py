@@ -21,7 +21,7 @@ from tests.collector.cli.conftest import Command
 from tests.collector.stores.builders import batch
 from tests.collector.whole import Whole, whole_collector
 from tests.conftest import Needs
-from tests.system.harness import free_port
+from tests.system.programs import free_port
 
 Seen = dict[str, Finding]
 NOBODY = 65_534

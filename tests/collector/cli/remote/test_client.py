@@ -16,7 +16,7 @@ import trustme
 from collector.cli.remote.client import Client, Refused
 from collector.cli.remote.place import Place, Unreachable
 from tests.collector.cli.remote.conftest import Terminal
-from tests.system.harness import free_port
+from tests.system.programs import free_port
 
 WELL = b'{"items":[]}'
 

@@ -18,7 +18,7 @@ from tests.collector.api.house import Agent
 from tests.collector.cli.conftest import Said
 from tests.collector.cli.remote.conftest import Terminal, _run
 from tests.collector.cli.remote.test_client import answer, listening, once
-from tests.system.harness import free_port
+from tests.system.programs import free_port
 
 MISTAKE = 2
 COMMANDS = {

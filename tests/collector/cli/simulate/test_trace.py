@@ -16,7 +16,7 @@ from collector.config import PACKS, read_rules
 from rules.judging.engine import Rule
 from tests.agent.receiver import TOKEN
 from tests.rules.house import House
-from tests.system.harness import ROOT
+from tests.system.programs import ROOT
 
 TICKS = trace.read(trace.PACKAGED)
 

@@ -14,7 +14,7 @@ from typing import Any
 from collector.stores.sqlite import open_store
 from rules.model import Outcome
 from tests.collector.stores.builders import NOW, alert, batch, enrolled, incident
-from tests.system.harness import ROOT
+from tests.system.programs import ROOT
 
 PAGE = ROOT / "docs" / "samples.md"
 ODD = [0.0, -0.0, 1.0, -2.5, 0.1, 5e-324, 2.0**-1022, 1.1e-310, 1.7976931348623157e308, 2.0**53 - 1, math.pi]

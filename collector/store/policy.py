@@ -7,7 +7,7 @@ from typing import Protocol
 from rules.policy import Planned, Silence
 
 SILENCES_MAX = 1_000
-"""That are not over yet."""
+"""That are not over yet. Of those that are, as many are kept at most."""
 MAINTENANCE_MAX = 1_000
 SILENCES_KEPT_MS = 30 * 86_400_000
 """How long a silence can still be read after its end."""
@@ -19,7 +19,8 @@ class PolicyKept(Protocol):
         ...
 
     async def add_silence(self, silence: Silence, now: int) -> Silence:
-        """The same with an id. StoreError when there are SILENCES_MAX already. Those that have long been over go."""
+        """The same with an id. StoreError when there are SILENCES_MAX already. Those that have long been over go, and
+        of too many those that have been for longest."""
         ...
 
     async def end_silence(self, silence: int, now: int) -> Silence | None:

@@ -50,6 +50,12 @@ STEP = (
     "CREATE INDEX incidents_not_told_of_their_end ON incidents (id) WHERE resolved_at IS NOT NULL AND told <> '{}'",
 )
 SILENCES = "SELECT id, said FROM silences ORDER BY id DESC"
+FORGET_SILENCES = 'DELETE FROM silences WHERE "end" < ?'
+FORGET_TOO_MANY = f"""
+    DELETE FROM silences WHERE id IN (
+        SELECT id FROM silences WHERE "end" <= ? ORDER BY "end" DESC, id DESC LIMIT -1 OFFSET {SILENCES_MAX}
+    )
+"""
 MAINTENANCE = "SELECT id, said FROM maintenance ORDER BY id DESC"
 
 
@@ -67,7 +73,8 @@ class SqlitePolicy:
 
     async def add_silence(self, silence: Silence, now: int) -> Silence:
         def job(connection: sqlite3.Connection) -> Silence:
-            connection.execute('DELETE FROM silences WHERE "end" < ?', [now - SILENCES_KEPT_MS])
+            connection.execute(FORGET_SILENCES, [now - SILENCES_KEPT_MS])
+            connection.execute(FORGET_TOO_MANY, [now])
             _refuse_more(connection, 'silences WHERE "end" > ?', [now], SILENCES_MAX, "silences")
             row = connection.execute(
                 'INSERT INTO silences ("end", said) VALUES (?, ?)', [silence.end, json_text(silence)]

@@ -51,13 +51,20 @@ async def test_silences_that_have_long_been_over_go_when_another_comes(store: St
     assert await store.policy.silences() == [new]
 
 
-async def test_there_is_a_limit_to_how_many_silences_stand(store: Store) -> None:
+async def test_there_is_a_limit_to_how_many_silences_stand_and_to_how_many_that_are_over_are_kept(
+    store: Store,
+) -> None:
     for _ in range(SILENCES_MAX):
         await store.policy.add_silence(DISKS, NOW)
     with pytest.raises(StoreError, match="there are 1,000 silences already; end or remove some first"):
         await store.policy.add_silence(DISKS, NOW)
-    await store.policy.end_silence(1, NOW + 1)
+    await store.policy.end_silence(2, NOW + 1)
     await store.policy.add_silence(DISKS, NOW + 1)
+    later = DISKS.end + 1
+    await store.policy.add_silence(replace(DISKS, end=later + 1), later)
+    kept = [silence.id for silence in await store.policy.silences()]
+    assert len(kept) == SILENCES_MAX + 1
+    assert set(range(1, SILENCES_MAX + 3)) - set(kept) == {2}  # the first that was over
 
 
 async def test_maintenance_is_kept_until_it_is_removed(store: Store) -> None:

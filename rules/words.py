@@ -120,10 +120,11 @@ def breach(series: Series, value: float | None, compares: str, limit: float | No
 def fill(template: str, host: Host, given: Mapping[str, str], series: Series | None) -> str:
     """A summary with its {{names}} filled in: what is given first, then the series' labels, then the host's.
 
-    A name that means nothing stays as it was written, so that a slip is seen and no message is lost over it.
+    A name that means nothing stays as it was written, so that a slip is seen and no message is lost over it. Nothing is
+    announced by a colon at the end where what should follow is empty.
     """
     known = {**host.labels, **(series.labels if series else {}), "host": host.name, **given}
-    return _PLACEHOLDER.sub(lambda match: known.get(match[1], match[0]), template)
+    return _PLACEHOLDER.sub(lambda match: known.get(match[1], match[0]), template).removesuffix(": ")
 
 
 def counted(count: int, one: str, many: str = "") -> str:

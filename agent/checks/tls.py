@@ -80,7 +80,9 @@ class Check:
             self._left_pct: 100 * left_s / max(1.0, valid.until_s - valid.from_s),
         }
         fault = fault or self._fault_of(valid)
-        return Measured(samples, "bad" if fault else "ok", fault)
+        if fault:
+            return Measured(samples, "bad", fault)
+        return Measured(samples, detail=f"of {self._name}, valid until {date(valid.until_s)}")
 
     @property
     def _name(self) -> str:

@@ -17,8 +17,8 @@ from collector.config import read_rules
 from rules import packs
 from rules.judging.engine import Rule
 from rules.kinds import version
-from rules.model import ChannelView, Host
-from tests.rules.house import House
+from rules.model import ChannelView, CheckAnswer, Host
+from tests.rules.house import T0, House
 
 PACKS = Path(packs.__path__[0])
 TRACE = Path(__file__).parent.parent / "data" / "host-trace.csv.gz"
@@ -110,6 +110,17 @@ DISK = 'disk_used_pct{mount="/"}'
 )
 def test_the_limits_and_times_of_the_packs(values: dict[str, Any], minutes: int, told: list[str]) -> None:
     assert [severity for _, _, severity in hold(values, minutes).told] == told
+
+
+def test_a_certificate_is_told_of_with_its_name_and_its_day() -> None:
+    house = House(load("certificates"), check_purity=False)
+    answer = CheckAnswer("web", "tls", "ok", T0, detail="of shop.example.org, valid until 2026-11-25")
+    for minute in range(7):
+        house.batch(minute * 60, {'tls_left_days{check="web"}': 5}, every_ms=60_000, checks=[answer])
+    assert house.notices[0].title == (
+        "CRITICAL h1: the certificate of check web ends in 5 days: of shop.example.org, valid until 2026-11-25 "
+        "(since 02:00 UTC)"
+    )
 
 
 def test_a_host_is_missed_after_three_intervals() -> None:

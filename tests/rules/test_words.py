@@ -109,6 +109,7 @@ def test_a_summary_is_filled_in() -> None:
         "{{host}} ({{ role }}): {{mount}} at {{value}} {{nonsense}}", host, {"value": "96"}, series
     )
     assert filled == "db-3 (db): /var at 96 {{nonsense}}"
+    assert words.fill("it ends in 5 days: {{detail}}", host, {"detail": ""}, series) == "it ends in 5 days"
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_a_good_certificate_tells_how_much_time_is_left(
     serve: Serve, authority: trustme.CA, ca_file: str
 ) -> None:
     found = asked(serve(greet, certified(authority, "localhost")), ca_file=ca_file)
-    assert (found.state, found.detail) == ("ok", "")
+    assert (found.state, found.detail) == ("ok", f"of localhost, valid until {days(60):%Y-%m-%d}")
     assert found.samples[LEFT_DAYS] == pytest.approx(60, abs=0.01)
     assert found.samples[LEFT_PCT] == pytest.approx(100 * 60 / 90, abs=0.01)
 
@@ -118,7 +118,7 @@ def test_a_self_signed_one_still_tells_its_dates(serve: Serve) -> None:
 
 def test_without_verifying_only_the_dates_count(serve: Serve, authority: trustme.CA) -> None:
     good = asked(serve(greet, certified(authority, "example.org")), verify=False)
-    assert (good.state, good.detail) == ("ok", "")
+    assert (good.state, good.detail) == ("ok", f"of localhost, valid until {days(60):%Y-%m-%d}")
     expired = asked(serve(greet, certified(authority, "example.org", until=-3)), verify=False)
     assert expired.state == "bad"
     assert expired.detail == f"the certificate of localhost expired on {days(-3):%Y-%m-%d}"
@@ -140,7 +140,7 @@ def test_the_certificate_of_another_name_at_the_same_address(
     first.sni_callback = choose
     port = serve(greet, first)
     found = asked(port, host="127.0.0.1", name="shop.example.org", ca_file=ca_file)
-    assert (found.state, found.detail) == ("ok", "")
+    assert (found.state, found.detail) == ("ok", f"of shop.example.org, valid until {days(7):%Y-%m-%d}")
     assert found.samples[LEFT_DAYS] == pytest.approx(7, abs=0.01)
     assert asked_for == ["shop.example.org"]
 

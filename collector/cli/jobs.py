@@ -10,10 +10,13 @@ import msgspec
 
 from agent.options import say_duration
 from collector.cli import Commands, House, add_config
+from collector.cli.remote.paper import cut, plain
 from collector.cli.tables import table
 from collector.config.jobs import JobOptions
 from rules import words
 from rules.jobs import Job, due_at, overdue_ms
+
+SAID_WIDTH = 60
 
 
 def add_to(commands: Commands, house: House) -> None:
@@ -37,7 +40,7 @@ def _list(house: House, arguments: argparse.Namespace) -> int:
         if not rows:
             print("No job yet. docs/channels.md says how one reports.")
             return 0
-        print(*table(("JOB", "STATE", "LAST END", "TOOK", "DUE"), rows), sep="\n")
+        print(*table(("JOB", "STATE", "LAST END", "TOOK", "DUE", "SAID"), rows), sep="\n")
         return int(bad)
 
     return house.run(show())
@@ -45,9 +48,10 @@ def _list(house: House, arguments: argparse.Namespace) -> int:
 
 def rows_of(
     expected: Sequence[JobOptions], known: dict[str, Job], now: int
-) -> tuple[list[tuple[str, str, str, str, str]], bool]:
+) -> tuple[list[tuple[str, ...]], bool]:
     """A row for each job, and whether one is late or has failed. One that the collector has not met yet is new."""
-    rows, bad = [], False
+    rows: list[tuple[str, ...]] = []
+    bad = False
     for options in expected:
         job = known.get(options.name) or Job(options.name, now)
         late_ms = overdue_ms(job, options.schedule, now)
@@ -60,6 +64,7 @@ def rows_of(
                 words.moment(job.ended_at) if job.ended_at is not None else "never",
                 say_duration(job.took_ms / 1000) if job.took_ms is not None else "",
                 words.moment(due) if due is not None else "",
+                cut(plain(_last_line(job.words)), SAID_WIDTH),
             )
         )
     return rows, bad
@@ -73,6 +78,11 @@ def json_of(expected: Sequence[JobOptions], known: dict[str, Job], now: int) -> 
         late_ms, due = overdue_ms(job, options.schedule, now), due_at(job, options.schedule)
         found.append({**msgspec.structs.asdict(job), "due_at": due, "overdue_ms": late_ms})
     return msgspec.json.encode(found).decode()
+
+
+def _last_line(said: str) -> str:
+    """What matters most of what a program said."""
+    return next((line for line in reversed(said.splitlines()) if line.strip()), "").strip()
 
 
 def _state(job: Job, late_ms: int) -> str:

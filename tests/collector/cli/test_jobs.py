@@ -46,7 +46,7 @@ def test_a_job_that_failed_is_shown_and_is_the_exit_code(
 ) -> None:
     async def lived_in() -> None:
         store = await open_store(state, role="collector")
-        await store.jobs.keep(ended(Job("backup", NOW), NOW, 2, "no space left"))
+        await store.jobs.keep(ended(Job("backup", NOW), NOW, 2, "copying\nno space \x1b[31mleft\n\n"))
         await store.close()
 
     asyncio.run(lived_in())
@@ -56,10 +56,13 @@ def test_a_job_that_failed_is_shown_and_is_the_exit_code(
     said = watchkeeper("jobs")
     assert said.code == 1
     assert "failed (2)" in said.out
+    assert said.out.rstrip().endswith("no space \N{REPLACEMENT CHARACTER}[31mleft"), (
+        "the last line that it said"
+    )
     [job] = msgspec.json.decode(watchkeeper("jobs", "--json").out)
     assert (job["name"], job["exit_code"], job["words"], job["overdue_ms"]) == (
         "backup",
         2,
-        "no space left",
+        "copying\nno space \x1b[31mleft\n\n",
         0,
     )

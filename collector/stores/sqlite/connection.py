@@ -21,7 +21,7 @@ FULL_BELOW_BYTES = 64 * 1024
 WAL_BYTES_KEPT = 64 * 1024 * 1024
 
 WORDS = {
-    sqlite3.SQLITE_FULL: "no room is left on the disk that holds {path}; free some and it goes on by itself",
+    sqlite3.SQLITE_FULL: "no room is left on the disk that holds {path}; free some",
     sqlite3.SQLITE_BUSY: "another program keeps {path} locked",
     sqlite3.SQLITE_LOCKED: "another program keeps {path} locked",
     sqlite3.SQLITE_IOERR: "the disk that holds {path} fails ({error})",
@@ -111,7 +111,10 @@ def primary_code(error: Exception) -> int:
 
 def explain(error: Exception, path: Path) -> StoreError:
     """What went wrong, as the sentence that a person reads."""
-    code = sqlite3.SQLITE_FULL if lacks_room(error, path) else primary_code(error)
+    code = primary_code(error)
+    if code == sqlite3.SQLITE_IOERR and _is_full(path):
+        # As which SQLite knows it only where it writes, not where it makes its index.
+        code = sqlite3.SQLITE_FULL
     if code in WORDS:
         return StoreError(WORDS[code].format(path=path, error=error), passing=code not in LASTING)
     if isinstance(error, sqlite3.IntegrityError):
@@ -119,12 +122,6 @@ def explain(error: Exception, path: Path) -> StoreError:
     return StoreError(
         f"not done, because of a fault in the program: {type(error).__name__}: {error}", passing=False
     )
-
-
-def lacks_room(error: Exception, path: Path) -> bool:
-    """Whether the disk is full: SQLite knows that only where it writes, not where it makes its index."""
-    code = primary_code(error)
-    return code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path))
 
 
 def _is_full(path: Path) -> bool:

@@ -18,7 +18,6 @@ from collector.stores.sqlite.connection import (
     connect_reader,
     connect_writer,
     explain,
-    lacks_room,
     primary_code,
 )
 from collector.stores.sqlite.contents import hosts_known
@@ -120,9 +119,8 @@ def _copy(source: sqlite3.Connection, part: Part, told: Told) -> None:
         target.execute("PRAGMA synchronous = OFF")  # we see to that ourselves
         source.backup(target, pages=PAGES_AT_ONCE, progress=after_step)
     with contextlib.closing(sqlite3.connect(part.path, isolation_level=None)) as target:
-        target.execute(
-            "PRAGMA journal_mode = DELETE"
-        )  # one file, which can be read where nothing can be written
+        # One file, which can be read where nothing can be written.
+        target.execute("PRAGMA journal_mode = DELETE")
     part.write_out()
 
 
@@ -268,8 +266,6 @@ def _explained(source: Path, target: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise StoreError(f"{source} is damaged, or no database ({error})", passing=False) from error
-        if lacks_room(error, target):
-            raise StoreError(f"no room is left on the disk that holds {target}; all is as it was") from error
         raise explain(error, target) from error
     except OSError as error:
         raise StoreError(f"{error.filename or target} cannot be used: {error.strerror}") from error

@@ -165,7 +165,9 @@ def overview(
     services = [
         _service(latest, by_host.get(latest.host.id, ()), acknowledged, times)
         for latest in latests
-        if latest.host.is_service and latest.host.arrived_at is not None
+        if latest.host.is_service
+        and latest.host.arrived_at is not None
+        and _matches(latest.host, question.text)
     ]
     latests = [latest for latest in latests if not latest.host.is_service]
     marks = {

@@ -129,7 +129,9 @@ class IncidentPages:
         times = view.times(self._now_ms())
         incident = await self._store.incidents.get(number)
         if incident is None:
-            raise Missing(f"There is no incident with the number {number}.")
+            raise Missing(
+                f"There is no incident with the number {number}.", ("/incidents", "To the incidents")
+            )
         alerts, transitions, notices, remarks, evidence, hosts = await asyncio.gather(
             self._store.incidents.alerts(number),
             self._store.incidents.transitions(number),

@@ -16,8 +16,8 @@ from rules.labels import fits
 from rules.model import Host, Series
 from rules.sla.model import CheckPart, Class, HostPart, Need, ServiceOptions, ServicePart
 
-ROWS_MAX = 50
-"""Of one part; those that are not well come first."""
+ROWS_MAX, WELL_MAX = 50, 10
+"""Of one part; those that are not well come first, and of the others a few are enough."""
 MARKS: dict[Class, Mark] = {
     "up": Mark("up", "up"),
     "degraded": Mark("warning", "degraded"),
@@ -41,11 +41,11 @@ class Member(Struct, frozen=True):
 
 
 class Group(Struct, frozen=True):
-    """A part in words, and who stands for it; `more` are not shown."""
+    """A part in words, and who stands for it; `more` says how many are not shown."""
 
     title: str
     members: list[Member]
-    more: int
+    more: str
 
 
 class Fleet(Struct, frozen=True):
@@ -128,6 +128,8 @@ def _group(title: str, need: Need, members: list[Member]) -> Group:
     ordered = sorted(members, key=lambda member: (_ORDER[member.mark.shape], member.name))
     needed = {"all": "all of them must be well", "any": "one of them must be well"}
     said = needed[need] if isinstance(need, str) else f"{need} of them must be well"
-    return Group(
-        f"{title}; {said}" if len(members) > 1 else title, ordered[:ROWS_MAX], max(0, len(ordered) - ROWS_MAX)
-    )
+    well = sum(member.mark.shape == "up" for member in ordered)
+    shown = min(len(ordered), ROWS_MAX, len(ordered) - well + WELL_MAX)
+    left = len(ordered) - shown
+    more = f"And {left} more{', all of them well' if left <= well else ''}." if left else ""
+    return Group(f"{title}; {said}" if len(members) > 1 else title, ordered[:shown], more)

@@ -163,13 +163,14 @@ def rule_row(written: WrittenRule, standing: Mapping[str, int]) -> RuleRow:
 def limits_said(rule: Rule) -> str:
     """`> 80 % warning, > 95 % critical`; of a rule without limits that are numbers of its series, its gravity."""
     if rule.cadence == "arrival":
-        return str(rule.severity)
+        return f"silence {rule.severity}"
     said = [
         f"{getattr(rule, 'compares', '')} {rule.says(limit)} {severity}".strip()
         for severity in rule.severities
         if (limit := rule.limit(severity)) is not None
     ]
-    return ", ".join(said) or ", ".join(rule.severities)
+    what = "no answer " if kind_of(rule.options) == "unanswered" else ""
+    return ", ".join(said) or what + ", ".join(rule.severities)
 
 
 def where_said(where: Mapping[str, str | list[str]]) -> str:
@@ -197,7 +198,7 @@ def _applied(
         _short(written.file, written.line) if written else NOTHING,
         written.place if written else "",
         one.series,
-        one.limits_said,
+        one.limits_said or (limits_said(written.rule) if written else ""),
         say_duration(one.for_s * 1000) if one.for_s else "at once",
         say_value(unit_of(one.series.partition("{")[0]), one.value) if one.series else "",
         _MARKS[one.state] if severity is None else Mark(SHAPES[severity], severity),

@@ -24,6 +24,7 @@ from collector.web.service_fields import (
     typed_in,
     version_of,
 )
+from collector.web.services import window_said
 from collector.who import ASKED_BY, FORM_TOKEN, Permission, Refusal, needs
 from rules import words
 from rules.model import Series
@@ -33,7 +34,6 @@ NEW = "/services/_new"
 """No service can be called that, so no service's page is hidden by it."""
 FORM_BYTES_MAX = 128 * 1024
 CHECKS_OFFERED_MAX = 200
-WINDOWS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
 MEANWHILE = (
     "Somebody changed this service while you did. What they wrote is on its page; what you typed still stands here, "
     "and takes the place of theirs when you keep it once more."
@@ -102,7 +102,7 @@ class ServiceForms:
         name = request.match_info["name"]
         found = await self._services.find(name)
         if found is None:
-            raise Missing(f"There is no service called {name[:100]!r}.")
+            raise Missing(f"There is no service called {name[:100]!r}.", ("/services", "To the services"))
         if self._services.is_written(name):
             raise Refusal(
                 409, "refused", f'"{name}" stands in the config of the collector; change it there and reload'
@@ -164,7 +164,7 @@ class ServiceForms:
             others=others,
             wrong=fields.wrong,
             trouble=trouble or ("Some of it cannot be; see below." if fields.wrong else ""),
-            windows={span: WINDOWS.get(span, f"a {span}") for span in SPANS},
+            windows={span: window_said(span) for span in SPANS},
             unknown=UNKNOWN,
             known_checks=await self._known_checks(),
             form_token=request.get(FORM_TOKEN, ""),

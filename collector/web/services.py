@@ -28,13 +28,14 @@ from collector.web.standing import Mark
 from collector.web.words import NOTHING, Times
 from collector.who import ASKED_BY, NOBODY, Who, needs
 from rules.sla.budget import Budget, availability_pct
-from rules.sla.model import Class, ServiceOptions, Tally
+from rules.sla.model import Class, ServiceOptions, Span, Tally
 from rules.sla.paper import STYLE, as_csv, as_html
 from rules.sla.summary import Outage, Summary
 from rules.sla.words import percent, share, span_in_words
 
 MONTHS = 6
 OUTAGES_SHOWN_MAX = 50
+WINDOWS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
 LONG_WINDOWS = {"5m": "5 minutes", "30m": "30 minutes", "1h": "hour", "6h": "6 hours", "3d": "3 days"}
 T = TypeVar("T")
 
@@ -164,7 +165,7 @@ class ServicePages:
     async def _named(self, name: str) -> ServiceOptions:
         found = await self._services.find(name)
         if found is None:
-            raise Missing(f"There is no service called {name[:100]!r}.")
+            raise Missing(f"There is no service called {name[:100]!r}.", ("/services", "To the services"))
         return found
 
 
@@ -227,9 +228,8 @@ def _facts(service: ServiceOptions, summary: Summary | None) -> list[str]:
     if service.objective_pct is None:
         facts.append("nothing is promised of it")
     else:
-        facts.append(
-            f"{percent(service.objective_pct)} promised over {summary.period if summary else service.window}"
-        )
+        over = summary.period if summary else window_said(service.window)
+        facts.append(f"{percent(service.objective_pct)} promised over {over}")
     if service.hours:
         facts.append(f"in its hours: {', '.join(service.hours)}")
     if service.maintenance:
@@ -238,6 +238,11 @@ def _facts(service: ServiceOptions, summary: Summary | None) -> list[str]:
         "unknown time counts as down" if service.unknown == "down" else "unknown time does not count"
     )
     return facts
+
+
+def window_said(span: Span) -> str:
+    """What is promised over, such as 30 days or a month."""
+    return WINDOWS.get(span, f"a {span}")
 
 
 def _latency(summary: Summary | None) -> str:

@@ -165,7 +165,7 @@ class SettingsPages:
 
 
 def _row(line: Line) -> Row:
-    name = line.key.removeprefix(THRESHOLDS).removesuffix("_pct").replace("_", " ")
+    name = line.key.removeprefix(THRESHOLDS).removesuffix("_pct").replace("_", " ").replace("cpu", "CPU")
     unit = ", %" if line.key.endswith("_pct") else ""
     value, details = _text(line.value), ""
     if isinstance(line.value, list | dict) and len(value) > SHORT_LETTERS:

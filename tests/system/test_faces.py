@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -47,6 +48,8 @@ def test_from_the_first_log_in_to_the_post_mortem(collector: Collector, reader: 
     host = Host(collector, "db-1", "role=db")
     host.send()
     expect(page.locator(f"#h{host.id}")).to_contain_text("up", timeout=8_000)
+    page.locator(".seen time").hover()
+    expect(page.locator(".seen time")).to_have_attribute("title", re.compile(r"20\d\d, .*\d:\d\d:\d\d"))
     host.send(FULL)
     expect(page.locator("#i1")).to_contain_text("disk /var 97 % > 95 %", timeout=8_000)
 
@@ -141,6 +144,20 @@ def test_several_alerts_are_dealt_with_at_once_by_keyboard(collector: Collector,
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_slash_leads_to_the_filter_of_hosts_from_a_page_that_has_none(
+    collector: Collector, reader: Reader
+) -> None:
+    for name in ("db-1", "web-1"):
+        Host(collector, name).send()
+    page = reader.log_in(USER, PASSWORD)
+    page.goto(f"{reader.url}/services")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Filter hosts")).to_be_focused()
+    page.keyboard.type("web")
+    page.keyboard.press("Enter")
+    expect(page.locator(".hosts tbody tr")).to_have_count(1)
 
 
 def test_a_chart_is_zoomed_by_keyboard_and_by_dragging_and_the_address_carries_it(

@@ -54,7 +54,8 @@ function show(plot, x) {
   plot.append(tip);
   const box = plot.querySelector(".area").getBoundingClientRect();
   const left = box.left - plot.getBoundingClientRect().left + (box.width * row.dataset.x) / 100;
-  tip.style.left = `${row.dataset.x < 50 ? left + 8 : Math.max(0, left - 8 - tip.offsetWidth)}px`;
+  const beside = row.dataset.x < 50 ? left + 8 : left - 8 - tip.offsetWidth;
+  tip.style.left = `${Math.max(0, Math.min(beside, plot.clientWidth - tip.offsetWidth))}px`;
 }
 
 function leave() {

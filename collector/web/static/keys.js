@@ -2,17 +2,19 @@
 
 const KEYS = [
   ["?", "show these keys"],
-  ["/", "go to the filter"],
+  ["/", "go to the filter, or from a page without one to that of hosts"],
   ["j, k", "to the next, to the one before, in a list"],
   ["x", "tick it"],
-  ["g, then o a i s r n", "overview, alerts, incidents, silences, rules, notices"],
+  ["g, then o a i v d s r n", "overview, alerts, incidents, services, advice, silences, rules, notices"],
   ["← →", "on a chart: the values before and after"],
   ["Shift ← →, Enter", "on a chart: choose a stretch of time, show it alone"],
   ["+ -", "on a chart: closer, wider"],
   ["Page ↑ ↓", "on a chart: earlier, later"],
   ["Esc", "let go"],
 ];
-const PLACES = { o: "/", a: "/alerts", i: "/incidents", s: "/silences", r: "/rules", n: "/notices" };
+const PLACES = {
+  o: "/", a: "/alerts", i: "/incidents", v: "/services", d: "/advice", s: "/silences", r: "/rules", n: "/notices",
+};
 const GO_MS = 1500; // so long after g a letter is a place
 
 let goes = 0; // when g was pressed
@@ -48,6 +50,12 @@ function step(by) {
   links[Math.min(links.length - 1, Math.max(0, here + by))]?.focus();
 }
 
+function filter() {
+  const field = document.querySelector("#ask input");
+  if (field) field.focus();
+  else location.assign("/#find");
+}
+
 function tick() {
   document.activeElement?.closest("tr")?.querySelector("input[type=checkbox]")?.click();
 }
@@ -60,7 +68,7 @@ document.addEventListener("keydown", (event) => {
   goes = event.key === "g" ? performance.now() : 0;
   if (place) location.assign(place);
   else if (event.key === "?") help();
-  else if (event.key === "/") document.querySelector("#ask input")?.focus();
+  else if (event.key === "/") filter();
   else if (event.key === "j") step(1);
   else if (event.key === "k") step(-1);
   else if (event.key === "x") tick();

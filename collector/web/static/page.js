@@ -179,6 +179,13 @@ function age() {
   }
 }
 
+// What is said in words, such as "4 s ago", says the exact time to whoever points at it.
+document.addEventListener("mouseover", (event) => {
+  const time = event.target.closest?.("time[datetime]:not([title])");
+  const how = { timeZone: part()?.dataset.zone, timeZoneName: "short" };
+  if (time) time.title = new Date(time.dateTime).toLocaleString([], how);
+});
+
 function everySecond() {
   if (document.hidden) return;
   if (performance.now() - heard > WORD_MS_MAX && source?.readyState === EventSource.OPEN) {

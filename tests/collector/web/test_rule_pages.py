@@ -101,5 +101,6 @@ async def test_the_charts_of_a_host_show_the_limits_of_its_rules(site: Site) -> 
 def test_limits_and_hosts_are_said_in_words(written: list[WrittenRule]) -> None:
     said = {one.rule.name: limits_said(one.rule) for one in written}
     assert said["sleepy"] == "< 0.1 warning"
+    assert said["host-absent"] == "silence critical"
     assert all(said.values())
     assert where_said({}) == "every host"

@@ -174,11 +174,15 @@ def _with_whom(
         told: dict[Severity, list[str]] = {}
         sentences: list[str] = []
         subject = host.series_subject(said.series) if said.series else host.subject
-        for severity in said.limits:
+        for severity in severities_of(rules[said.rule]):
             told[severity], why_not = tells(rules[said.rule], severity, host, subject, policy, channels, now)
             sentences += why_not
         says.append(replace(said, tells=told, not_told=list(dict.fromkeys(sentences))))
     return replace(found, says=says)
+
+
+def severities_of(rule: Rule) -> tuple[Severity, ...]:
+    return (rule.severity,) if rule.cadence == "arrival" else rule.severities
 
 
 def _silence(
@@ -233,6 +237,7 @@ def _about_series(
         if (limit := rule.limit(severity)) is not None:
             limits[severity] = limit
     said = ", ".join(f"{severity} {rule.compares} {rule.says(limit)}" for severity, limit in limits.items())
+    said = said or ", ".join(rule.severities)
     if math.isnan(value):
         return _said(written, name, limits, said, None, "", state)
     return _said(

@@ -22,6 +22,7 @@ rules:
   - {name: both, kind: composite, rules: [cpu-high, disk-full], need: 1, severity: critical}
   - {name: cpu-jumps, kind: rate, metric: cpu_used_pct, above: 9, over: 1m}
   - {name: cpu-slow, kind: rate, metric: cpu_used_pct, above: 9, over: 1h}
+  - {name: cpu-unanswered, kind: unanswered, metric: cpu_used_pct, severity: critical}
 """
 
 
@@ -57,6 +58,8 @@ def test_a_program_reads_all_of_it(tmp_path: Path, state: Path, watchkeeper: Com
     assert (jumps["state"], jumps["value"]) == ("ok", 0.0), "not the newest sample, which is no rate"
     assert rules["cpu-slow", CPU]["value"] is None, "there is no hour of samples yet"
     assert jumps["limits_said"] == "warning > 9 % per s"
+    mute = rules["cpu-unanswered", CPU]
+    assert (mute["limits"], mute["limits_said"], list(mute["tells"])) == ({}, "critical", ["critical"])
     assert rules["host-absent", ""]["limits"] == {"critical": 30.0}
     assert {"memory-high", "out-of-memory"} <= set(found["idle"])
     assert (found["others"], found["off"]) == (1, ["disk-inodes-full"])

@@ -6,6 +6,7 @@ rest goes in front of it uncompressed, which gzip allows.
 
 from __future__ import annotations
 
+import secrets
 import zlib
 from struct import pack
 from typing import Protocol
@@ -71,14 +72,18 @@ class Tails:
 
 class PushingHost:
     """An agent as the collector sees it: a spool, a number for each batch, the trace from an offset of its own; and
-    where it has a number of its `own`, a series that goes by it."""
+    where it has a number of its `own`, a series that goes by it.
+
+    Nobody else has had its spool, as that of an agent that is installed anew: batches that were there before would be
+    answered at once, and not kept again.
+    """
 
     def __init__(self, number: int, token: str, tails: Tails, *, own: int | None = None) -> None:
         self._tails = tails
         self._own = b"" if own is None else OWN % own
         self._seq = 0
         self._offset = number * 97
-        self._spool = f"{number + 1:032x}"
+        self._spool = secrets.token_hex(16)
         lines = (
             f"POST {wire.PATH} HTTP/1.1",
             "Host: 127.0.0.1",

@@ -37,6 +37,15 @@ def test_what_a_simulated_host_sends_is_a_push_as_an_agents() -> None:
         assert batch.checks
 
 
+def test_no_host_sends_what_one_before_it_sent() -> None:
+    """A collector would answer it at once, and keep nothing: pushes would look cheaper than they are."""
+    spools = {
+        wire.decode_push(zlib.decompress(host.request(NOW, breach=False).partition(b"\r\n\r\n")[2], 31)).spool
+        for host in (PushingHost(0, "token", Tails()) for _ in range(3))
+    }
+    assert len(spools) == 3
+
+
 def test_a_host_may_have_a_series_that_no_other_has() -> None:
     alike, seven, eight = (
         wire.decode_push(zlib.decompress(host.request(NOW, breach=False).partition(b"\r\n\r\n")[2], 31))

@@ -40,19 +40,21 @@ def run(settings: Settings) -> list[Row]:
         fill(collector.database, hosts, days)
         collector.start()
         order = Order(collector.port, collector.pid, tokens, seconds, PUSHES_PER_S)
-        alone = press(order)
+        alone = [press(order)]
         before, before_mib = collector.ask_one(BLOCKS), size_mib(collector)
         drop_all_but(KEPT_DAYS, collector)
         beside = press(order)
         left = collector.ask_one(BLOCKS)
         wait_until("all of it to be gone", lambda: is_over(collector), LIMIT_S, every_s=0.5)
         after_mib = size_mib(collector)
-    ratio = beside.p99_ms / alone.p99_ms
+        alone.append(press(order))
+    alone_ms = min(one.p99_ms for one in alone)
+    ratio = beside.p99_ms / alone_ms
     dropped = f"{before - left:,} of {before:,} hours of hosts were dropped meanwhile"
     return [
         Row(
             f"push until it is on disk and answered, p99 at {PUSHES_PER_S:,}/s: during a big deletion ÷ without",
-            f"{ratio:.2f}: {beside.p99_ms:.0f} ms ÷ {alone.p99_ms:.0f} ms; {dropped}",
+            f"{ratio:.2f}: {beside.p99_ms:.0f} ms ÷ {alone_ms:.0f} ms (before or after, the better); {dropped}",
             ratio,
             Goal(2.0, 1.3),
         ),

@@ -63,16 +63,8 @@ def grown(hosts: int, seconds: float, *, unlike: bool = False) -> Grown:
         state = collector.database.parent
         tokens = asyncio.run(enrolled_at_once(state, hosts))
         collector.start()
-        pressed = [
-            press(
-                Order(
-                    *(collector.port, collector.pid, tokens, seconds, PACE_PER_S),
-                    first=hosts * turn,
-                    unlike=unlike,
-                )
-            )
-            for turn in range(TURNS)
-        ]
+        order = Order(collector.port, collector.pid, tokens, seconds, PACE_PER_S, unlike=unlike)
+        pressed = [press(order) for _ in range(TURNS)]
         calm = min(pressed[1:], key=lambda one: one.cpu_us_per_push)
         pages_ms = [_page_ms(collector) for _ in range(PAGES)]
         resident, peak = resident_mib(collector.pid), resident_peak_mib(collector.pid)

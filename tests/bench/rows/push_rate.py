@@ -52,7 +52,7 @@ def run(settings: Settings) -> list[Row]:
         servers = {peer.name: peer.start(here) for peer in PEERS}
         for turn in range(settings.rounds):
             tell_each(1, turn, settings.rounds, "rounds")
-            ours.append(press(Order(judging.port, judging.pid, tokens, seconds, first=HOSTS * turn)))
+            ours.append(press(Order(judging.port, judging.pid, tokens, seconds)))
             for name, server in servers.items():
                 if server is not None:
                     order = Order(server.port, server.pid, tokens, seconds, speaks="remote write")

@@ -32,7 +32,7 @@ def run(settings: Settings) -> list[Row]:
         readers = asyncio.run(readers_of(serving.database.parent, tokens))
         for turn in range(settings.rounds):
             tell_each(1, turn, settings.rounds, "rounds")
-            pushing = Order(serving.port, serving.pid, agents, seconds, PUSHES_PER_S, first=hosts * turn)
+            pushing = Order(serving.port, serving.pid, agents, seconds, PUSHES_PER_S)
             alone.append(press(pushing))
             pushed, read = _both(pushing, reading(serving, readers, seconds))
             beside.append(pushed)
@@ -42,13 +42,13 @@ def run(settings: Settings) -> list[Row]:
     return [
         Row(
             f"push until it is on disk and answered, p99 at {PUSHES_PER_S:,}/s: beside {READS_PER_S} reads/s of "
-            f"{TOKENS:,} tokens ÷ without",
+            f"{tokens:,} tokens ÷ without",
             f"{spread(ratios)}: {pushes}",
             median(ratios),
             Goal(2.0, 1.3),
         ),
         Row(
-            f"a read of the API by one of {TOKENS:,} tokens beside that, p99",
+            f"a read of the API by one of {tokens:,} tokens beside that, p99",
             f"{spread([one.p99_ms for one in reads], 0)} ms (p50 {spread([one.p50_ms for one in reads], 0)} ms)",
             median(one.p99_ms for one in reads),
         ),

@@ -11,18 +11,14 @@ from textwrap import dedent
 import pytest
 import trustme
 
-import agent.checks
 from agent import config
 from agent.config import AgentConfig, load, need_token, read
-from agent.options import ConfigError, discover
+from agent.options import ConfigError
 from agent.options.describe import describe
 from tests.agent.checks.apart import as_nobody
+from tests.agent.quiet import BY_DEFAULT
 from tests.agent.receiver import TOKEN
 from tests.conftest import Needs
-
-HOST_CHECKS = [
-    kind.name for kind in discover(agent.checks).values() if getattr(kind.options, "by_default", False)
-]
 
 
 @pytest.fixture
@@ -44,15 +40,15 @@ def mistake(path: Path | None, environ: dict[str, str] | None = None) -> str:
 
 
 def test_the_checks_of_the_host_are_among_the_kinds() -> None:
-    assert {"cpu", "disk", "load", "memory", "network", "pressure"} <= set(HOST_CHECKS)
-    assert not {"http", "tcp"} & set(HOST_CHECKS)
+    assert {"cpu", "disk", "load", "memory", "network", "pressure"} <= set(BY_DEFAULT)
+    assert not {"http", "tcp"} & set(BY_DEFAULT)
 
 
 def test_without_a_file_every_default_applies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "nowhere" / "agent.yaml")
     loaded = read(None, {})
     assert loaded.config == AgentConfig()
-    assert [check.id for check in loaded.checks] == HOST_CHECKS
+    assert [check.id for check in loaded.checks] == BY_DEFAULT
     assert loaded.config.collector == "http://127.0.0.1:8420"
     assert loaded.config.state == Path("/var/lib/watchkeeper/agent")
     assert (loaded.config.every_ms, loaded.config.spool_bytes_max) == (10_000, 64 * 1024 * 1024)
@@ -93,7 +89,7 @@ def test_every_setting_as_a_person_writes_it(file: Path) -> None:
     assert (loaded.config.spool_bytes_max, loaded.config.spool_age_ms) == (1024**3, 2 * 86_400_000)
     assert loaded.config.ca == file.parent / "ca.pem"
     assert need_token(loaded).reveal() == TOKEN
-    assert [check.id for check in loaded.checks] == [*HOST_CHECKS, "shop"]
+    assert [check.id for check in loaded.checks] == [*BY_DEFAULT, "shop"]
 
 
 SHOP, DB = (
@@ -115,11 +111,11 @@ def test_files_beside_the_config_bring_checks_in_the_order_of_their_names(file: 
     brought(file, "30-nothing.yaml", "checks:")
     brought(file, "40-old.yaml.dpkg-old", "this is not read")
     loaded = read(written(file, "agent: {checks: [{kind: tcp, id: ssh, host: h, port: 22}]}"), {})
-    own = [check.id for check in loaded.checks if check.id not in HOST_CHECKS]
+    own = [check.id for check in loaded.checks if check.id not in BY_DEFAULT]
     assert own == ["ssh", "shop", "db"]
     (cpu,) = [check for check in loaded.checks if check.id == "cpu"]
     assert cpu.options.every_s == 60, "a check of the host is set otherwise there as well"
-    assert [check.id for check in read(written(file, "agent: {check_files: []}"), {}).checks] == HOST_CHECKS
+    assert [check.id for check in read(written(file, "agent: {check_files: []}"), {}).checks] == BY_DEFAULT
 
 
 def test_a_mistake_in_such_a_file_is_named_with_file_and_line(file: Path) -> None:
@@ -351,7 +347,7 @@ def planned(file: Path, checks: str) -> list[tuple[str, str]]:
 def test_a_kind_that_is_named_does_not_run_by_default_besides(file: Path) -> None:
     plan = planned(file, "[{kind: disk, id: data}, {kind: disk, id: logs}]")
     assert [name for name in plan if name[1] == "disk"] == [("data", "disk"), ("logs", "disk")]
-    assert len(plan) == len(HOST_CHECKS) + 1
+    assert len(plan) == len(BY_DEFAULT) + 1
 
 
 def test_a_check_of_the_host_can_be_taken_out(file: Path) -> None:
@@ -387,7 +383,7 @@ def test_two_checks_cannot_share_an_id(file: Path, checks: str, said: str) -> No
 
 
 def test_there_is_a_limit_to_the_number_of_checks(file: Path) -> None:
-    many = ", ".join(f"{{kind: tcp, host: a, port: 1, id: c{n}}}" for n in range(501 - len(HOST_CHECKS)))
+    many = ", ".join(f"{{kind: tcp, host: a, port: 1, id: c{n}}}" for n in range(501 - len(BY_DEFAULT)))
     said = mistake(written(file, f"agent:\n  checks: [{many}]"))
     assert said == "2: agent.checks: 501 checks; at most 500 are allowed"
 

@@ -15,22 +15,15 @@ from pathlib import Path
 
 import pytest
 
-import agent.checks
 from agent import wire
-from agent.options import discover
+from tests.agent.quiet import quiet
 from tests.agent.receiver import TOKEN, Receiver, Reply, all_ok, problem
 from tests.agent.service_manager import ServiceManager
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 EVERY_MS = 100
-RUN = {"cpu", "load", "memory"}
-OTHERS = [
-    k.name
-    for k in discover(agent.checks).values()
-    if getattr(k.options, "by_default", False) and k.name not in RUN
-]
-QUIET = "".join(f"\n    - {{kind: {kind}, enabled: false}}" for kind in OTHERS)
+CHECKS = json.dumps(quiet("cpu", "load", "memory"))
 
 
 @pytest.fixture
@@ -38,7 +31,7 @@ def config(tmp_path: Path, receiver: Receiver) -> Path:
     path = tmp_path / "agent.yaml"
     path.write_text(
         f"agent:\n  collector: {receiver.url}\n  token: {TOKEN}\n  every: {EVERY_MS}ms\n  state: state\n"
-        f"  labels: {{role: test}}\n  checks:{QUIET}\n"
+        f"  labels: {{role: test}}\n  checks: {CHECKS}\n"
     )
     return path
 

@@ -13,17 +13,16 @@ import msgspec
 import pytest
 import yaml
 
-import agent.checks
 from agent import wire
 from agent.calls import Calls
 from agent.config import Loaded, read
-from agent.options import ConfigError, discover
+from agent.options import ConfigError
 from agent.service import Service
 from agent.systemd import Systemd
+from tests.agent.quiet import quiet
 from tests.agent.receiver import TOKEN, Receiver, Reply, problem
 from tests.agent.service_manager import ServiceManager
 
-BY_DEFAULT = [k.name for k in discover(agent.checks).values() if getattr(k.options, "by_default", False)]
 RECEIVED = 'net_rx_bytes_per_s{nic="lo"}'
 """What takes two looks: missing from the first batch of a check that has just begun."""
 
@@ -38,9 +37,7 @@ class Config:
 
     def write(self, checks: list[dict[str, object]] | None = None, **changes: object) -> None:
         if checks is not None:
-            named = {check["kind"] for check in checks}
-            quiet = [{"kind": kind, "enabled": False} for kind in BY_DEFAULT if kind not in named]
-            changes["checks"] = [*checks, *quiet]
+            changes["checks"] = [*checks, *quiet(*(str(check["kind"]) for check in checks))]
         self.section |= changes
         self.path.write_text(yaml.safe_dump({"agent": self.section}))
 

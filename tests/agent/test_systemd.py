@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-import agent.checks
-from agent.options import discover
 from agent.systemd import Systemd
 from tests.agent.checks.own_systemd import OwnSystemd, own_systemd
+from tests.agent.quiet import quiet
 from tests.agent.receiver import TOKEN, Receiver
 from tests.agent.service_manager import ServiceManager
 from tests.conftest import Needs
@@ -173,10 +172,7 @@ def test_under_systemd_it_starts_reloads_hangs_and_stops_as_a_unit_should(
     def show(name: str) -> str:
         return systemd.ctl("show", "-P", name, "ours.service")
 
-    kinds = discover(agent.checks).values()
-    by_default = [kind.name for kind in kinds if getattr(kind.options, "by_default", False)]
-    checks = [{"kind": kind, "enabled": False} for kind in by_default if kind != "load"]
-    checks.append({"kind": "load", "timeout": "500ms"})
+    checks = [*quiet("load"), {"kind": "load", "timeout": "500ms"}]
     with closing(Receiver()) as receiver:
         section = {"collector": receiver.url, "token": TOKEN, "every": "200ms", "checks": checks}
         config = tmp_path / "agent.yaml"

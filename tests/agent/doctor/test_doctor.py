@@ -23,8 +23,8 @@ from agent.options.findings import Finding
 from agent.pusher.post import Answer
 from agent.spool import Limits, Spool
 from tests.agent.doctor.door import TAKEN, Door
+from tests.agent.quiet import quiet
 from tests.agent.receiver import TOKEN, Reply, problem
-from tests.agent.test_main import QUIET
 from tests.conftest import Needs
 
 ROOT = Path(__file__).parents[3]
@@ -46,11 +46,11 @@ def look(tmp_path: Path, door: Door) -> Look:
     subject."""
     (tmp_path / "state").mkdir()
 
-    def look(*, more: str = "", **changes: str) -> Seen:
+    def look(*checks: dict[str, object], **changes: str) -> Seen:
         settings = {"collector": door.url, "token": TOKEN, "state": "state"} | changes
         config = tmp_path / "agent.yaml"
+        settings["checks"] = json.dumps([*quiet("cpu", "load", "memory"), *checks])
         config.write_text("agent:\n" + "".join(f"  {key}: {text}\n" for key, text in settings.items()))
-        config.write_text(config.read_text() + f"  checks:{QUIET}\n{more}")
         config.chmod(0o640)
         return looked_at(config)
 
@@ -242,17 +242,22 @@ def test_as_root_the_checks_are_asked_as_the_owner_of_the_folder(
     secret.touch(mode=0o600)
     for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(folder.stat().st_mode | 0o011)
-    log = f"    - {{kind: log, id: secret, path: {secret}, patterns: {{a: b}}}}\n"
-    assert "ok checks" in look(more=log)
+    log: dict[str, object] = {"kind": "log", "id": "secret", "path": str(secret), "patterns": {"a": "b"}}
+    assert "ok checks" in look(log)
     os.chown(tmp_path / "state", NOBODY, NOBODY)
-    found = look(more=log)["bad check secret"]
+    found = look(log)["bad check secret"]
     assert "Permission denied" in found.words
     assert "SupplementaryGroups=adm" in found.do
 
 
 def test_a_log_that_is_not_there_is_no_matter_of_rights(look: Look, tmp_path: Path) -> None:
-    log = f"    - {{kind: log, id: app, path: {tmp_path}/app.log, patterns: {{a: b}}}}\n"
-    found = look(more=log)["bad check app"]
+    log: dict[str, object] = {
+        "kind": "log",
+        "id": "app",
+        "path": f"{tmp_path}/app.log",
+        "patterns": {"a": "b"},
+    }
+    found = look(log)["bad check app"]
     assert "No such file" in found.words
     assert "have it made" in found.do
     assert "SupplementaryGroups" not in found.do

@@ -187,10 +187,11 @@ def test_the_whole_is_at_each_moment_what_its_parts_come_to_then(
             assert bool(cause) == (state != U)
 
 
-def test_the_cause_names_those_that_made_it_so() -> None:
-    parts = [host_course(f"h{n}", heard(), over(0, 10)) for n in range(5)]
+@pytest.mark.parametrize(("count", "more"), [(3, ""), (4, " and 1 more"), (5, " and 2 more")])
+def test_the_cause_names_those_that_made_it_so(count: int, more: str) -> None:
+    parts = [host_course(f"h{n}", heard(), over(0, 10)) for n in range(count)]
     ((*_, cause),) = told(combined(parts, "all", over(0, 10)))
-    assert cause == "h0 was not heard; h1 was not heard; h2 was not heard and 2 more"
+    assert cause == f"h0 was not heard; h1 was not heard; h2 was not heard{more}"
 
 
 def test_parts_that_are_missing_are_told_of() -> None:

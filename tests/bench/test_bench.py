@@ -146,6 +146,8 @@ ROWS = {
     "broken": "raise RuntimeError('the disk is gone\\nand more')",
     "hanging": "time.sleep(60)",
     "well": "return [Row('all is well', '1 ms', 1.0)]",
+    "x_stopped": "raise KeyboardInterrupt",
+    "y_never_begun": "return [Row('never begun', '1 ms', 1.0)]",
 }
 
 
@@ -164,7 +166,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("rows")
-def test_what_fails_or_hangs_is_said_and_holds_up_nothing_else(
+def test_what_fails_or_hangs_is_said_and_holds_up_nothing_else_and_ctrl_c_leaves_what_is_there(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["bench", "--quick"])
@@ -173,7 +175,8 @@ def test_what_fails_or_hangs_is_said_and_holds_up_nothing_else(
     assert "| broken      | failed: RuntimeError: the disk is gone … and more" in table
     assert "| hanging     | failed: TooLong: it was not done after 0.5 s" in table
     assert "| all is well | 1 ms" in table
-    assert "without a figure: broken, hanging" in table
+    assert "never begun" not in table
+    assert "without a figure: broken, hanging, x_stopped, y_never_begun" in table
 
 
 @pytest.mark.usefixtures("rows")

@@ -18,7 +18,7 @@ _UNITS = (
     ("_s", " s"), ("_c", " °C"),
 )  # fmt: skip
 """Endings of metric names and what is said for them, longest first. "B" is written with a prefix: 3.2 GiB."""
-_CHECK_SAYS = {0: "ok", 1: "a warning", 2: "bad"}
+_CHECK_SAYS = {0: "is ok", 1: "warns", 2: "is bad"}
 
 
 def unseen(text: str) -> str:
@@ -111,8 +111,8 @@ def moment(at: int, zone: str = "UTC") -> str:
 def breach(series: Series, value: float | None, compares: str, limit: float | None, detail: str) -> str:
     """What is said where a rule brings no summary: "disk /var 96 % > 95 %", "check web (http) is bad: refused"."""
     if series.metric == "check_state":
-        says = _CHECK_SAYS.get(int(value), number(value)) if value is not None else "unknown"
-        return f"{subject(series)} is {says}{': ' + detail if detail else ''}"
+        says = "is unknown" if value is None else _CHECK_SAYS.get(int(value), f"is {number(value)}")
+        return f"{subject(series)} {says}{': ' + detail if detail else ''}"
     said = f"{what(series)} {reading(series.metric, value)}"
     return said if limit is None else f"{said} {compares} {reading(series.metric, limit)}"
 

@@ -93,7 +93,7 @@ def test_a_time_names_its_zone_and_its_day_only_where_that_is_another() -> None:
     [
         ('disk_used_pct{mount="/var"}', 96.0, 95.0, "", "disk /var 96 % > 95 %"),
         ('check_state{check="web",kind="http"}', 2.0, 1.0, "refused", "check web (http) is bad: refused"),
-        ('check_state{check="web"}', 1.0, 0.0, "", "check web is a warning"),
+        ('check_state{check="web"}', 1.0, 0.0, "", "check web warns"),
         ("check_state", 7.0, 0.0, "", "check ? is 7"),
         ("load1", None, 4.0, "", "load1 ? > 4"),
     ],

@@ -12,6 +12,7 @@ import importlib
 import os
 import pkgutil
 import platform
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -101,4 +102,5 @@ def where() -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended, as by Ctrl-C
     sys.exit(main())

@@ -48,7 +48,7 @@ class Rule(BaseRule):
         self.parts = tuple(options.rules)
         self._need = options.need or len(self.parts)
         self._severity: Severity = options.severity or "warning"
-        self.severities = (self._severity,)
+        self.severities: tuple[Severity, ...] = (self._severity,)
         escaped = self.name.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
         self.series = f'{METRIC}{{rule="{escaped}"}}'
 

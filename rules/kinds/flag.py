@@ -41,7 +41,7 @@ class Rule(BaseRule):
     def __init__(self, options: Options) -> None:
         self.options: Options = options
         self._severity: Severity = options.severity or "warning"
-        self.severities = (self._severity,)
+        self.severities: tuple[Severity, ...] = (self._severity,)
         self.series = f'{METRIC}{{flag="{options.flag}"}}'
 
     def binds(self, series: Series) -> bool:

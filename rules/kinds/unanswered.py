@@ -38,7 +38,7 @@ class Rule(BaseRule):
         selector = Series.parse(options.metric)
         self.metric, self._labels = selector.metric, selector.labels
         self._severity: Severity = options.severity or "warning"
-        self.severities = (self._severity,)
+        self.severities: tuple[Severity, ...] = (self._severity,)
 
     def binds(self, series: Series) -> bool:
         return series.metric == self.metric and all(

@@ -39,7 +39,7 @@ class Rule(BaseRule):
         self.options: Options = options
         self._oldest = numbers(options.at_least)
         self._severity: Severity = options.severity or "info"
-        self.severities = (self._severity,)
+        self.severities: tuple[Severity, ...] = (self._severity,)
         self.series = f'{METRIC}{{fact="{options.fact}"}}'
 
     def binds(self, series: Series) -> bool:

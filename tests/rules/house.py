@@ -142,7 +142,7 @@ class House:
         done = []
         for host, start in repairs_due(self.watch, now):
             rows = [row for row in self.rows[host] if row.at >= start]
-            done.append(self._take(lambda host=host, rows=rows: repair(self.watch, host, rows, now)))  # type: ignore[misc]
+            done.append(self._take(lambda host=host, rows=rows: repair(self.watch, host, rows, now)))
         return done
 
     def look(self, now_s: float) -> list[Outcome]:
@@ -156,7 +156,7 @@ class House:
             forecasts = foretell(wanted, {name: past_of(rows, name) for _, name in wanted}, now)
             done.append(
                 self._take(
-                    lambda host=host, newest=newest, forecasts=forecasts: judge_slow(  # type: ignore[misc]
+                    lambda host=host, newest=newest, forecasts=forecasts: judge_slow(
                         self.watch, host, newest, forecasts, now
                     )
                 )

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 import pytest
 
+from rules.judging.engine import Rule
 from rules.model import ChannelView, Host
 from rules.policy import Maintenance, Policy, Route, Silence, Step
 from tests.rules.house import limit, silence
@@ -23,7 +24,7 @@ HOSTS = [
     )
     for number, name in enumerate(NAMES, 1)
 ]
-RULES = [limit("full", "disk_used_pct", above={"warning": 80.0, "critical": 95.0}), silence()]
+RULES: list[Rule] = [limit("full", "disk_used_pct", above={"warning": 80.0, "critical": 95.0}), silence()]
 CHANNELS = [ChannelView("mail", per_hour=20), ChannelView("pager", "critical"), ChannelView("boss")]
 ROUTES = [
     Route(

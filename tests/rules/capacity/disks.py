@@ -40,23 +40,26 @@ def disks(make: Maker, count: int, seed: int) -> Iterator[Disk]:
 
 
 def linear(rng: np.random.Generator, t: Numbers) -> Numbers:
-    return _growing(rng, t) + rng.normal(0, 0.05, len(t))
+    found: Numbers = _growing(rng, t) + rng.normal(0, 0.05, len(t))
+    return found
 
 
 def noisy(rng: np.random.Generator, t: Numbers) -> Numbers:
-    return _growing(rng, t) + rng.normal(0, rng.uniform(1, 2), len(t)).clip(-3, 3)
+    found: Numbers = _growing(rng, t) + rng.normal(0, rng.uniform(1, 2), len(t)).clip(-3, 3)
+    return found
 
 
 def sawtooth(rng: np.random.Generator, t: Numbers) -> Numbers:
     """Fills and is emptied every one to four days; half of them keep a little more each time."""
     every, height = rng.uniform(1, 4), rng.uniform(10, 30)
     kept = rng.choice([0.0, rng.uniform(0.2, 1.5)])
-    return (
+    found: Numbers = (
         rng.uniform(35, 94 - height)
         + height * ((t + rng.uniform(0, 4)) % every) / every
         + kept * t
         + _hum(rng, t)
     )
+    return found
 
 
 def step(rng: np.random.Generator, t: Numbers) -> Numbers:
@@ -79,7 +82,8 @@ def weekly(rng: np.random.Generator, t: Numbers) -> Numbers:
     working, weeks = np.minimum((t + phase) % 7, 5), np.floor((t + phase) / 7)
     gained = rng.uniform(0.3, 2.5) * (working + kept * 5 * weeks)
     today = gained[int(np.argmin(np.abs(t)))]
-    return LIMIT - rng.uniform(2, 40) + gained - today + _hum(rng, t)
+    found: Numbers = LIMIT - rng.uniform(2, 40) + gained - today + _hum(rng, t)
+    return found
 
 
 def still(rng: np.random.Generator, t: Numbers) -> Numbers:
@@ -114,7 +118,8 @@ KINDS: dict[str, Maker] = {
 def _growing(rng: np.random.Generator, t: Numbers) -> Numbers:
     """At the limit in a day to four months, the near as often as the far, by 0.05 to 3 % a day."""
     days, per_day = (np.exp(rng.uniform(np.log(low), np.log(high))) for low, high in ((1, 120), (0.05, 3)))
-    return LIMIT - min(per_day * days, 60) + per_day * t
+    found: Numbers = LIMIT - min(per_day * days, 60) + per_day * t
+    return found
 
 
 def _hum(rng: np.random.Generator, t: Numbers) -> Numbers:

@@ -31,7 +31,7 @@ def test_a_season(values: Numbers, period_ms: int | None, sentence: str) -> None
     found = find_season(AT, values, least=0.1)
     assert (found and found.period_ms) == period_ms, sentence
     if found and found.strength > 0.99:
-        assert found.values(AT + period_ms) == pytest.approx(found.values(AT)), sentence
+        assert found.values(AT + found.period_ms) == pytest.approx(found.values(AT)), sentence
 
 
 def test_the_profile_is_what_comes_back() -> None:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from rules.capacity.slope import POINTS_MAX, theil_sen, thinned
 
 AT = np.arange(0, 100_000, 1_000, dtype=np.int64)
+RISING = (5 + 0.002 * AT).astype(np.float64)
 
 
 def test_of_a_line_it_is_the_line() -> None:
-    found = theil_sen(AT, 5 + 0.002 * AT, until=200_000)
+    found = theil_sen(AT, RISING, until=200_000)
     assert found is not None
     assert (found.per_ms, found.low, found.high) == pytest.approx((0.002, 0.002, 0.002))
     assert found.level == pytest.approx(405)
@@ -23,7 +24,7 @@ def test_of_a_line_it_is_the_line() -> None:
 
 
 def test_a_fifth_of_wild_points_moves_it_hardly() -> None:
-    values = 5 + 0.002 * AT
+    values = RISING.copy()
     values[::5] = 10_000
     found = theil_sen(AT, values, until=0)
     assert found is not None
@@ -75,7 +76,8 @@ def test_thinning_keeps_the_ends_and_leaves_out_what_gave_no_answer() -> None:
     values[7] = math.nan
     some_at, some = thinned(at, values)
     assert len(some_at) == POINTS_MAX
-    assert (some_at[0], some_at[-1], np.isnan(some).any()) == (0, 4_999, False)
+    assert (some_at[0], some_at[-1]) == (0, 4_999)
+    assert not np.isnan(some).any()
     twice_at, twice = thinned(np.repeat(at[:5], 2), np.arange(10, dtype=np.float64))
     assert (twice_at.tolist(), twice.tolist()) == ([0, 1, 2, 3, 4], [0, 2, 4, 6, 8])
     few_at, _ = thinned(at[:10], values[:10])

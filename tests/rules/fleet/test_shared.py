@@ -25,7 +25,10 @@ FAILING = limit("check-failing", "check_state", above={"warning": 0.0, "critical
 WEB = [Host(number, f"web-{number}", {"role": "web"}) for number in (1, 2, 3)]
 TWO = SharedCheck("shop", {"role": "web"}, about="shop", need=2)
 
-ok, warn, bad, unknown = "ok", "warn", "bad", "unknown"
+ok: CheckState = "ok"
+warn: CheckState = "warn"
+bad: CheckState = "bad"
+unknown: CheckState = "unknown"
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from tests.rules.judging.acting import CHANNELS, CPU, do, house, remarks
 
 VALUES = (50.0, 85.0, 99.0, None)
 
-Step = Callable[[House, int], None]
+Step = Callable[[House, int], object]
 
 
 def sample(host: int, value: float | None) -> Step:
-    return lambda home, now_s: home.batch(now_s, {"cpu_used_pct": value}, host=host) and None
+    return lambda home, now_s: home.batch(now_s, {"cpu_used_pct": value}, host=host)
 
 
 def late(host: int, value: float | None) -> Step:
@@ -43,7 +43,7 @@ def acting(make: Callable[[int], Act]) -> Step:
 
 
 def wait(seconds: int) -> Step:
-    return lambda home, now_s: [home.tick(now_s - seconds + n) for n in range(1, seconds + 1)] and None
+    return lambda home, now_s: [home.tick(now_s - seconds + n) for n in range(1, seconds + 1)]
 
 
 ACTS: list[Callable[[int], Act]] = [

@@ -21,13 +21,14 @@ import rules.judging.slow
 import rules.policy
 import rules.telling.messages
 from rules.fleet.shared import SharedCheck
+from rules.judging.engine import Rule
 from rules.judging.play import Player, checks_in, unheard
 from rules.kinds import composite, flag, flapping, fleet, rate
 from rules.model import ChannelView, Host, Outcome
 from tests.rules.house import EVERY_MS, T0, House, limit, remembered, silence
 
 CPU = "cpu_used_pct"
-RULES = [limit("cpu-high", CPU, above=80.0, for_s=20), silence()]
+RULES: list[Rule] = [limit("cpu-high", CPU, above=80.0, for_s=20), silence()]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_a_host_is_taken_as_it_was_before_it_was_ever_heard() -> None:
 
 CHECK = 'check_state{check="shop",kind="http"}'
 SHOP = SharedCheck("shop", {}, need=2)
-OF_ALL_KINDS = [
+OF_ALL_KINDS: list[Rule] = [
     limit("cpu", CPU, above={"warning": 80.0, "critical": 95.0}, for_s=15),
     limit("load", "load1", above=5.0, severity="info"),
     limit("check", "check_state", above={"warning": 0.0, "critical": 1.0}, for_s=15),

@@ -221,7 +221,7 @@ def test_a_removed_rule_ends_what_it_said() -> None:
     assert len(house.open_alerts) == 2
     replace_rules(house.watch, [], [ChannelView("mail")])
     house.tick(32)
-    assert house.open_alerts == house.open_incidents == []
+    assert (house.open_alerts, house.open_incidents) == ([], [])
     assert [step.why for step in house.transitions[-2:]] == ["rule removed", "rule removed"]
     assert house.tick(33).empty
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.rules.house import House, silence
@@ -18,7 +20,7 @@ from tests.rules.house import House, silence
     ],
 )
 def test_patience_is_counted_in_the_hosts_own_intervals(
-    options: dict[str, object], every_ms: int, patience_ms: int
+    options: dict[str, Any], every_ms: int, patience_ms: int
 ) -> None:
     assert silence(**options).patience_ms(every_ms) == patience_ms
 

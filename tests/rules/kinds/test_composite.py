@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rules.judging.engine import Rule
 from rules.judging.judge import replace_rules
 from rules.kinds import composite
 from rules.model import ChannelView
@@ -74,7 +75,7 @@ def test_a_series_that_is_gone_leaves_it_unknown_and_then_over() -> None:
 
 
 def test_it_stands_after_a_start_and_is_cleared_away_with_its_rule() -> None:
-    rules = [*PARTS, both()]
+    rules: list[Rule] = [*PARTS, both()]
     house = House(rules)
     house.batch(0, {CPU: 90, LOAD: 20})
     house.watch = remembered(rules, rest=stored(house.watch))

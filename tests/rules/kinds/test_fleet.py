@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rules.judging.acts import Resolve, act
+from rules.judging.engine import Rule
 from rules.judging.judge import apply, replace_rules
 from rules.kinds import fleet
 from rules.model import ChannelView, Host
@@ -176,7 +177,7 @@ def test_a_host_that_stopped_as_planned_or_never_came_is_not_counted() -> None:
 
 
 def test_it_goes_on_where_it_was_after_a_start() -> None:
-    rules = [CPU_HIGH, LOAD_HIGH, so_many()]
+    rules: list[Rule] = [CPU_HIGH, LOAD_HIGH, so_many()]
     house = webs(so_many())
     say(house, 10, 2, 4)
     again = House([], watch=remembered(rules, rest=stored(house.watch), started_s=20))

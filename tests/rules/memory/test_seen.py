@@ -40,6 +40,26 @@ def test_it_knows_exactly_what_a_set_would_know(steps: list[tuple[str, int]]) ->
         assert {seq for seq in range(70) if seq in seen} == plain
 
 
+@given(st.lists(st.tuples(seqs, seqs), max_size=120))
+def test_what_follows_from_a_batch_is_the_floor_and_then_its_number_and_what_was_stays(
+    batches: list[tuple[int, int]],
+) -> None:
+    seen, plain = new(), set[int]()
+    for seq, floor in batches:
+        before = msgspec.json.encode(seen)
+        followed = seen.after(seq, floor)
+        assert msgspec.json.encode(seen) == before
+        plain.update(range(floor))
+        assert (followed is None) == (seq in plain)
+        if followed is None:
+            seen.forget_below(floor)
+        else:
+            seen = followed
+        plain.add(seq)
+        assert is_in_order(seen)
+        assert {number for number in range(70) if number in seen} == plain
+
+
 @given(st.lists(seqs, unique=True).flatmap(lambda taken: st.tuples(st.just(taken), st.permutations(taken))))
 def test_it_is_the_same_in_whatever_order_batches_came(orders: tuple[list[int], list[int]]) -> None:
     seen = []

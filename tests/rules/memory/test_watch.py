@@ -7,12 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from rules.judging.engine import Rule
 from rules.judging.judge import judge
 from rules.memory.watch import MEMBERS_MAX, Watch
 from rules.model import Alert, ChannelView, Host, split_subject
 from tests.rules.house import T0, House, frozen, limit, remembered, silence, stored
 
-RULES = [limit("cpu", "cpu_used_pct", above={"warning": 80.0, "critical": 95.0}, for_s=20), silence()]
+RULES: list[Rule] = [
+    limit("cpu", "cpu_used_pct", above={"warning": 80.0, "critical": 95.0}, for_s=20),
+    silence(),
+]
 
 
 @given(st.lists(st.sampled_from([10.0, 78.0, 85.0, 96.0, None]), min_size=1, max_size=20), st.integers(0, 19))

@@ -126,7 +126,7 @@ def windows(house: House) -> dict[tuple[str, str], Window]:
 def arrival_of(house: House, at_s: float, told: dict[str, Any], arrived_s: float) -> Any:
     """The batch that `house.batch` would make, not yet handed in."""
     caught: list[Any] = []
-    arrive, house.arrive = house.arrive, lambda arrival, now=None: caught.append(arrival)  # type: ignore[assignment,method-assign,misc,return-value]
+    arrive, house.arrive = house.arrive, lambda arrival, now=None: caught.append(arrival)  # type: ignore[assignment,method-assign,return-value]
     house.batch(at_s, told, arrived_s=arrived_s)
     house.arrive = arrive  # type: ignore[method-assign]
     return caught[0]

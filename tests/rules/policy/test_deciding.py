@@ -237,7 +237,7 @@ def test_repeats(
     ],
 )  # fmt: skip
 def test_escalation_steps(after: int, more: Any, expected: list[str], sentence: str) -> None:
-    known = {"told": told(mail="warning"), **more}
+    known: dict[str, Any] = {"told": told(mail="warning"), **more}
     decision = decided("warning", Policy(routes=[LADDER]), after=after * MINUTE, **known)
     assert owed(decision) == expected, sentence
 
@@ -272,13 +272,13 @@ def test_whoever_has_the_week_is_told(after: int, expected: list[str]) -> None:
 def test_whoever_takes_over_is_told_of_what_nobody_has() -> None:
     early = decided("critical", DUTY, told=told(mail="critical"), after=30 * MINUTE)
     assert (owed(early), looks(early)) == ([], 60)
-    known = {"told": told(mail="critical"), "after": 60 * MINUTE}
+    known: dict[str, Any] = {"told": told(mail="critical"), "after": 60 * MINUTE}
     assert owed(decided("critical", DUTY, **known)) == ["pager first"]
     assert owed(decided("critical", DUTY, acknowledged_at=T0, noted="critical", **known)) == []
 
 
 def test_what_keeps_coming_and_going_is_over_once_it_has_been_quiet() -> None:
-    restless = {"came": (T0 - 20 * MINUTE, T0 - 10 * MINUTE, T0), "resolved_at": T0 + MINUTE}
+    restless: dict[str, Any] = {"came": (T0 - 20 * MINUTE, T0 - 10 * MINUTE, T0), "resolved_at": T0 + MINUTE}
     decision = decided("warning", told=told(mail="warning"), after=2 * MINUTE, **restless)
     assert (owed(decision), withheld(decision)) == ([], ["mail flapping until 11"])
     assert owed(decided("warning", told=told(mail="warning"), after=11 * MINUTE, **restless)) == [

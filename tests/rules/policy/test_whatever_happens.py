@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.judging.acts import Acknowledge, Refused, Snooze, Unacknowledge, act
+from rules.judging.acts import Acknowledge, Act, Refused, Snooze, Unacknowledge, act
 from rules.judging.judge import apply, tick
 from rules.model import ChannelView, Host, Notice, Outcome
 from rules.policy import Maintenance, Policy, Route, Silence, Step
@@ -89,13 +89,13 @@ class Night:
 
     def act(self, what: str, incident: int, seconds: int) -> None:
         now = T0 + self.now_s * 1000
-        wanted = {
+        acts: dict[str, Act] = {
             "ack": Acknowledge(incident, "ada"),
             "unack": Unacknowledge(incident, "ada"),
             "snooze": Snooze(incident, "ada", now + seconds * 1000),
-        }[what]
+        }
         try:
-            outcome = act(self.house.watch, wanted, now)
+            outcome = act(self.house.watch, acts[what], now)
         except Refused:
             return
         apply(self.house.watch, outcome)
@@ -148,7 +148,8 @@ def test_nobody_is_told_of_it_twice_and_whoever_was_told_hears_of_the_end(
 @given(policies, st.lists(events.filter(lambda event: event[0] != "restart"), max_size=20))
 @settings(max_examples=60, deadline=None)
 def test_it_does_not_matter_how_often_it_is_looked(policy: Any, story: list[tuple[Any, ...]]) -> None:
-    seldom, often = Night(*policy), Night(*policy, tick_s=7)
+    routes, quiet, work = policy
+    seldom, often = Night(routes, quiet, work), Night(routes, quiet, work, tick_s=7)
     for event in story:
         seldom.take(event)
         often.take(event)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -200,5 +202,6 @@ def test_more_load_never_asks_for_fewer(cpu: list[float], more: list[float], pas
 @given(st.floats(0, 5_000))
 def test_slower_answers_never_ask_for_fewer(ms: float) -> None:
     policy = replace(POLICY, targets={CPU: 70.0})
-    slow = asked(policy, seen(20, 20, 20, 20, **{LATENCY: ms}))
+    of_all: dict[str, Any] = {LATENCY: ms}
+    slow = asked(policy, seen(20, 20, 20, 20, **of_all))
     assert slow.wanted >= asked(policy, seen(20, 20, 20, 20)).wanted

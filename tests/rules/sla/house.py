@@ -59,7 +59,7 @@ def spans(*given: tuple[float, float, str]) -> list[Interval]:
 
 def part(*given: tuple[float, str], until: float) -> Course:
     """A course from (since, class), in seconds; `-` is nothing."""
-    codes = [CLASSES.index(state) if state != "-" else -1 for _, state in given]  # type: ignore[arg-type]
+    codes = [CLASSES.index(state) if state != "-" else -1 for _, state in given]
     words = ["" if state in ("up", "-") else f"{state} here" for _, state in given]
     return course(
         T0 + round(1000 * until),

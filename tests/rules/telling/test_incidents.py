@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rules.judging.engine import Rule
 from rules.model import ChannelView, Host
 from tests.rules.house import House, limit, remembered, silence, stored
 from tests.rules.orders import no_first_without_a_resolved_between
@@ -137,7 +138,7 @@ def test_a_state_whose_alert_was_lost_fires_anew() -> None:
 
 # --- whatever happens -------------------------------------------------------------------------------------------------
 
-RULES = [DISK, LONG, silence(), silence("late", intervals=2.0, severity="warning")]
+RULES: list[Rule] = [DISK, LONG, silence(), silence("late", intervals=2.0, severity="warning")]
 CHANNELS = [ChannelView("mail"), ChannelView("pager", "critical"), ChannelView("log", "info")]
 events = st.one_of(
     st.tuples(
@@ -170,7 +171,7 @@ def test_nobody_is_told_twice_and_whoever_is_told_hears_of_the_end(story: list[t
             house.batch(now_s, {ROOT: 10, VAR: 10}, host=host)
         house.tick(now_s)
         house.repair(now_s)
-    assert house.open_incidents == house.open_alerts == []
+    assert (house.open_incidents, house.open_alerts) == ([], [])
     no_first_without_a_resolved_between(house)
     last = {(notice.incident, notice.channel): notice.reason for notice in house.notices}
     assert set(last.values()) <= {"resolved"}

@@ -102,11 +102,11 @@ def test_processes_of_one_user(start: Start, needs: Needs) -> None:
 @pytest.mark.parametrize(
     ("count", "options", "fault"),
     [
-        (0, {}, f"there is no process {WHICH}"),
-        (0, {"at_least": 2}, f"there is no process {WHICH}, expected at least 2"),
-        (1, {"at_least": 2}, f"1 process {WHICH}, expected at least 2"),
-        (3, {"at_most": 2}, f"3 processes {WHICH}, expected at most 2"),
-        (1, {"at_least": 0, "at_most": 0}, f"1 process {WHICH}, expected at most 0"),
+        (0, {}, "there is no process {which}"),
+        (0, {"at_least": 2}, "there is no process {which}, expected at least 2"),
+        (1, {"at_least": 2}, "1 process {which}, expected at least 2"),
+        (3, {"at_most": 2}, "3 processes {which}, expected at most 2"),
+        (1, {"at_least": 0, "at_most": 0}, "1 process {which}, expected at most 0"),
         (0, {"at_least": 0, "at_most": 0}, ""),
         (2, {"at_least": 2, "at_most": 2}, ""),
     ],
@@ -115,7 +115,7 @@ def test_too_few_and_too_many_are_bad(start: Start, count: int, options: dict[st
     for _ in range(count):
         start("sleep", MARK)
     found = asked(command=f"sleep {MARK}", **options)
-    assert (found.state, found.detail) == ("bad" if fault else "ok", fault)
+    assert (found.state, found.detail) == ("bad" if fault else "ok", fault.format(which=WHICH))
     assert found.samples[COUNT] == count
 
 

@@ -55,16 +55,16 @@ def base_tree(packages: Sequence[str] = PACKAGES, release: str = "") -> Path:
     return _kept(packages, release or suite(), [], finish)
 
 
-def foreign_tree(architecture: str, packages: Sequence[str]) -> Path:
-    """A tree of that release for another kind of machine: unpacked and not set up, as none of its programs runs here
-    by itself."""
+def foreign_tree(architecture: str, packages: Sequence[str], release: str = "") -> Path:
+    """A tree of either for another kind of machine: unpacked and not set up, as none of its programs runs here by
+    itself."""
 
     def unpack(making: Path) -> None:
         for package in sorted((making / "var" / "cache" / "apt" / "archives").glob("*.deb")):
             subprocess.run(["dpkg-deb", "--extract", package, making], check=True, timeout=COMMAND_S)
             package.unlink()
 
-    return _kept(packages, suite(), ["--foreign", f"--arch={architecture}"], unpack)
+    return _kept(packages, release or suite(), ["--foreign", f"--arch={architecture}"], unpack)
 
 
 @alone()
@@ -99,6 +99,8 @@ class Machine:
     def make(self, base: Path) -> None:
         self._root.make(base)
         self.path("/etc/hostname").write_text(f"{self.name}\n")
+        # Nobody pulls its plug, so a package's files need not be on the disk one by one.
+        self.path("/etc/dpkg/dpkg.cfg.d/machine").write_text("force-unsafe-io\n")
 
     def _nspawn_command(self) -> list[str]:
         return [

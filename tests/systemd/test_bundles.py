@@ -1,7 +1,7 @@
 """What the collector's package brings for other hosts: each bundle is complete, and for its Python and machine alone.
 
 Those for x86_64 are run where there is such a Python (test_one_command, tests/system/test_installer); of those for
-aarch64 one is run here, as a program of a foreign Debian on an emulated processor.
+aarch64 two are run here, as programs of foreign Debians on an emulated processor.
 """
 
 from __future__ import annotations
@@ -111,13 +111,14 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     print("\n".join(stage.logs()))
 
 
+@pytest.mark.parametrize("release", ["bookworm", "trixie"])
 def test_the_agent_for_aarch64_joins_and_pushes_and_keeps_what_it_cannot_push(
-    needs: Needs, bundles: Path, stage: Stage
+    needs: Needs, bundles: Path, stage: Stage, release: str
 ) -> None:
     qemu = needs("qemu-aarch64-static")
     needs("debootstrap")
     needs.that(os.geteuid() == 0, "needs root, for debootstrap")
-    tree = foreign_tree("arm64", ["python3"])
+    tree = foreign_tree("arm64", ["python3"], release)
     minor = next((tree / "usr" / "bin").glob("python3.??")).name.removeprefix("python3.")
     agent = Emulated(qemu, tree, bundles / f"cp3{minor}-aarch64.tar", stage.folder)
     collector = stage.collector()

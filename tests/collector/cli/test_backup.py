@@ -63,8 +63,5 @@ def test_a_mistake_is_told_in_one_line_and_changes_nothing(tmp_path: Path, watch
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, watchkeeper: Command) -> None:
     watchkeeper("host", "add", "db-1")
     said = watchkeeper("backup", tmp_path / "none" / "backup.db")
-    assert said.code == 1
-    assert (
-        said.err.strip()
-        == f"watchkeeper: {tmp_path}/none/backup.db.part cannot be used: No such file or directory"
-    )
+    assert said.code == 2
+    assert said.err.strip() == f"watchkeeper: there is no folder {tmp_path}/none for a copy"

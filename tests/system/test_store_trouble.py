@@ -302,3 +302,15 @@ def test_a_file_that_is_taken_away_is_said_and_all_is_kept_until_it_is_back(stag
     wait_until("it to be well again", lambda: is_well(loaded.collector))
     loaded.go_on()
     loaded.end()
+
+
+def test_a_log_that_is_taken_away_is_said_and_nothing_is_lost_with_it(stage: Stage) -> None:
+    loaded = Loaded(stage.collector(rules=[load.RULE]))
+    loaded.start()
+    loaded.collector.database.with_name("watchkeeper.db-wal").unlink()
+    wait_until("the trouble to be said", lambda: in_trouble(loaded.collector, "was moved away or replaced"))
+    loaded.is_put_off()
+    loaded.collector.kill()  # with what was only in that log
+    loaded.collector.start()
+    loaded.go_on()
+    loaded.end()

@@ -11,6 +11,8 @@ from collections.abc import Collection
 
 import msgspec
 
+from collector.stores.sqlite.columns import damaged
+
 NAMES_MAX = 1_000_000
 """Series names that the writer knows by heart, and so the readers, over all layouts (few differ from each other): those
 of 14,000 hosts of which no two have the same list."""
@@ -85,12 +87,14 @@ class ReadLayouts:
     def names_of(
         self, connection: sqlite3.Connection, layouts: Collection[int]
     ) -> dict[int, tuple[str, ...]]:
-        """Those of many, in one question for all that are not known yet."""
+        """Those of many, in one question for all that are not known yet. StoreError when one is not there."""
         with self._guard:
             found = {layout: self._known[layout] for layout in layouts if layout in self._known}
         unknown = [layout for layout in layouts if layout not in found]
         for layout, text in connection.execute(NAMES_OF, [str(unknown)]) if unknown else ():
             found[layout] = tuple(map(sys.intern, msgspec.json.decode(text, type=list[str])))
+        if missing := [layout for layout in unknown if layout not in found]:
+            raise damaged(f"list {missing[0]} of series' names is missing")
         with self._guard:
             for layout in unknown:
                 self._remember(layout, found[layout])

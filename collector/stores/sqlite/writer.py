@@ -22,6 +22,8 @@ QUEUE_MAX = 1_000
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
+Which = tuple[int, int] | None
+"""A file, whatever its name."""
 
 
 class Writer:
@@ -36,8 +38,9 @@ class Writer:
         self._path = path
         self._on_undo = on_undo
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._log = path.with_name(f"{path.name}-wal")
         self._connection: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None
+        self._files: tuple[Which, Which] = None, None
         self._queued = 0
         self._closed = False
         self.trouble = ""
@@ -143,22 +146,26 @@ class Writer:
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = connect_writer(self._path)
-            self._file = self._found()
-        elif self._found() != self._file:
-            self.trouble = (
-                f"{self._path} was moved away or replaced while the collector was at work; put it back, "
-                "or start the collector again"
-            )
-            raise StoreError(self.trouble)
+            self._files = self._found()
+        elif (found := self._found()) != self._files:
+            if self._files != (found[0], None):
+                self._robbed(self._connection)
+            self._files = found  # the log comes with the first transaction
         return self._connection
 
-    def _found(self) -> tuple[int, int] | None:
-        """Which file has the name now."""
-        try:
-            found = os.stat(self._path)  # noqa: PTH116 - half the price of Path.stat, once a transaction
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+    def _robbed(self, connection: sqlite3.Connection) -> None:
+        """What was kept of late may lie in a log that has no name any more, and that only we have open: it goes into
+        the database while that can be done. Raises StoreError."""
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self.trouble = (
+            f"{self._path} or the log beside it was moved away or replaced while the collector was at work; "
+            "put it back, or start the collector again"
+        )
+        raise StoreError(self.trouble)
+
+    def _found(self) -> tuple[Which, Which]:
+        """Which files have the names of the database and of its log now."""
+        return _which(self._path), _which(self._log)
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -167,3 +174,11 @@ class Writer:
                 connection.close()
             except sqlite3.Error:
                 log.exception("Closing %s failed; what was committed is kept.", self._path)
+
+
+def _which(path: Path) -> Which:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - half the price of Path.stat, twice a transaction
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.store import Keep, Store
+from collector.store import Keep, Store, StoreError
 from collector.stores.sqlite import layouts, open_store
 from tests.collector.stores.builders import DAY, HOUR, NOW, batch, enrolled, forgotten, sealed
 
@@ -141,3 +141,18 @@ async def test_a_host_with_other_series_in_every_batch_does_not_fill_the_memory(
     assert len(written._known) == 10
     assert len(read._known) == 10
     connection.close()
+
+
+async def test_a_list_that_is_missing_is_said_to_be_damage(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    host = await enrolled(store)
+    await store.commit([batch(host.id, NOW, {"a": 1.0})])
+    await store.close()
+    connection = sqlite3.connect(tmp_path / "watchkeeper.db")
+    connection.execute("DELETE FROM layouts")
+    connection.commit()
+    connection.close()
+    store = await opened(tmp_path)
+    with pytest.raises(StoreError, match="list 1 of series' names is missing"):
+        await store.samples.overview()
+    await store.close()

@@ -97,7 +97,7 @@ class Time:
 
     def wait(self, seconds: float) -> Call | None:
         self.waits.append(round(seconds, 3))
-        call: Call | None = self._calls[len(self.waits) - 1]  # type: ignore[assignment]
+        call: Call | None = self._calls[len(self.waits) - 1]
         if call is not None and self.step_s is not None:
             self.now_s += self.step_s
             return call
@@ -131,7 +131,8 @@ def test_a_sample_that_is_asked_for_is_taken_at_once_and_does_not_move_the_grid(
 
 
 def test_samples_that_are_asked_for_again_and_again_keep_their_distance(agent: Agent) -> None:
-    time = Time(None, *["sample"] * 20)
+    often: list[Call] = ["sample"] * 20
+    time = Time(None, *often)
     time.step_s = 0.1
     time.run(agent)
     assert agent.spool.batches == 1 + 2  # one in its turn, and two in the two seconds after it

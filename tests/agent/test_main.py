@@ -122,7 +122,7 @@ def test_while_the_collector_is_away_nothing_is_lost_and_nothing_doubled(
     receiver.wait_for(lambda: len(receiver.got) >= 3)
     taken = len(receiver.batches)
     away: list[wire.Push] = []
-    receiver.answer = lambda push: away.append(push) or problem(503)  # type: ignore[func-returns-value]
+    receiver.answer = lambda push: away.append(push) or problem(503)  # type: ignore[func-returns-value,redundant-expr]
     until(lambda: away and kept(config))
     receiver.answer = all_ok
 
@@ -146,7 +146,7 @@ def test_on_a_stop_everything_is_kept_for_the_next_start(
     start: Callable[[], Agent], receiver: Receiver, config: Path
 ) -> None:
     tried: list[int] = []
-    receiver.answer = lambda push: tried.extend(b.seq for b in push.batches) or problem(503)  # type: ignore[func-returns-value]
+    receiver.answer = lambda push: tried.extend(b.seq for b in push.batches) or problem(503)  # type: ignore[func-returns-value,redundant-expr]
     agent = start()
     receiver.wait_for(lambda: len(receiver.got) >= 2)
     until(lambda: kept(config))
@@ -166,7 +166,7 @@ def test_a_kill_9_costs_the_last_two_ticks_at_most(
     start: Callable[[], Agent], receiver: Receiver, config: Path
 ) -> None:
     tried: list[int] = []
-    receiver.answer = lambda push: tried.extend(b.seq for b in push.batches) or problem(503)  # type: ignore[func-returns-value]
+    receiver.answer = lambda push: tried.extend(b.seq for b in push.batches) or problem(503)  # type: ignore[func-returns-value,redundant-expr]
     agent = start()
     receiver.wait_for(lambda: max(tried, default=0) > 5)
     agent.end(signal.SIGKILL)

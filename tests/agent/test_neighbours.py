@@ -68,7 +68,12 @@ def test_what_is_made_of_the_answers(
 )
 def test_where_nobody_looks_for_a_collector(address: str, why: str) -> None:
     tried: list[str] = []
-    found = look(1, address, [lambda address: not tried.append(address)], beyond_host)
+
+    def way(address: str) -> bool:
+        tried.append(address)
+        return True
+
+    found = look(1, address, [way], beyond_host)
     assert found.reached is None
     assert why in found.detail
     assert tried == []

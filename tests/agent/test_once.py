@@ -35,10 +35,16 @@ def test_a_value_in_the_unit_of_its_series(series: str, value: float | None, wor
 
 
 def test_series_stand_below_the_check_they_came_from() -> None:
+    samples: dict[str, float | None] = {
+        'check_state{check="cpu",kind="cpu"}': 0.0,
+        "cpu_used_pct": 7.0,
+        "cpu_steal_pct": 0.0,
+        'http_status{check="shop"}': 500.0,
+        "agent_rss_bytes": 2.0**20,
+    }
     batch = Batch(
         *(0, 0, 0, 10_000),
-        samples={'check_state{check="cpu",kind="cpu"}': 0.0, "cpu_used_pct": 7.0, "cpu_steal_pct": 0.0}
-        | {'http_status{check="shop"}': 500.0, "agent_rss_bytes": 2.0**20},
+        samples=samples,
         checks=[
             CheckState("cpu", "cpu", "ok", 0.23),
             CheckState("shop", "http", "bad", 12.0, "answered 500"),

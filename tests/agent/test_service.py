@@ -32,7 +32,12 @@ class Config:
 
     def __init__(self, path: Path, collector: str) -> None:
         self.path = path
-        self.section = {"collector": collector, "token": TOKEN, "every": "100ms", "state": "state"}
+        self.section: dict[str, object] = {
+            "collector": collector,
+            "token": TOKEN,
+            "every": "100ms",
+            "state": "state",
+        }
         self.write(checks=[{"kind": "load"}, {"kind": "network", "include_nics": ["lo"]}])
 
     def write(self, checks: list[dict[str, object]] | None = None, **changes: object) -> None:
@@ -148,7 +153,7 @@ def test_it_is_not_fed_when_every_tick_fails(
     running = start(WATCHDOG_USEC="30000000")
     manager.wait_for(lambda: manager.count("WATCHDOG") >= 2)
     add = running.service._spool.add
-    running.service._spool.add = lambda batch, now: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    running.service._spool.add = lambda batch, now: 1 / 0  # type: ignore[method-assign,assignment]
     manager.wait_for(lambda: running.service._loop.failed > 3)
     fed, failed = manager.count("WATCHDOG"), running.service._loop.failed
     manager.wait_for(lambda: running.service._loop.failed > failed + 4)
@@ -207,7 +212,12 @@ def test_a_slow_check_is_asked_once_and_its_answer_is_in_every_batch(
     start: Callable[..., Running], receiver: Receiver, config: Config, tmp_path: Path
 ) -> None:
     script = f"echo >> {tmp_path}/asked; echo 'fine | left=7'"
-    slow = {"kind": "exec", "id": "slow", "command": ["/bin/sh", "-c", script], "every": "1h"}
+    slow: dict[str, object] = {
+        "kind": "exec",
+        "id": "slow",
+        "command": ["/bin/sh", "-c", script],
+        "every": "1h",
+    }
     config.write(checks=[slow, {"kind": "load"}])
     running = start()
     receiver.wait_for(lambda: len(receiver.batches) > 5)
@@ -278,7 +288,7 @@ def test_checks_come_and_go_and_those_that_stay_lose_nothing(
     caplog.set_level(logging.INFO)
     running = start()
     receiver.wait_for(lambda: len(receiver.batches) >= 3)
-    network = {"kind": "network", "include_nics": ["lo"]}
+    network: dict[str, object] = {"kind": "network", "include_nics": ["lo"]}
     config.write(checks=[network, {"kind": "memory"}, {"kind": "tcp", "id": "me", "host": "::1", "port": 1}])
     running.calls.make("reload")
     receiver.wait_for(lambda: ids(receiver) == ["network", "memory", "me"])

@@ -143,7 +143,10 @@ def test_what_a_collector_defines_is_read_and_written_alike_and_as_it_was_writte
 
 
 def test_more_definitions_than_may_come_are_passed_over() -> None:
-    asks = [wire.AskDefinitions("ab", [msgspec.Raw(b"{}")] * (wire.DEFINITIONS_MAX + 1)), wire.AskSample()]
+    asks: list[wire.Ask] = [
+        wire.AskDefinitions("ab", [msgspec.Raw(b"{}")] * (wire.DEFINITIONS_MAX + 1)),
+        wire.AskSample(),
+    ]
     assert wire.known_asks(wire.decode_results(wire.answer(["ok"], asks))) == [wire.AskSample()]
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,8 @@ def test_what_gets_no_thread_is_given_up_and_threads_have_a_limit(release: threa
     hanging, waiting = [Job(release.wait, 0.3) for _ in range(5)], [Job(lambda: 1, 0.3) for _ in range(3)]
     workers = Workers("limited", 5)
     began = time.monotonic()
-    workers.run([*hanging, *waiting])
+    jobs: list[Job[Any]] = [*hanging, *waiting]
+    workers.run(jobs)
     assert time.monotonic() - began < 1
     assert [job.started_s for job in waiting] == [None, None, None]
     assert threads("limited") == 5

@@ -27,7 +27,8 @@ NO_SECURE_ANSWER = NO_ANSWER | {PHASES["tls"]: None}
 
 def asked(port: int, path: str = "/", scheme: str = "http", host: str = "127.0.0.1", **more: Any) -> Measured:
     url = f"{scheme}://{host}:{port}{path}"
-    return Check(Options(**{"id": "shop", "url": url, "timeout_s": 5.0} | more)).measure(0.0)
+    options: dict[str, Any] = {"id": "shop", "url": url, "timeout_s": 5.0}
+    return Check(Options(**(options | more))).measure(0.0)
 
 
 def request_of(sock: socket.socket) -> bytes:

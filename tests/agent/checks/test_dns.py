@@ -21,7 +21,7 @@ from agent.net.dial import Address, NoAnswer
 from tests.conftest import Needs
 
 TOTAL_MS, ANSWERS = 'dns_total_ms{check="names"}', 'dns_answers{check="names"}'
-NO_ANSWER = {TOTAL_MS: None, ANSWERS: None}
+NO_ANSWER: dict[str, float | None] = {TOTAL_MS: None, ANSWERS: None}
 HERE = "127.0.0.1"
 ZONE = """\
 no-resolv
@@ -44,7 +44,14 @@ NameServer = Callable[..., int]
 
 
 def asked(port: int, name: str = "shop.test", type: str = "A", **more: Any) -> Measured:
-    options = {"id": "names", "name": name, "type": type, "server": HERE, "port": port, "timeout_s": 3.0}
+    options: dict[str, Any] = {
+        "id": "names",
+        "name": name,
+        "type": type,
+        "server": HERE,
+        "port": port,
+        "timeout_s": 3.0,
+    }
     return Check(Options(**(options | more))).measure(0.0)
 
 

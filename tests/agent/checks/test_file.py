@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,7 @@ def test_what_may_not_be_looked_at_is_no_answer_rather_than_missing(write: Write
     folder.chmod(0o000)
     for path in (folder / "dump.sql", folder / "*.sql", folder / "none.sql"):
         with pytest.raises(PermissionError, match="Permission denied"):
-            as_nobody(lambda path=path: asked(path))
+            as_nobody(partial(asked, path))
     folder.chmod(0o700)
 
 

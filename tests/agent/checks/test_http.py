@@ -32,8 +32,7 @@ def test_a_good_page_is_ok_and_timed(serve: Serve) -> None:
     found = asked(serve(says(page())))
     assert (found.state, found.detail) == ("ok", "")
     assert found.samples[STATUS] == 200
-    assert found.samples[TOTAL_MS] is not None
-    assert 0 < found.samples[TOTAL_MS] < 2000
+    assert 0 < (found.samples[TOTAL_MS] or 0) < 2000
 
 
 def test_what_is_sent_is_a_plain_request(serve: Serve) -> None:

@@ -19,7 +19,8 @@ NO_ANSWER = dict.fromkeys((LOSS, MIN, AVG, MAX))
 
 
 def asked(host: str = FAR, **more: Any) -> Measured:
-    return Check(Options(**{"id": "far", "host": host, "gap_ms": 50, "timeout_s": 2.0} | more)).measure(0.0)
+    options: dict[str, Any] = {"id": "far", "host": host, "gap_ms": 50, "timeout_s": 2.0}
+    return Check(Options(**(options | more))).measure(0.0)
 
 
 def asked_over(wire: Answer, host: str = FAR, **more: Any) -> Measured:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,8 +81,9 @@ def test_the_options_are_written_with_their_units() -> None:
     - {kind: disk, network_mounts: true, mount_timeout: 500ms, exclude_mounts: [/mnt/*]}
     """
     written = parse_yaml(text, file="agent.yaml").entries()["checks"]
-    kinds = {checks.CheckOptions: KindSet(KINDS)}
-    web, other, mail, disk = convert(written, list[checks.CheckOptions], kinds=kinds)
+    kinds: dict[type, KindSet] = {checks.CheckOptions: KindSet(KINDS)}
+    found: list[Any] = convert(written, list[checks.CheckOptions], kinds=kinds)
+    web, other, mail, disk = found
     assert (web.timeout_s, web.slow_ms, web.body_bytes_max, web.expect_status) == (3.0, 1500, 65_536, 204)
     assert other.expect_status == "200-299, 404"
     assert (mail.port, mail.expect) == (25, "220")

@@ -158,7 +158,7 @@ def test_logrotate_loses_nothing(path: Path, needs: Needs) -> None:
 
 
 def rotate(folder: Path, config: Path, needs: Needs) -> None:
-    command = [needs("logrotate"), "--force", "--state", folder / "state", config]
+    command = [needs("logrotate"), "--force", "--state", str(folder / "state"), str(config)]
     subprocess.run(command, check=True)
 
 
@@ -231,13 +231,15 @@ def test_a_log_that_may_not_be_read_says_so() -> None:
 
 
 def test_nothing_is_left_open(path: Path) -> None:
-    before = open_files()
-    for _ in range(3):
+    def look() -> None:
         check = began(path)
         path.rename(path.with_suffix(".1"))
         write(path, "ERROR\n")
         assert counted(check) == (1, 1, 0)
-    del check
+
+    before = open_files()
+    for _ in range(3):
+        look()
     assert open_files() == before
 
 

@@ -21,8 +21,7 @@ def asked(port: int, host: str = "127.0.0.1", expect: str = "", timeout_s: float
 def test_a_port_that_takes_connections_is_ok_and_timed(serve: Serve) -> None:
     found = asked(serve(lambda sock: None))
     assert (found.state, found.detail) == ("ok", "")
-    assert found.samples[SERIES] is not None
-    assert 0 < found.samples[SERIES] < 1000
+    assert 0 < (found.samples[SERIES] or 0) < 1000
 
 
 def test_a_name_is_tried_at_all_its_addresses(serve: Serve) -> None:

@@ -21,11 +21,12 @@ from agent.checks.tls import DAY_S, Check, Options, Validity, validity
 from tests.agent.checks.conftest import Serve
 
 LEFT_DAYS, LEFT_PCT = 'tls_left_days{check="shop"}', 'tls_left_pct{check="shop"}'
-NO_ANSWER = {LEFT_DAYS: None, LEFT_PCT: None}
+NO_ANSWER: dict[str, float | None] = {LEFT_DAYS: None, LEFT_PCT: None}
 
 
 def asked(port: int, host: str = "localhost", **more: Any) -> Measured:
-    return Check(Options(**{"id": "shop", "host": host, "port": port} | more)).measure(0.0)
+    options: dict[str, Any] = {"id": "shop", "host": host, "port": port}
+    return Check(Options(**(options | more))).measure(0.0)
 
 
 def days(count: float) -> datetime:
@@ -255,4 +256,4 @@ def test_no_part_of_a_certificate_is_taken_for_one(whole: bytes) -> None:
 def test_a_broken_certificate_is_a_value_error_or_has_dates(whole: bytes, place: int, byte: int) -> None:
     broken = whole[:place] + bytes([byte]) + whole[place + 1 :]
     with contextlib.suppress(ValueError):
-        assert validity(broken)
+        assert isinstance(validity(broken), Validity)

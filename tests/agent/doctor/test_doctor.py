@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -133,7 +134,7 @@ def test_plain_http_where_tls_is_spoken_and_the_other_way_round(look: Look, door
     assert "tls" in found.do
 
 
-def served(authority: trustme.CA, **how: datetime.datetime) -> ssl.SSLContext:
+def served(authority: trustme.CA, **how: Any) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost", **how).configure_cert(context)
     return context

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from agent import evidence, wire
 from agent.clock import system_clock
 from agent.evidence import Lookout, gather
+from agent.net.dial import Deadline
 from agent.workers import Workers
 from tests.agent.this_machine import has_a_disk
 from tests.conftest import Needs
@@ -43,6 +45,11 @@ def hang() -> None:
     time.sleep(1.0)
 
 
+def late(deadline: Deadline) -> float:
+    time.sleep(0.35)
+    return deadline.left_s()
+
+
 def fail() -> None:
     raise PermissionError(13, "Permission denied", "/dev/kmsg")
 
@@ -51,11 +58,9 @@ def test_what_hangs_or_fails_is_said_and_the_rest_is_there(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(evidence, "WALK_S", 0.0)
-    monkeypatch.setattr(evidence, "PART_S_MAX", 0.1)
-    monkeypatch.setattr(evidence, "GRACE_S", 0.1)
-    monkeypatch.setattr(
-        "agent.evidence.programs.greediest", lambda deadline: time.sleep(0.15) or deadline.left_s()
-    )
+    monkeypatch.setattr(evidence, "PART_S_MAX", 0.3)
+    monkeypatch.setattr(evidence, "GRACE_S", 0.19)
+    monkeypatch.setattr("agent.evidence.programs.greediest", late)
     monkeypatch.setattr(evidence, "_largest", hang)
     monkeypatch.setattr("agent.evidence.kernel_log.last_lines", lambda now: fail())
     monkeypatch.setattr("agent.evidence.failed_units", lambda: 1 / 0)
@@ -139,8 +144,6 @@ def test_a_fault_while_looking_is_logged_and_ends_nothing(
     assert desk.delivered == [2]
 
 
-def test_a_host_without_systemd_has_no_failed_units(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: object
-) -> None:
-    monkeypatch.setattr("agent.checks.systemd.BOOTED", type(evidence.systemd.BOOTED)("/nonexistent"))
+def test_a_host_without_systemd_has_no_failed_units(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("agent.checks.systemd.BOOTED", tmp_path / "nonexistent")
     assert evidence.failed_units() == []

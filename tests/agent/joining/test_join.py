@@ -188,6 +188,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_known_by_its_fingerprint
     tls = f"  tls: {{cert: {tmp_path}/cert.pem, key: {tmp_path}/key.pem}}\n"
     async with whole_collector(tmp_path, tls, trust=trust) as whole:
         url = f"https://127.0.0.1:{whole.parts.server.addresses[0][1]}"
+        assert whole.parts.certificate is not None
         pin = fingerprint(whole.parts.certificate.context)
         for pinned, code, words in (
             ("", 1, "was issued by an authority that is not trusted here"),

@@ -41,7 +41,7 @@ def ask(url: str, body: bytes = BODY, limit_s: float = 5, ca: str = "") -> Answe
 
 
 @contextmanager
-def raw_server(*scripts: Callable[[socket.socket], None]) -> Iterator[str]:
+def raw_server(*scripts: Callable[[socket.socket], object]) -> Iterator[str]:
     """A server that does with its first connection what the first script says, and so on."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
 

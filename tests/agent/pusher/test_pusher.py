@@ -293,9 +293,6 @@ def test_nothing_is_lost_or_doubled_whatever_the_collector_does(host: Host, rece
 
     receiver.answer = moody
     host.live(2_000)
-    receiver.answer = lambda push: taken(
-        stored.append(b.seq) or "ok" for b in push.batches if b.seq not in stored
-    )
     receiver.answer = all_ok
     host.live(100)
     everything = {batch.seq for batch in receiver.batches}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -13,12 +14,16 @@ from tests.agent.receiver import Receiver, Reply, all_ok, problem
 from tests.waiting import until
 
 
+def has_got(receiver: Receiver, count: int) -> bool:
+    return len(receiver.got) == count
+
+
 def test_the_thread_pushes_what_it_is_woken_for_and_ends_when_told(host: Host, receiver: Receiver) -> None:
     host.pusher.start()
-    for count in range(1, 4):
+    for count in (1, 2, 3):
         host.sample()
         host.pusher.wake()
-        until(lambda count=count: len(receiver.got) == count)
+        until(partial(has_got, receiver, count))
     host.pusher.stop(3.0)
     assert not any(thread.name == "pusher" for thread in threading.enumerate())
 
@@ -72,7 +77,7 @@ def test_the_thread_outlives_a_fault_of_its_own_and_says_it_once(
     monkeypatch.setattr("agent.pusher.AFTER_ERROR_S", 0.01)
     host.sample()
     keep = host.spool.keep
-    host.spool.keep = lambda now: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    host.spool.keep = lambda now: 1 / 0  # type: ignore[method-assign,assignment]
     host.pusher.start()
     until(lambda: host.pusher.errors > 3)
     host.spool.keep = keep  # type: ignore[method-assign]

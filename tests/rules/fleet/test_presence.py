@@ -66,6 +66,12 @@ def titles(house: House) -> list[str]:
             id="more than one site at once is nearer to home",
         ),
         pytest.param(
+            at(*["berlin"] * 4, *["paris"] * 4),
+            6,
+            ["6 of 8 hosts silent at once: the collector is cut off or the site is down"],
+            id="so are one site and half of what is elsewhere",
+        ),
+        pytest.param(
             at("berlin", "berlin", *["paris"] * 9), 2, ["h1: no word", "h2: no word"], id="a site of two is too small"
         ),
     ],

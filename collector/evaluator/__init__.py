@@ -262,6 +262,9 @@ class Evaluator:
             return
         gone = [number for number in before if number in watch.hosts and number not in stored]
         self._let_go(gone)
+        for number, host in stored.items():
+            if number not in watch.hosts:
+                watch.add_host(host)
         settled = [self._rename(before[number], stored[number]) for number in before if number in stored]
         if all(settled):
             self._hosts_as_of = as_of

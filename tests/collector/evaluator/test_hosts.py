@@ -113,3 +113,12 @@ async def test_hosts_are_read_only_when_something_was_done_to_them(house: House)
     await house.evaluator.follow_hosts()
     house.store.hosts.all = None  # type: ignore[assignment]
     await house.evaluator.follow_hosts()
+
+
+async def test_a_host_that_was_enrolled_and_never_pushed_is_counted(house: House) -> None:
+    assert house.evaluator.hosts_by_state()["never_heard"] == 1
+    await enrolled(house.store, "newcomer")
+    await house.evaluator.follow_hosts()
+    assert house.evaluator.hosts_by_state()["never_heard"] == 2
+    await house.push(1)
+    assert house.evaluator.hosts_by_state()["never_heard"] == 1

@@ -41,6 +41,13 @@ async def page(terminal: Terminal, path: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", said.body.decode()))
 
 
+async def counted(terminal: Terminal) -> dict[str, int]:
+    """How many hosts /metrics has in each state."""
+    metrics = (await terminal.house.send("GET", "/metrics")).body.decode()
+    found = re.findall(r'^watchkeeper_hosts\{state="(\w+)"\} (\d+)', metrics, re.MULTILINE)
+    return {state: int(count) for state, count in found}
+
+
 async def test_a_hosts_state_is_the_same_on_every_face(terminal: Terminal, hosts: dict[str, int]) -> None:
     listed = (await terminal.house.ask("/hosts"))["items"]
     assert {host["name"]: host["state"] for host in listed} == STATES
@@ -54,10 +61,9 @@ async def test_a_hosts_state_is_the_same_on_every_face(terminal: Terminal, hosts
         assert f"{name} {ON_PAGES.get(state, state)} " in await page(terminal, f"/hosts/{hosts[name]}")
     one_of_each = dict.fromkeys(STATES.values(), 1)
     assert (await terminal.house.ask("/health"))["hosts"] == one_of_each
-    metrics = (await terminal.house.send("GET", "/metrics")).body.decode()
-    counted = re.findall(r'^watchkeeper_hosts\{state="(\w+)"\} (\d+)', metrics, re.MULTILINE)
-    # The judge, whose count this is, knows a host that was enrolled since it began once that is heard.
-    assert {state: int(count) for state, count in counted} == one_of_each | {"never_heard": 0}
+    async with asyncio.timeout(20):  # the judge looks for new hosts every few seconds
+        while await counted(terminal) != one_of_each:
+            await asyncio.sleep(0.1)
     overview = await page(terminal, "/")
     assert "1 of 5 hosts fine" in overview.replace("\N{NO-BREAK SPACE}", " ")
     for name, state in STATES.items():

@@ -60,6 +60,10 @@ LIVED_IN = {
     "no-such-page": "/nothing",
     "unclear": "/hosts/{db-3}?range=1y",
 }
+OPEN_ALL = """(() => {
+  for (const one of document.querySelectorAll("details")) one.open = true;
+  return document.documentElement.scrollWidth;
+})()"""
 FIRST_DAY = {
     "first-overview": "/",
     "first-host-added": "/hosts/new",
@@ -138,6 +142,9 @@ def _looked_at(reader: Reader, pages: Mapping[str, str], folder: Path) -> Iterat
             yield f"{path} is {width} wide, on a screen of {room}"
         if room == PHONE["width"] and scheme == "light":
             yield from grave(page, "target-size")
+        opened = page.evaluate(OPEN_ALL)
+        if opened > room:
+            yield f"{path} is {opened} wide once all of it is open, on a screen of {room}"
 
 
 def numbered(collector: Collector, path: str) -> str:

@@ -59,6 +59,7 @@ from collector.server import ServerError
 from collector.store import StoreError
 from collector.who import Refusal
 from collector.wording import load_wording
+from rules.words import counted
 
 log = logging.getLogger("collector")
 
@@ -168,7 +169,9 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(arguments: argparse.Namespace) -> int:
     if arguments.check_config:
         loaded = HOUSE.load(arguments.config)
-        print(f"The config is right: {_look_over(loaded)} rules, {len(loaded.config.channels)} channels.")
+        rules = counted(_look_over(loaded), "rule")
+        channels = counted(len(loaded.config.channels), "channel")
+        print(f"The config is right: {rules}, {channels}.")
         return 0
     heap.hold_little()
     collector = Collector(lambda: HOUSE.load(arguments.config), Service(os.environ))

@@ -21,6 +21,7 @@ from collector.config.runtime import Held
 from collector.itself.rounds import Rounds
 from collector.itself.service import Service
 from collector.store import Store
+from rules.words import counted
 
 __all__ = ["Collector", "caretaker", "needing_a_restart", "now_ms", "open_state"]
 
@@ -66,10 +67,10 @@ class Collector:
         self._not_ready = None
         self._service.ready()
         log.info(
-            "Serving on %s with %d rules and %d channels.",
+            "Serving on %s with %s and %s.",
             self._config.listen,
-            len(rules),
-            len(self._config.channels),
+            counted(len(rules), "rule"),
+            counted(len(self._config.channels), "channel"),
         )
 
     async def stop(self) -> None:

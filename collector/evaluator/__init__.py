@@ -178,7 +178,7 @@ class Evaluator:
         watch.apply(outcome)
         # Which of them are news stands in the outcome. The others would grow cold until all is on disk, and so would
         # what the next push takes instead of their memory.
-        arrival.checks = ()
+        arrival.checks, arrival.said = (), ""
         self._committing.put(outcome)
         return "ok"
 

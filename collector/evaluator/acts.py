@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from collector.evaluator.committing import QUEUE_MAX, Committing
 from collector.store import Store, StoreError
@@ -44,7 +44,7 @@ class Acts:
         await self._committing.done()
         return afterwards
 
-    def _afterwards(self, what: Act, changed: list[Incident], kept: Incident | None) -> Incident:
+    def _afterwards(self, what: Act, changed: Sequence[Incident], kept: Incident | None) -> Incident:
         """The incident as the act left it; as it stood if it changed nothing."""
         number = changed[0].id if isinstance(what, Open) else what.incident
         found = next((one for one in changed if one.id == number), None)

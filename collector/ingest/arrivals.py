@@ -16,6 +16,8 @@ AHEAD_MS_MAX = 2_000
 """An agent of ours never samples after it sends; so much is forgiven to a clock set back in between."""
 SKEW_MS_MAX = 2_000
 """A larger difference between an agent's clock and ours is taken out of its times; a smaller one may be travel."""
+BETWEEN = "¦"
+"""In what checks said, as one text: a letter that may be shown, since all of it is looked at at once."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -51,6 +53,7 @@ def arrival(
         flags = ("clock", *flags)
     if batch.bye is not None:
         flags = (*flags, batch.bye)
+    checks, said = in_words(batch.checks)
     values = np.fromiter(batch.samples.values(), np.float64, len(batch.samples))  # None becomes NaN
     return Arrival(
         host=host,
@@ -63,20 +66,30 @@ def arrival(
         skew_ms=skew_ms,
         layout=layout.kept,
         values=values if layout.order is None else values[layout.order],
-        checks=_checks(batch.checks),
+        checks=checks,
         facts=None if batch.facts is None else _facts(batch.facts),
         labels=None if batch.labels is None else _labels(batch.labels),
         flags=flags,
+        said=said,
     )
 
 
-def _checks(checks: list[wire.CheckState]) -> list[wire.CheckState]:
-    if "".join([check.id + check.kind + check.detail for check in checks]).isprintable():
-        return checks
-    return [
-        replace(check, id=_line(check.id), kind=_line(check.kind), detail=_lines(check.detail))
-        for check in checks
-    ]
+def in_words(checks: list[wire.CheckState]) -> tuple[list[wire.CheckState], str]:
+    """In words that may be shown; and what they said in one text, which is empty where it could be of other answers."""
+    said = _said(checks)
+    if not said.isprintable():
+        checks = [
+            replace(check, id=_line(check.id), kind=_line(check.kind), detail=_lines(check.detail))
+            for check in checks
+        ]
+        said = _said(checks)
+    return checks, said if said.count(BETWEEN) == 4 * len(checks) - 1 else ""
+
+
+def _said(checks: list[wire.CheckState]) -> str:
+    return BETWEEN.join(
+        [f"{one.id}{BETWEEN}{one.kind}{BETWEEN}{one.state}{BETWEEN}{one.detail}" for one in checks]
+    )
 
 
 def _facts(facts: dict[str, str]) -> dict[str, str]:

@@ -37,7 +37,7 @@ NEW_ALERT = -1
 """Stands in a state for an alert that is owed and has no number yet."""
 
 
-class Sample(msgspec.Struct, frozen=True):
+class Sample(msgspec.Struct, frozen=True, gc=False):
     """When a batch was sampled, and when the one before it: `before_at` is None for a host's first."""
 
     at: int

@@ -48,7 +48,7 @@ def judge(watch: Watch, arrival: Arrival, now: int) -> Outcome:
             outcome.repair_from = arrival.at
         return _heard(watch, memory, arrival, outcome) if memory.absence else outcome
     outcome.host = host = _host_after(memory, known, arrival)
-    if arrival.checks:
+    if arrival.checks and not (arrival.said and arrival.said == memory.said):
         outcome.checks = _changed_checks(memory, arrival)
     track, sample = _track(watch, memory, host, arrival), Sample(arrival.at, arrival.every_ms, last_at)
     if track.plan.windowed:

@@ -22,10 +22,13 @@ class Recorder:
 
     def __init__(self, watch: Watch, outcome: Outcome, *, late: bool = False) -> None:
         self._watch, self._outcome, self._late = watch, outcome, late
+        outcome.states = self._states = list[RuleState]()
+        outcome.transitions = self._transitions = list[Transition]()
+        outcome.changes = self._changes = list[Change]()
         self.draft = Draft(watch, outcome.judged_at, outcome.host)
 
     def finish(self, *remarks: Remark) -> Outcome:
-        self._outcome.remarks = list(remarks)
+        self._outcome.remarks = remarks
         self._outcome.notices = self.draft.settle()
         self._outcome.alerts = list(self.draft.alerts.values())
         self._outcome.incidents = list(self.draft.incidents.values())
@@ -45,18 +48,18 @@ class Recorder:
         after = self._with_alert(change, fired_at, summary)
         if after is not change.after:
             change = replace(change, after=after)
-        self._outcome.changes.append(change)
+        self._changes.append(change)
         stands = after or change.before
         subject = stands.subject if stands else series_subject(change.host, change.series)
-        self._outcome.states.append(after or RuleState(change.rule, subject, "ok", change.at))
+        self._states.append(after or RuleState(change.rule, subject, "ok", change.at))
         return change
 
     def hush(self, change: Change) -> None:
         """A person resolved its alert: what the rule says stands, and it opens no other for now."""
         assert change.after is not None
         if change.series:
-            self._outcome.changes.append(change)
-        self._outcome.states.append(change.after)
+            self._changes.append(change)
+        self._states.append(change.after)
         self.transition(replace(change, at=self._outcome.judged_at))
 
     def transition(self, change: Change) -> None:
@@ -65,7 +68,7 @@ class Recorder:
         stands = after or before
         assert stands is not None
         alert = stands.alert if stands.alert is not None else before.alert if before else None
-        self._outcome.transitions.append(
+        self._transitions.append(
             Transition(
                 rule=change.rule,
                 subject=stands.subject,
@@ -202,8 +205,8 @@ class Recorder:
     def _silence(self, before: RuleState | None, after: RuleState | None, at: int, why: str) -> None:
         stands = after or before
         assert stands is not None
-        self._outcome.states.append(after or RuleState(stands.rule, stands.subject, "ok", at))
-        self._outcome.transitions.append(
+        self._states.append(after or RuleState(stands.rule, stands.subject, "ok", at))
+        self._transitions.append(
             Transition(
                 rule=stands.rule,
                 subject=stands.subject,

@@ -42,18 +42,20 @@ class Memory:
     heard last, or we began to listen; that is NEVER for a host that was never heard. `aside` is where rules stand
     that batches do not touch: those about a long past, which were asked last at `looked_at`, and those about the host
     itself. `groups` are the rules that count it together with others, and `shared` the checks it runs with others;
-    `is_odd` says that a rule about the host itself finds something."""
+    `is_odd` says that a rule about the host itself finds something. `said` is what its checks said in the newest batch,
+    as `Arrival.said` has it: to look at each of them costs as much as all rules do."""
 
     __slots__ = (
         "absence", "absence_rules", "aside", "checks", "groups", "host", "host_rules", "is_odd", "late", "layout",
-        "looked_at", "patience_ms", "quiet_since", "returned_at", "seen", "shared", "slow_rules", "track", "undo",
-        "undo_from",
+        "looked_at", "patience_ms", "quiet_since", "returned_at", "said", "seen", "shared", "slow_rules", "track",
+        "undo", "undo_from",
     )  # fmt: skip
 
     def __init__(self, host: Host, plans: Plans) -> None:
         self.host = host
         self.seen: dict[str, Seen] = {}
         self.checks: dict[str, CheckAnswer] = {}
+        self.said = ""
         self.returned_at: tuple[int, ...] = (host.arrived_at or 0,) * 2 if "cloned" in host.flags else ()
         self.absence: dict[str, RuleState] = {}
         self.aside: dict[Key, RuleState] = {}
@@ -130,6 +132,8 @@ class Memory:
             return
         for answer in outcome.checks:
             self.checks[answer.id] = answer
+        if arrival.checks and not outcome.late and self.said != arrival.said:
+            self.said = arrival.said
         if outcome.repair_from is not None:
             late = self.late or Late(outcome.repair_from, outcome.judged_at, outcome.judged_at)
             self.late = Late(min(late.start, outcome.repair_from), late.first_noted_at, outcome.judged_at)

@@ -43,6 +43,8 @@ class Arrival(Struct, gc=False):
 
     `values` has one float64 per name in `layout`, NaN where the check gave no answer. `facts` and `labels` are None
     when the batch carried none. Without series and checks it is a word of the agent, such as its bye, and no sample.
+    `said` is all that the checks said but how long they took, in one text: the same text is the same answers. It is
+    empty where it is not known.
     """
 
     host: int
@@ -59,3 +61,4 @@ class Arrival(Struct, gc=False):
     facts: dict[str, str] | None = None
     labels: dict[str, str] | None = None
     flags: tuple[str, ...] = ()
+    said: str = ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
 from msgspec import Struct
 
 from rules.memory.seen import Seen
@@ -13,7 +16,8 @@ from rules.model.states import Change, RuleState, Transition, Window
 
 
 class Outcome(Struct, gc=False):
-    """All that follows from one batch or one tick. It is committed whole or not at all.
+    """All that follows from one batch or one tick. It is committed whole or not at all. Of most batches nothing
+    follows, so what there may be of it takes no memory until there is some.
 
     `arrival` is None for a tick, for a word without samples and for a batch that was taken before (`repeat`); it is
     `unjudged` when a rule failed at it. States
@@ -32,18 +36,18 @@ class Outcome(Struct, gc=False):
     repair_from: int | None = None
     host: Host | None = None
     seen: Seen | None = None
-    checks: list[CheckAnswer] = []
-    states: list[RuleState] = []
-    transitions: list[Transition] = []
-    alerts: list[Alert] = []
-    incidents: list[Incident] = []
-    notices: list[Notice] = []
-    remarks: list[Remark] = []
+    checks: Sequence[CheckAnswer] = ()
+    states: Sequence[RuleState] = ()
+    transitions: Sequence[Transition] = ()
+    alerts: Sequence[Alert] = ()
+    incidents: Sequence[Incident] = ()
+    notices: Sequence[Notice] = ()
+    remarks: Sequence[Remark] = ()
     judged_at: int = 0
-    looks: dict[int, int | None] = {}
-    changes: list[Change] = []
+    looks: Mapping[int, int | None] = MappingProxyType({})
+    changes: Sequence[Change] = ()
     repaired: int | None = None
-    replayed: list[Change] | None = None
+    replayed: Sequence[Change] | None = None
     windows: dict[tuple[str, str], Window] | None = None
     looked: int | None = None
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rules.judging.judge import judge
 from rules.memory.host import SPOOLS_MAX
@@ -14,6 +16,7 @@ from rules.model import Arrival, CheckAnswer, Host
 from tests.rules.house import EVERY_MS, T0, House, limit, silence
 
 CPU = limit("cpu", "cpu_used_pct", above=90.0)
+STATES = st.sampled_from(["ok", "warn", "bad", "unknown"])
 
 
 def arrival(**given: Any) -> Arrival:
@@ -182,10 +185,34 @@ def test_only_answers_that_changed_are_kept_again() -> None:
     assert house.batch(20, {}, checks=[slow]).checks == [slow]
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(
+                st.builds(check, STATES, st.sampled_from(["", "slow"]), st.sampled_from("ab")), max_size=2
+            ),
+            st.booleans(),
+            st.integers(0, 3),
+        )
+    )
+)
+def test_what_is_news_of_the_checks_does_not_depend_on_whether_their_text_is_known(
+    batches: list[tuple[list[CheckAnswer], bool, int]],
+) -> None:
+    told, untold = House([CPU]), House([CPU])
+    for seq, (checks, is_known, back) in enumerate(batches):
+        checks = list({one.id: one for one in checks}.values())
+        given_both = {"seq": seq, "at": T0 + (seq - back) * EVERY_MS, "checks": checks}
+        said = "|".join(f"{one.id}|{one.state}|{one.detail}" for one in checks) if is_known else ""
+        news = told.arrive(arrival(**given_both, said=said)).checks
+        assert list(news) == list(untold.arrive(arrival(**given_both)).checks)
+    assert told.watch.hosts[1].checks == untold.watch.hosts[1].checks
+
+
 def test_a_late_batch_says_nothing_about_how_checks_stand_now() -> None:
     house = House([CPU])
     house.batch(60, {}, checks=[check()])
-    assert house.batch(0, {}, arrived_s=61, checks=[check("bad")]).checks == []
+    assert not house.batch(0, {}, arrived_s=61, checks=[check("bad")]).checks
 
 
 def test_a_layout_that_changes_keeps_what_rules_said() -> None:

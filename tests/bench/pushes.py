@@ -6,7 +6,7 @@ rest goes in front of it uncompressed, which gzip allows.
 
 from __future__ import annotations
 
-import secrets
+import time
 import zlib
 from struct import pack
 from typing import Protocol
@@ -74,16 +74,17 @@ class PushingHost:
     """An agent as the collector sees it: a spool, a number for each batch, the trace from an offset of its own; and
     where it has a number of its `own`, a series that goes by it.
 
-    Nobody else has had its spool, as that of an agent that is installed anew: batches that were there before would be
-    answered at once, and not kept again.
+    It counts on from the time, which is further on than it can have counted before: a host that comes back after a
+    while goes on in the spool that it had, as an agent does. Numbers that were there before would be answered at once,
+    and their batches not kept again; a new spool at each coming would be one more to remember.
     """
 
     def __init__(self, number: int, token: str, tails: Tails, *, own: int | None = None) -> None:
         self._tails = tails
         self._own = b"" if own is None else OWN % own
-        self._seq = 0
+        self._first = self._seq = time.time_ns() // 1000
         self._offset = number * 97
-        self._spool = secrets.token_hex(16)
+        self._spool = f"{number + 1:032x}"
         lines = (
             f"POST {wire.PATH} HTTP/1.1",
             "Host: 127.0.0.1",
@@ -100,7 +101,7 @@ class PushingHost:
         seq = self._seq
         self._seq += 1
         calm = self._tails.calm
-        tail = self._tails.breach if breach else calm[(self._offset + seq) % len(calm)]
+        tail = self._tails.breach if breach else calm[(self._offset + seq - self._first) % len(calm)]
         whole = wire.push_body(self._spool, "bench", seq, [(seq, now_ms, now_ms, b"")])
         body = tail.after(whole.removesuffix(END), self._own)
         return b"%b%d\r\n\r\n%b" % (self._headers, len(body), body)

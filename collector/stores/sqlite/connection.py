@@ -16,7 +16,9 @@ APPLICATION_ID = 0x574B5052
 BUSY_TIMEOUT_S = 5.0
 WRITER_CACHE_KIB = 16 * 1024
 READER_CACHE_KIB = 4 * 1024
-WAL_CHECKPOINT_PAGES = 1_000
+WAL_CHECKPOINT_PAGES = 4_000
+"""Pages that are written again and again, as those in which each host's newest batch is noted, come from the log into
+the database the fewer times the longer it may grow: up to 16 MiB."""
 FULL_BELOW_BYTES = 64 * 1024
 WAL_BYTES_KEPT = 64 * 1024 * 1024
 

@@ -97,6 +97,19 @@ def bytes_on_disk(file: Path) -> int:
     return next((page * mmap.PAGESIZE for page in range(pages) if unwritten_pages(file, page, 1)), size)
 
 
+def log_on_disk(log: Path) -> bytes:
+    """What of a log would be there after a power cut.
+
+    A frame that begins on a page which is on the disk is there whole. The page on which it ends may not be, but only
+    for what was written behind it since: SQLite writes no more before a transaction is synced.
+    """
+    on_disk, whole = bytes_on_disk(log), log.read_bytes()
+    if on_disk <= WAL_HEAD:
+        return whole[:on_disk]
+    frame = FRAME_HEAD + int.from_bytes(whole[8:12], "big")
+    return whole[: WAL_HEAD + -(-(on_disk - WAL_HEAD) // frame) * frame]
+
+
 def on_a_real_disk(folder: Path) -> bool:
     """Memory file systems never write anything out."""
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]

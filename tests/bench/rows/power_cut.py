@@ -27,7 +27,7 @@ from tests.bench.rows.crash import missing, wait_for_pushes
 from tests.bench.table import Goal, Row
 from tests.system import load
 from tests.system.harness import Collector
-from tests.system.write_ahead_log import bytes_on_disk, frozen, left_behind, log_of, put, unwritten_pages
+from tests.system.write_ahead_log import frozen, left_behind, log_of, log_on_disk, put, unwritten_pages
 
 DISK_MIB = 512
 HOSTS = 6
@@ -181,7 +181,7 @@ def cut_off_at_this_moment(
     log = log_of(collector.database)
     with frozen(collector):
         known = fleet.as_known_now()
-        on_disk, database = log.read_bytes()[: bytes_on_disk(log)], collector.database.read_bytes()
+        on_disk, database = log_on_disk(log), collector.database.read_bytes()
         is_cut = len(on_disk) < log.stat().st_size
     put(database, on_disk, left)
     return known, is_cut

@@ -167,6 +167,8 @@ def _touched(outcomes: Sequence[Outcome]) -> Iterable[str]:
             topics |= {SAMPLES, of_host(outcome.arrival.host)}
         elif outcome.host is not None:
             topics |= {SAMPLES, of_host(outcome.host.id)}
-        if outcome.incidents or outcome.alerts or outcome.transitions:
+        # Of a large fleet some rule is pending for a moment all the time; that is no part of any answer.
+        steps = any(step.alert is not None for step in outcome.transitions)
+        if steps or outcome.incidents or outcome.alerts:
             topics.add(INCIDENTS)
     return topics

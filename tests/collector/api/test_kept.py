@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from collector.api.kept import INCIDENTS, Kept, Made, of_host
-from rules.model import Outcome
+from rules.model import Outcome, Transition
 from tests.collector.stores.builders import NOW, batch, incident
+
+STEP = Transition("cpu", "host:1/series:cpu", "ok", "pending", NOW, NOW)
 
 
 class Desk:
@@ -42,6 +45,8 @@ async def test_what_is_asked_again_is_made_once() -> None:
         ("samples", batch(2, NOW), False),
         (INCIDENTS, batch(1, NOW), True),
         (INCIDENTS, Outcome(incidents=[incident(1)]), False),
+        (INCIDENTS, Outcome(transitions=[STEP]), True),
+        (INCIDENTS, Outcome(transitions=[replace(STEP, alert=7)]), False),
         ("samples", Outcome(incidents=[incident(1)]), True),
     ],
 )

@@ -21,6 +21,7 @@ from agent.checks.tcp_states import (
     rates,
     take,
 )
+from tests.waiting import until
 
 NUMBERS = {
     "established": "01",
@@ -88,7 +89,8 @@ def test_what_a_program_does_not_close_shows_on_both_sides(
         here.shutdown(socket.SHUT_WR)
     assert told("close_wait") >= len(pairs)
     assert sockets("close_wait") == pytest.approx(told("close_wait"), abs=15)
-    assert sockets("fin_wait2") == pytest.approx(told("fin_wait2"), abs=15)
+    # Connections that others have just ended are half with the kernel for up to a minute.
+    until(lambda: sockets("fin_wait2") == pytest.approx(told("fin_wait2"), abs=15), limit_s=90)
 
 
 def test_what_waits_out_its_end_agrees_with_proc_net_tcp(

@@ -75,9 +75,8 @@ class LimitRule(BaseRule):
 
     def __init__(self, options: LimitOptions) -> None:
         self.options: LimitOptions = options
-        selector = Series.parse(options.metric)
-        self.metric = selector.metric
-        self._labels = selector.labels
+        self._selector = Series.parse(options.metric)
+        self.metric = self._selector.metric
         self._limits = options.limits
         self._sign = options.sign
         self.severities = tuple(self._limits)
@@ -95,9 +94,7 @@ class LimitRule(BaseRule):
         return _QUANTITY.fullmatch(self.metric) is not None
 
     def binds(self, series: Series) -> bool:
-        return series.metric == self.metric and all(
-            series.labels.get(label) == value for label, value in self._labels.items()
-        )
+        return series.fits(self._selector)
 
     def verdict(self, value: float) -> Verdict:
         if math.isnan(value):

@@ -84,17 +84,15 @@ class Rule(BaseRule):
 
     def __init__(self, options: Options) -> None:
         self.options: Options = options
-        selector = Series.parse(options.metric)
-        self.metric, self._labels = selector.metric, selector.labels
+        self._selector = Series.parse(options.metric)
+        self.metric = self._selector.metric
         self._times, self._sign = options.times, options.sign
         self.severities = tuple(self._times)
         self._starts = {severity: start * self._sign for severity, start in options.starts.items()}
         self._ends = {severity: start - abs(start) * MARGIN for severity, start in self._starts.items()}
 
     def binds(self, series: Series) -> bool:
-        return series.metric == self.metric and all(
-            series.labels.get(label) == value for label, value in self._labels.items()
-        )
+        return series.fits(self._selector)
 
     def may_be_bad(self, level: float) -> bool:
         return level * self._sign > min(self._ends.values())

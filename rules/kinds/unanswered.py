@@ -35,15 +35,13 @@ class Rule(BaseRule):
 
     def __init__(self, options: Options) -> None:
         self.options: Options = options
-        selector = Series.parse(options.metric)
-        self.metric, self._labels = selector.metric, selector.labels
+        self._selector = Series.parse(options.metric)
+        self.metric = self._selector.metric
         self._severity: Severity = options.severity or "warning"
         self.severities: tuple[Severity, ...] = (self._severity,)
 
     def binds(self, series: Series) -> bool:
-        return series.metric == self.metric and all(
-            series.labels.get(label) == value for label, value in self._labels.items()
-        )
+        return series.fits(self._selector)
 
     def verdict(self, value: float) -> Verdict:
         return Verdict("bad", self._severity, self._severity) if math.isnan(value) else Verdict("ok")

@@ -47,3 +47,9 @@ class Series(Struct, frozen=True):
             for key, value in _PAIR.findall(whole[2] or "")
         }
         return cls(name, whole[1], labels)
+
+    def fits(self, selector: Series) -> bool:
+        """Whether it is of the metric of `selector`, and has all labels that are named there."""
+        return self.metric == selector.metric and all(
+            self.labels.get(label) == value for label, value in selector.labels.items()
+        )

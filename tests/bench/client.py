@@ -41,7 +41,7 @@ STRIDE = 7_919
 class Order(Struct, frozen=True):
     """What to do: one host for each token, all of them together `per_s` pushes, or without it as many as are taken.
 
-    `breaches`: so many hosts begin to break BREACH_RULE, spread over the time. `first` is the number of the first host.
+    `breaches`: so many hosts begin to break BREACH_RULE, spread over the time.
     `unlike`: each host has a series that no other has.
     """
 
@@ -51,7 +51,6 @@ class Order(Struct, frozen=True):
     seconds: float
     per_s: float | None = None
     breaches: int = 0
-    first: int = 0
     unlike: bool = False
     speaks: Literal["watchkeeper", "remote write", "reads"] = "watchkeeper"
 
@@ -198,13 +197,13 @@ def hosts(order: Order) -> Iterator[Host]:
     if order.speaks == "watchkeeper":
         tails = Tails()
         for own, token in enumerate(order.tokens):
-            yield PushingHost(order.first + own, token, tails, own=own if order.unlike else None)
+            yield PushingHost(own, token, tails, own=own if order.unlike else None)
     elif order.speaks == "reads":
         for number, token in enumerate(order.tokens):
             yield ReadingHost(number, token)
     else:
         written = [Tick.of(tick) for tick in ticks()]
-        for number in range(order.first, order.first + len(order.tokens)):
+        for number in range(len(order.tokens)):
             yield WritingHost(number, written)
 
 
